@@ -34,6 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             kill_gateway=lambda: stack.kill("gateway"),
             redis_url=str(endpoints.redis),
             gateway_pid=lambda: stack.endpoints.pids["gateway"],
+            worker_pid=lambda: stack.endpoints.pids["worker"],
         )
 
 

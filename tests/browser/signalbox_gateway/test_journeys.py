@@ -163,5 +163,5 @@ def test_tabs_and_dialogs_have_addresses(signed_in: Page, site: Site, client: Si
 
     client.cancel(run_id, "test")
     expect_status(page, "Cancelled")
-    page.get_by_role("link", name="Run again").click()
+    page.get_by_role("link", name="Start again with changes").click()
     expect(page.get_by_label("Page", exact=True)).to_have_value(site.product_page)

@@ -21,14 +21,18 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.principal import CONTAINS
 from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import asked, ended, started
+from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
 MARKER = "leak-5b1d9e"
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
-OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
+OPEN_TO_ALL = {
+    *("sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"),
+    *("open_link", "decide_by_link"),
+}
 CHANGES = {"cancel_run", "decide"}
 """The operations that end a run."""
-BODIES = {"decide": {"answer": {"word": "yes"}}}
+BODIES = {"decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}}}
 CREDENTIALS = {
     "none": {},
     "garbage": {"authorization": "Bearer sbx_garbage"},
@@ -83,7 +87,7 @@ def targets_of(app: Starlette, run_id: str) -> list[Target]:
             )
             found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
         else:
-            assert route.path in {"/", "/console", "/client"} or route.path.startswith(
+            assert route.path in {"/", "/decide", "/console", "/client"} or route.path.startswith(
                 ("/console/", "/client/")
             ), f"{route.path}: add it to the access matrix"
     return found
@@ -211,7 +215,8 @@ async def test_two_tenants_with_the_same_run_id_get_their_own(app: Starlette, ru
         await ended(stranger, run_id)
         assert (await owner.get(f"/v1/runs/{run_id}")).json() == before
         decision = await owner.post(
-            f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "ours"}}
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": before["approvals"][0]["digest"], "answer": {"word": "ours"}},
         )
         assert decision.status_code == 200
         await ended(owner, run_id)

@@ -99,7 +99,7 @@ async def test_a_message_that_always_fails_is_dead_lettered_and_the_next_of_its_
         backoff=(timedelta(milliseconds=10), timedelta(milliseconds=20)),
     )
     subscriber = subscriber_client(pubsub_host)
-    await subscriber.create_subscription(topology._to_pubsub("streams", limited))
+    await subscriber.create_subscription(topology.subscription_of("streams", limited))
     handled: list[int | None] = []
 
     async def handle(received: Received) -> None:

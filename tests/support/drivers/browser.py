@@ -45,7 +45,8 @@ class Site(Struct, frozen=True, kw_only=True):
     """Where the console is, the key to sign in with, a page that sells something, and a way to kill the
     gateway (it is restarted).
 
-    `redis_url`: what the gateway reads the autoscaler's decisions from. `gateway_pid`: the gateway's process.
+    `redis_url`: what the gateway reads the autoscaler's decisions from. `gateway_pid`: the gateway's process;
+    `worker_pid`: the worker's.
     """
 
     origin: str
@@ -54,6 +55,7 @@ class Site(Struct, frozen=True, kw_only=True):
     kill_gateway: Callable[[], object]
     redis_url: str = ""
     gateway_pid: Callable[[], int] = lambda: 0
+    worker_pid: Callable[[], int] = lambda: 0
 
 
 class WatchedPage:

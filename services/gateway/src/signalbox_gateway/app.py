@@ -25,6 +25,7 @@ from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
+from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -51,6 +52,7 @@ from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
+from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
@@ -105,7 +107,7 @@ class Gateway:
             "pubsub": self._pubsub_is_connected,
             "ledger": self._ledger.is_healthy,
         }
-        self.health = HealthHandlers(probes, self.metrics)
+        self.health = HealthHandlers(probes, self.metrics, warnings=parts.pipeline_problems)
         self.hub = Hub(
             parts.channels,
             parts.streams,
@@ -150,6 +152,7 @@ class Gateway:
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
+            links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
@@ -205,7 +208,7 @@ class Gateway:
             records,
             self.states.find,
             self.metrics.notifications,
-            origin=parts.settings.public_origin,
+            NotificationLinks(parts.settings.public_origin, parts.pipelines, parts.link_keys),
         )
 
     def _cors(self) -> Middleware:

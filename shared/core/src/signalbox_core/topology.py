@@ -211,7 +211,7 @@ async def _provision_subscription(
 
     from signalbox_core.pubsub.connections import retry_for
 
-    wanted = _to_pubsub(project, subscription)
+    wanted = subscription_of(project, subscription)
     try:
         await client.create_subscription(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
         return ProvisionChange(kind="subscription", name=subscription.name, action="created")
@@ -247,7 +247,8 @@ _CHANGEABLE: Final = (
 )
 
 
-def _to_pubsub(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
+def subscription_of(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
+    """The subscription as Pub/Sub takes it."""
     from google.pubsub_v1 import types
 
     from signalbox_core.pubsub.connections import subscription_path, topic_path

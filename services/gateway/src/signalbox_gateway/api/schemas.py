@@ -114,8 +114,8 @@ class ControlResponse(Struct, frozen=True, kw_only=True):
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Decides an approval.
 
-    `decision_id` makes the request idempotent. With the `digest` that was shown, the decision is refused if
-    the question has changed since.
+    `decision_id` makes the request idempotent. `digest` is that of the question as it was shown; the decision
+    is refused if the question has changed since. Only services may leave it out.
     """
 
     answer: msgspec.Raw
@@ -256,10 +256,11 @@ class Dependency(Struct, frozen=True, kw_only=True):
 class Readiness(Struct, frozen=True, kw_only=True):
     """The gateway is ready if Redis is. Without Temporal it still streams, and queues starts.
 
-    `degraded`: ready, but a dependency is unavailable.
+    `degraded`: ready, but a dependency is unavailable. `warnings`: why installed pipelines are not offered.
     """
 
     ready: bool
     status: Literal["ok", "degraded", "unavailable"]
     temporal_available: bool
     dependencies: Mapping[str, Dependency]
+    warnings: tuple[str, ...] = ()

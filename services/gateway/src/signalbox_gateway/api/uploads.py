@@ -29,6 +29,7 @@ ACCEPTED: Final = frozenset(
         "image/webp",
         "text/plain",
         "application/json",
+        "application/xml",
     }
 )
 _SNIFF_BYTES: Final = 1_024
@@ -127,7 +128,7 @@ def _detect_type(first: bytes, declared: str) -> str:
     if detected not in ACCEPTED:
         raise InvalidInput(
             f"files of type {detected} are not supported; send a PDF, PNG, JPEG, TIFF, WebP, plain text, "
-            "or JSON (declared as application/json)",
+            "XML, or JSON (declared as application/json)",
             code="wrong_upload_type",
         )
     return detected

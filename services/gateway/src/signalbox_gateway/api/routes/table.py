@@ -11,6 +11,7 @@ from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
+from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.retry import RetryHandler
@@ -18,6 +19,7 @@ from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
 from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
+from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.sessions import session_routes
@@ -41,6 +43,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approval_stream: ApprovalStream
     ledger: LedgerHandlers
     destinations: DestinationHandlers
+    links: LinkDecisionHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -56,6 +59,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.approval_stream),
+        *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
         *upload_routes(handlers.uploads),

@@ -18,7 +18,13 @@ from signalbox_core.pipeline.activity import current_tenant, heartbeating, progr
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.process.fair_queue import FairQueue
 from signalbox_pipelines.document_batch.document.classify import classifier, cues
+from signalbox_pipelines.document_batch.document.contract import Cue
 from signalbox_pipelines.document_batch.document.extract import entities
+from signalbox_pipelines.document_batch.document.extract.data_facts import (
+    facts_of,
+    is_not_shown,
+    unplaced_entity,
+)
 from signalbox_pipelines.document_batch.document.extract.positions import locate_entities
 from signalbox_pipelines.document_batch.document.extract.window import find_in_window
 from signalbox_pipelines.document_batch.document.messages import (
@@ -42,6 +48,7 @@ from signalbox_pipelines.document_batch.document.read import reader
 from signalbox_pipelines.document_batch.document.read.fetch import fetch_document, tenant_folder
 from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.previews import render_previews
+from signalbox_pipelines.document_batch.document.structured.model import EInvoice
 
 VERSION = f"r{reader.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
 """Written into the result, so that a changed rule produces a new file."""
@@ -92,6 +99,7 @@ class DocumentActivities:
         async with heartbeating(report.send), self._memory_for(document):
             body = await self._objects.get(document.key)
             pages = await open_document(self._cpu, body, document.media_type, document.name)
+            structured = await pages.structured_data()
             texts = await page_reader.read_all(pages, report.page_read)
             prefix = f"{folder}/pictures/{document.sha256}"
             previews = (
@@ -99,14 +107,21 @@ class DocumentActivities:
                 if request.pictures
                 else ()
             )
-        return structs.replace(await self._store_text(folder, texts), pictures=previews)
+        read = structs.replace(await self._store_text(folder, texts), pictures=previews)
+        return structs.replace(
+            read,
+            structured=await self._store_invoice(folder, structured.invoice),
+            structured_problem=structured.problem,
+        )
 
     @activity.defn(name="document.classify")
     async def classify(self, request: ClassifyRequest) -> ClassifiedText:
         """Classify the document. Idempotent: depends on the stored text only."""
         pages_json = await self._objects.get(request.text_key)
+        invoice = await self._load_invoice(request.structured)
         async with heartbeating(lambda: progress(0, message="classifying the text")):
-            return await self._compute(classify_text, pages_json)
+            classified = await self._compute(classify_text, pages_json)
+        return classified if invoice is None else with_stated_kind(classified, invoice)
 
     @activity.defn(name="document.extract_entities")
     async def extract_entities(self, request: ExtractRequest) -> FoundEntities:
@@ -121,14 +136,21 @@ class DocumentActivities:
             kind: sum(entity.type == kind for entity in found) for kind, _ in entities.FINDERS
         }
         shown = {kind: count for kind, count in counts.items() if count}
-        return FoundEntities(key=key, counts=shown, invalid=sum(not entity.valid for entity in found))
+        return FoundEntities(
+            key=key,
+            counts=shown,
+            invalid=sum(not entity.valid for entity in found),
+            from_data=sum(entity.source == "data" for entity in found),
+            not_shown=sum(map(is_not_shown, found)),
+        )
 
     @activity.defn(name="document.store_result")
     async def store_result(self, request: StoreRequest) -> StoredResult:
         """Write the JSON and the searchable text. Idempotent: the key is a digest of the content."""
         pages_json = await self._objects.get(request.read.key)
         entities_json = await self._objects.get(request.entities.key)
-        body, plain_text = await self._compute(compose_result, request, pages_json, entities_json)
+        invoice = await self._load_invoice(request.read.structured)
+        body, plain_text = await self._compute(compose_result, request, pages_json, entities_json, invoice)
         digest = hashlib.sha256(body).hexdigest()[:24]
         prefix = f"{tenant_folder(request.tenant)}/results/{request.document.sha256}/{digest}"
         result = await self._objects.put_new(f"{prefix}.json", body, "application/json")
@@ -142,20 +164,26 @@ class DocumentActivities:
 
     async def _find_all(self, request: ExtractRequest) -> list[Entity]:
         pages_json = await self._objects.get(request.text_key)
+        invoice = await self._load_invoice(request.structured)
+        unplaced, source = (facts_of(invoice), invoice.source) if invoice else ([], "")
         found: list[Entity] = []
         layer_pages: list[int] = []
-        done, total = 0, 1
+        done, total, has_text = 0, 1, False
 
         def report() -> None:
             progress(done, of=total, message=f"{len(found)} facts on {done} pages")
 
         async with heartbeating(report):
             while done < total:
-                window = await self._compute(find_in_window, pages_json, done, request.languages)
+                window = await self._compute(
+                    find_in_window, pages_json, done, request.languages, unplaced, source
+                )
                 found += window.entities
                 layer_pages += window.layer_pages
+                unplaced, has_text = window.unplaced, has_text or window.has_text
                 done, total = window.stop, window.page_count
                 report()
+            found += [unplaced_entity(fact, source, has_text=has_text) for fact in unplaced]
             if request.document is None:
                 return found
             return await locate_entities(self._objects, self._cpu, request.document, layer_pages, found)
@@ -172,6 +200,18 @@ class DocumentActivities:
         return await self._cpu.run(
             work, *arguments, tenant=current_tenant(), within=_ANALYSE_WITHIN, subject="text"
         )
+
+    async def _store_invoice(self, folder: str, invoice: EInvoice | None) -> str | None:
+        if invoice is None:
+            return None
+        body = msgspec.json.encode(invoice)
+        key = f"{folder}/structured/{hashlib.sha256(body).hexdigest()}.json"
+        return (await self._objects.put_new(key, body, "application/json")).key
+
+    async def _load_invoice(self, key: str | None) -> EInvoice | None:
+        if key is None:
+            return None
+        return msgspec.json.decode(await self._objects.get(key), type=EInvoice)
 
     async def _store_text(self, folder: str, pages: list[PageText]) -> ReadDocument:
         digest = reader.pages_digest(pages)
@@ -216,7 +256,18 @@ def classify_text(pages_json: bytes) -> ClassifiedText:
     return ClassifiedText(classification=classifier.classify(pages), beginning=beginning)
 
 
-def compose_result(request: StoreRequest, pages_json: bytes, entities_json: bytes) -> tuple[bytes, bytes]:
+def with_stated_kind(classified: ClassifiedText, invoice: EInvoice) -> ClassifiedText:
+    """Return the classification with the kind that the document states as data, which is certain."""
+    code = f", type code {invoice.type_code}" if invoice.type_code else ""
+    cue = Cue(phrase=f"{invoice.syntax} data in {invoice.source}{code}", kind=invoice.kind, weight=10, page=1)
+    found = classified.classification
+    stated = structs.replace(found, kind=invoice.kind, margin=1.0, cues=(cue, *found.cues), is_sure=True)
+    return structs.replace(classified, classification=stated)
+
+
+def compose_result(
+    request: StoreRequest, pages_json: bytes, entities_json: bytes, invoice: EInvoice | None = None
+) -> tuple[bytes, bytes]:
     """Return the result as JSON, and the plain text."""
     pages = msgspec.json.decode(pages_json, type=list[PageText])
     file = ResultFile(
@@ -226,6 +277,7 @@ def compose_result(request: StoreRequest, pages_json: bytes, entities_json: byte
         entities=msgspec.json.decode(entities_json, type=tuple[Entity, ...]),
         pages=tuple(structs.replace(page, words=()) for page in pages),
         version=VERSION,
+        structured=invoice,
     )
     return msgspec.json.format(msgspec.json.encode(file), indent=1), _plain_text(pages)
 

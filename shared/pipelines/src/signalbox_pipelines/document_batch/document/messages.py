@@ -14,8 +14,10 @@ from signalbox_pipelines.document_batch.document.contract import (
     Kind,
     Language,
 )
+from signalbox_pipelines.document_batch.document.structured.model import EInvoice
 
 ReadBy = Literal["text layer", "ocr", "blank"]
+FactSource = Literal["text", "data"]
 
 
 class FetchRequest(Struct, frozen=True, kw_only=True):
@@ -95,6 +97,8 @@ class ReadDocument(Struct, frozen=True, kw_only=True):
 
     Attributes:
         unread_pages: number of pages of which something was not read.
+        structured: key of the invoice that the document states as data, an EInvoice; None when there is none.
+        structured_problem: why an attached invoice could not be read.
     """
 
     key: str
@@ -105,10 +109,13 @@ class ReadDocument(Struct, frozen=True, kw_only=True):
     mean_confidence: float | None
     pictures: tuple[PagePreview, ...] = ()
     unread_pages: int = 0
+    structured: str | None = None
+    structured_problem: str | None = None
 
 
 class ClassifyRequest(Struct, frozen=True, kw_only=True):
     text_key: str
+    structured: str | None = None
 
 
 class ExtractRequest(Struct, frozen=True, kw_only=True):
@@ -117,10 +124,11 @@ class ExtractRequest(Struct, frozen=True, kw_only=True):
     text_sha256: str
     languages: tuple[Language, ...]
     document: StoredDocument | None = None
+    structured: str | None = None
 
 
 class Entity(Struct, frozen=True, kw_only=True):
-    """A fact found in the text.
+    """A fact found in the text, or stated as data.
 
     Attributes:
         text: as written.
@@ -129,6 +137,7 @@ class Entity(Struct, frozen=True, kw_only=True):
         start, end: the position in the page's text.
         valid: False when a check failed; such a fact is kept, with the reason in `note`.
         boxes: its position on the page, one box per line; empty for formats without a layout.
+        source: `data` when an electronic invoice states it, which is exact; its note names what it is.
     """
 
     type: EntityType
@@ -141,14 +150,22 @@ class Entity(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     note: str | None = None
     boxes: tuple[Box, ...] = ()
+    source: FactSource = "text"
 
 
 class FoundEntities(Struct, frozen=True, kw_only=True):
-    """The object `key` holds the entities; `counts` is by type."""
+    """The object `key` holds the entities; `counts` is by type.
+
+    Attributes:
+        from_data: how many are stated as data.
+        not_shown: how many of those the text of the pages does not show.
+    """
 
     key: str
     counts: dict[str, int]
     invalid: int
+    from_data: int = 0
+    not_shown: int = 0
 
 
 class StoreRequest(Struct, frozen=True, kw_only=True):
@@ -175,6 +192,7 @@ class ResultFile(Struct, frozen=True, kw_only=True):
     entities: tuple[Entity, ...]
     pages: tuple[PageText, ...]
     version: str
+    structured: EInvoice | None = None
 
 
 class KindEvidence(Struct, frozen=True, kw_only=True):

@@ -9,12 +9,12 @@ import zipfile
 import zlib
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
-from lxml import etree
 from msgspec import Struct
 
 from signalbox_core.errors import Rejected
+from signalbox_core.formats.xml import InvalidXml, XmlElement, parse_xml
 from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
 from signalbox_pipelines.invoice_import.portal.rows import RateAmount, rate_amount
 
@@ -77,10 +77,13 @@ def read_original(body: bytes) -> Original:
     Raises:
         BadOriginal: it is not well formed, declares a document type, or lacks a mandatory element.
     """
-    invoice = _child(_parsed(body), "DLHDon")
+    try:
+        root = parse_xml(body)
+    except InvalidXml as error:
+        raise BadOriginal(f"the invoice cannot be read: {error.detail}") from error
+    invoice = _child(root, "DLHDon")
     general, content = _child(invoice, "TTChung"), _child(invoice, "NDHDon")
-    seller, totals = _child(content, "NBan"), _find(content, "TToan")
-    buyer, lines = _find(content, "NMua"), _find(content, "DSHHDVu")
+    seller, totals = _child(content, "NBan"), content.child("TToan")
     try:
         return Original(
             seller=_required(seller, "MST"),
@@ -88,69 +91,41 @@ def read_original(body: bytes) -> Original:
             series=_required(general, "KHHDon"),
             number=int(_required(general, "SHDon")),
             issued_on=date.fromisoformat(_required(general, "NLap")[:10]),
-            buyer=_text(buyer, "MST"),
-            currency=_text(general, "DVTTe") or "VND",
+            buyer=content.at("NMua", "MST").text,
+            currency=general.child("DVTTe").text or "VND",
             net=_amount(totals, "TgTCThue"),
             tax=_amount(totals, "TgTThue"),
             gross=_amount(totals, "TgTTTBSo"),
             rates=_rates(totals),
-            lines=len(_all(lines, "HHDVu")),
+            lines=len(list(content.child("DSHHDVu").children("HHDVu"))),
         )
     except (ValueError, InvalidOperation) as error:
         raise BadOriginal(f"the invoice has an invalid value: {str(error)[:120]}") from error
 
 
-def _parsed(body: bytes) -> Any:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadOriginal(f"the invoice is not well-formed XML: {str(error)[:120]}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise BadOriginal("the invoice declares a document type (DOCTYPE), which no signed invoice does")
-    return root
-
-
-def _rates(totals: Any) -> tuple[RateAmount, ...]:
-    found = _all(_find(totals, "THTTLTSuat"), "LTSuat")
+def _rates(totals: XmlElement) -> tuple[RateAmount, ...]:
     return tuple(
-        rate_amount(_text(item, "TSuat"), _amount(item, "ThTien"), _amount(item, "TThue")) for item in found
+        rate_amount(item.child("TSuat").text, _amount(item, "ThTien"), _amount(item, "TThue"))
+        for item in totals.child("THTTLTSuat").children("LTSuat")
     )
 
 
-def _all(parent: Any, name: str) -> list[Any]:
-    if parent is None:
-        return []
-    return [item for item in parent if isinstance(item.tag, str) and etree.QName(item).localname == name]
-
-
-def _find(parent: Any, name: str) -> Any:
-    return next(iter(_all(parent, name)), None)
-
-
-def _child(parent: Any, name: str) -> Any:
-    found = _find(parent, name)
-    if found is None:
+def _child(parent: XmlElement, name: str) -> XmlElement:
+    found = parent.child(name)
+    if not found:
         raise BadOriginal(f"the invoice has no {name}")
     return found
 
 
-def _text(parent: Any, name: str) -> str | None:
-    found = _find(parent, name)
-    return (found.text or "").strip() or None if found is not None else None
-
-
-def _required(parent: Any, name: str) -> str:
-    text = _text(parent, name)
+def _required(parent: XmlElement, name: str) -> str:
+    text = parent.child(name).text
     if text is None:
         raise BadOriginal(f"the invoice has no {name}")
     return text
 
 
-def _amount(parent: Any, name: str) -> Decimal | None:
-    text = _text(parent, name)
+def _amount(parent: XmlElement, name: str) -> Decimal | None:
+    text = parent.child(name).text
     if text is None:
         return None
     value = Decimal(text)

@@ -56,7 +56,9 @@ async function open(route, place, moveFocus) {
   const slow = setTimeout(showWaiting, SLOW_MS);
   let next;
   try {
-    next = await route.page({ ...route, inbox, inboxChanged: () => inbox.refresh() });
+    next = await route.page({
+      ...route, inbox, inboxChanged: () => inbox.refresh(), reload: () => show({ again: true }),
+    });
   } catch (problem) {
     if (problem.status === 401) return;
     next = { title: "Problem", element: problemPage(problem) };

@@ -18,7 +18,7 @@ from signalbox_pipelines.document_batch.document.extract.dates import find_dates
 from signalbox_pipelines.document_batch.document.extract.finder import Finder, TextMatch
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
-VERSION: Final = "4"
+VERSION: Final = "5"
 """Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 

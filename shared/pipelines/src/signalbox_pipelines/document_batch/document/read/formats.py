@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from signalbox_core.errors import Rejected
+from signalbox_pipelines.document_batch.document.read.einvoice_pages import EInvoicePages
 from signalbox_pipelines.document_batch.document.read.image_pages import ImagePages
 from signalbox_pipelines.document_batch.document.read.limits import check_page_count
-from signalbox_pipelines.document_batch.document.read.media_types import IMAGES, PDF, TEXT
+from signalbox_pipelines.document_batch.document.read.media_types import IMAGES, PDF, TEXT, XML
 from signalbox_pipelines.document_batch.document.read.pages import DocumentPages
 from signalbox_pipelines.document_batch.document.read.pdf import PdfPages
 from signalbox_pipelines.document_batch.document.read.text_pages import TextPages
@@ -14,6 +15,7 @@ from signalbox_pipelines.document_batch.document.read.text_pages import TextPage
 OPENERS: Final[Mapping[str, Callable[[bytes, str], DocumentPages]]] = {
     PDF: PdfPages,
     TEXT: TextPages,
+    XML: EInvoicePages,
     **dict.fromkeys(IMAGES, ImagePages),
 }
 """From media type to a function of (body, document name)."""

@@ -14,8 +14,14 @@ from signalbox_core.pipeline.activity import current_tenant
 from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.limits import check_text_bytes
-from signalbox_pipelines.document_batch.document.read.media_types import TEXT
+from signalbox_pipelines.document_batch.document.read.media_types import PDF, TEXT, XML
 from signalbox_pipelines.document_batch.document.read.pages import DocumentPages, PageContent
+from signalbox_pipelines.document_batch.document.read.pdf import PdfPages
+from signalbox_pipelines.document_batch.document.structured.reader import (
+    StructuredData,
+    read_attachment,
+    read_einvoice,
+)
 
 R = TypeVar("R")
 CALL_WITHIN: Final = timedelta(seconds=45)
@@ -43,6 +49,12 @@ class OpenDocument:
     async def previews(self, indexes: Sequence[int]) -> list[tuple[bytes, int, int] | None]:
         """Draw pages for people: JPEG, width and height; None for formats without a layout."""
         return await self._call(_previews, indexes)
+
+    async def structured_data(self) -> StructuredData:
+        """Read the electronic invoice that the document is or has attached, if any."""
+        if self._source[1] not in (PDF, XML):
+            return StructuredData()
+        return await _run(self._cpu, _structured_data, *self._source)
 
     async def _call(self, work: Callable[[DocumentPages, Sequence[int]], R], indexes: Sequence[int]) -> R:
         return await _run(self._cpu, _with_pages, self._source, work, indexes)
@@ -72,6 +84,16 @@ def _page_count(body: bytes, media_type: str, name: str) -> int:
     pages = open_pages(body, media_type, name)
     try:
         return pages.page_count
+    finally:
+        pages.close()
+
+
+def _structured_data(body: bytes, media_type: str, name: str) -> StructuredData:
+    if media_type == XML:
+        return StructuredData(invoice=read_einvoice(body, name))
+    pages = PdfPages(body, name)
+    try:
+        return read_attachment(pages.attachments())
     finally:
         pages.close()
 

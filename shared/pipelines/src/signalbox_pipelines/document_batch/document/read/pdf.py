@@ -26,6 +26,8 @@ _LOWEST_DPI: Final = 72
 _MAX_PIXELS: Final = 40_000_000
 _POINTS_PER_INCH: Final = 72
 _DEVICE: Final = 100_000
+_MAX_ATTACHMENTS: Final = 20
+_MAX_NAME_CHARS: Final = 100
 _LOCK: Final = threading.Lock()
 _PROBLEMS: Final = {
     3: ("damaged_document", "is not a readable PDF (damaged or cut off); send it again, whole"),
@@ -103,6 +105,18 @@ class PdfPages:
                 return [_boxes(page, textpage, places, start, end) for start, end in spans]
             finally:
                 textpage.close()
+
+    def attachments(self) -> list[tuple[str, bytes]]:
+        """Return the attached XML files, each with its name; a damaged one is left out."""
+        found: list[tuple[str, bytes]] = []
+        with _LOCK:
+            for index in range(min(self._document.count_attachments(), _MAX_ATTACHMENTS)):
+                with contextlib.suppress(pdfium.PdfiumError, UnicodeDecodeError):
+                    attachment = self._document.get_attachment(index)
+                    name = attachment.get_name()
+                    if name.lower().endswith(".xml"):
+                        found.append((name[:_MAX_NAME_CHARS], bytes(attachment.get_data())))
+        return found
 
     def close(self) -> None:
         with _LOCK:

@@ -75,7 +75,7 @@ export const api = {
   pipeline: (name, options) => get(`/v1/pipelines/${id(name)}`, options),
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
-  input: async (runId, options) => (await get(`/v1/runs/${id(runId)}/input`, options)).input,
+  input: (runId, options) => get(`/v1/runs/${id(runId)}/input`, options),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
   approvals: (options) => get("/v1/approvals?status=pending", options),
@@ -85,6 +85,7 @@ export const api = {
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
   decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
+  retry: (runId, body, key) => call("POST", `/v1/runs/${id(runId)}/retry`, { body, headers: { "Idempotency-Key": key } }),
 };
 
 /** The path of an artifact's bytes, always on this gateway. */

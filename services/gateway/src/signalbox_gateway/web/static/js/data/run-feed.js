@@ -4,6 +4,7 @@ import { gateway, linkState } from "./stream.js";
 
 const ENDINGS = new Set(["run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"]);
 const OPEN_STATES = { "run.paused": "paused", "run.resumed": "running" };
+const CONDITIONS = new Set(["run.blocked", "run.queued", "run.unblocked"]);
 const CHANGES = new Set(["approval.requested", "approval.decided", "approval.expired", "approval.withdrawn"]);
 
 /**
@@ -38,7 +39,7 @@ export class RunFeed {
 
   #onSnapshot(run) {
     this.#keep({ ...emptySnapshot(run.run_id), ...run });
-    this.on.reported(run.run_id, { status: run.status, ended_at: run.ended_at ?? null });
+    this.on.reported(run.run_id, stateOf(run));
     if (this.#open.has(run.run_id)) return;
     this.#open.add(run.run_id);
     this.on.started(run);
@@ -70,6 +71,12 @@ export class RunFeed {
       const { pipeline, started_by } = event.data;
       const run = { run_id: event.runid, status: "running", started_at: event.time };
       this.on.started({ ...run, pipeline, started_by });
+    } else if (CONDITIONS.has(name)) {
+      const { blocked, queued } = fold(emptySnapshot(event.runid), event);
+      this.on.reported(event.runid, { blocked, queued });
     } else if (CHANGES.has(name)) this.on.changed();
   }
 }
+
+const stateOf = ({ status, ended_at: endedAt = null, retried_at: retriedAt = null, blocked = null, queued = null }) =>
+  ({ status, ended_at: endedAt, retried_at: retriedAt, blocked, queued });

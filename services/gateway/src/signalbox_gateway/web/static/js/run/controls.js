@@ -1,35 +1,45 @@
-// Pause, resume, cancel.
-import { api } from "../data/api.js";
+// What an operator can do with a run: pause, resume, cancel; after its end, continue it or start it again.
+import { api, newKey } from "../data/api.js";
+import { hasEnded } from "../data/fold.js";
+import { may } from "../data/session.js";
 import { toast } from "../ui/announce.js";
 import { confirm } from "../ui/dialog.js";
-import { h, replace } from "../ui/dom.js";
-import { hasEnded } from "../data/fold.js";
+import { h, replace, setText } from "../ui/dom.js";
 import { humane } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
-import { addressOfCopy } from "./outcome.js";
-import { may } from "../data/session.js";
 
 const REQUESTED = {
   pause: "Pause requested: no further step starts.", resume: "Resume requested.",
   cancel: "Cancellation requested: the run cleans up and ends.",
 };
+const CONTINUES = "The run continues. Completed steps keep their results.";
+const CONTINUES_LATER = "Retry accepted. The run is shown as it ended until a worker is available.";
 
 export class RunControls {
-  constructor(runId, { done }) {
-    Object.assign(this, { runId, done });
-    this.toggle = h("button", { type: "button", class: "button", onclick: () => this.#do(this.paused ? "resume" : "pause") });
-    const cancel = { type: "button", class: "button danger-quiet", onclick: () => this.#cancel() };
-    this.cancel = h("button", cancel, icon("cancel"), "Cancel run");
-    this.again = h("a", { class: "button" }, "Run again");
-    this.element = h("div", { class: "run-controls", hidden: true }, this.toggle, this.cancel, this.again);
+  // A repeated click or a lost response does not retry twice.
+  #key = newKey();
+
+  /** done(): a request was accepted. retried(): the run continues after its end, in a new stream. */
+  constructor(runId, { done, retried }) {
+    Object.assign(this, { runId, done, retried });
+    const button = (attributes, ...content) => h("button", { type: "button", class: "button", ...attributes }, content);
+    this.toggle = button({ onclick: () => this.#do(this.paused ? "resume" : "pause") });
+    this.cancel = button({ class: "button danger-quiet", onclick: () => this.#cancel() }, icon("cancel"), "Cancel run");
+    this.retry = button({ class: "button primary", onclick: () => this.#retry() });
+    this.again = button({ onclick: () => this.#startAgain() }, "Start again");
+    this.changed = h("a", { class: "button" }, "Start again with changes");
+    this.buttons = [this.toggle, this.cancel, this.retry, this.again];
+    this.element = h("div", { class: "run-controls", hidden: true }, this.buttons, this.changed);
   }
 
   update(snapshot) {
     this.element.hidden = !may("operator");
     this.isOver = hasEnded(snapshot);
     this.toggle.hidden = this.cancel.hidden = this.isOver;
-    this.again.hidden = !this.isOver || !snapshot.pipeline;
-    if (!this.again.hidden) this.again.setAttribute("href", addressOfCopy(snapshot.pipeline, this.runId));
+    this.again.hidden = this.changed.hidden = !this.isOver || !snapshot.pipeline;
+    this.retry.hidden = !this.isOver || snapshot.status === "completed";
+    setText(this.retry, snapshot.status === "failed" ? "Retry from the failed step" : "Continue the run");
+    this.changed.setAttribute("href", addressOfCopy(snapshot.pipeline, this.runId));
     this.name = snapshot.title || humane(snapshot.pipeline);
     const paused = snapshot.status === "paused";
     if (this.paused === paused) return;
@@ -47,7 +57,10 @@ export class RunControls {
   /** What can be done with the run now, for the command palette. */
   actions() {
     if (this.element.hidden) return [];
-    if (this.isOver) return [{ text: "Run again", icon: "play", run: () => this.again.click() }];
+    if (this.isOver) {
+      return [this.retry, this.again, this.changed].filter((control) => !control.hidden)
+        .map((control) => ({ text: control.textContent, icon: "play", run: () => control.click() }));
+    }
     const verb = this.paused ? "resume" : "pause";
     return [
       { text: this.paused ? "Resume run" : "Pause run", icon: this.paused ? "play" : "pause", run: () => this.#do(verb) },
@@ -58,22 +71,48 @@ export class RunControls {
   async #cancel() {
     const answer = await confirm({
       name: "cancel", title: `Cancel run ${this.runId}?`,
-      text: `${this.name}: the current step is stopped and cleaned up. Finished files are kept. A cancelled run cannot be resumed.`,
+      text: `${this.name}: the current step is stopped and cleaned up. Finished files are kept. A cancelled run can be continued later.`,
       action: "Cancel the run", danger: true, reasonLabel: "Reason (visible to others)",
     });
     if (answer) await this.#do("cancel", answer.reason ? { reason: answer.reason } : {});
   }
 
   async #do(verb, body = {}) {
-    this.toggle.disabled = this.cancel.disabled = true;
-    try {
+    await this.#send(async () => {
       await api.control(this.runId, verb, body);
       toast(REQUESTED[verb]);
       this.done();
+    });
+  }
+
+  async #retry() {
+    await this.#send(async () => {
+      await api.retry(this.runId, { from: "failed" }, this.#key);
+      const isOver = hasEnded(await api.run(this.runId));
+      await this.retried();
+      toast(isOver ? CONTINUES_LATER : CONTINUES, { kind: isOver ? "info" : "good" });
+    });
+  }
+
+  async #startAgain() {
+    await this.#send(async () => {
+      const { body } = await api.retry(this.runId, { from: "start" }, this.#key);
+      location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
+    });
+  }
+
+  /** Runs an action with the buttons disabled; a refusal is shown. */
+  async #send(action) {
+    for (const button of this.buttons) button.disabled = true;
+    try {
+      await action();
     } catch (problem) {
       toast(problem.message, { kind: "error" });
     } finally {
-      this.toggle.disabled = this.cancel.disabled = false;
+      for (const button of this.buttons) button.disabled = false;
     }
   }
 }
+
+/** The start form with the values of a run. */
+const addressOfCopy = (pipeline, runId) => `#/start/${encodeURIComponent(pipeline)}?from=${encodeURIComponent(runId)}`;

@@ -20,7 +20,7 @@ export class DataTab {
     if (this.#isLoaded) return;
     this.#isLoaded = true;
     try {
-      replace(this.input, panel("Input", await api.input(this.runId)));
+      replace(this.input, panel("Input", (await api.input(this.runId)).input));
     } catch (problem) {
       this.#isLoaded = false;
       replace(this.input, panel("Input", null, problem.message));

@@ -1,5 +1,4 @@
 // How a run ended, as people read it: the result, or the failure with what can be done about it.
-import { may } from "../data/session.js";
 import { div, h, replace } from "../ui/dom.js";
 import { resultView } from "./result.js";
 
@@ -22,17 +21,13 @@ export class Outcome {
     if (hasResult) replace(this.result, h("h2", { id: "result-title" }, "Result"), resultView(this.runId, result));
   }
 
-  #fail({ error, steps, pipeline }) {
+  #fail({ error, steps }) {
     const step = steps.find((item) => item.name === error.step);
     this.failure.hidden = false;
-    const again = may("operator") && pipeline ? h("a", { class: "button", href: addressOfCopy(pipeline, this.runId) }, "Run again with changes") : null;
     replace(this.failure, div("notice notice-error failure",
       h("h2", {}, step ? `${step.title} failed` : "The run failed"), h("p", {}, error.message),
       h("p", { class: "hint" }, h("code", {}, error.code), error.field ? ` at ${error.field}` : ""),
-      h("p", { class: "actions" }, again,
+      h("p", { class: "actions" },
         h("a", { class: "button", href: `#/runs/${encodeURIComponent(this.runId)}/events` }, "Show the events"))));
   }
 }
-
-/** The start form with the values of a run. */
-export const addressOfCopy = (pipeline, runId) => `#/start/${encodeURIComponent(pipeline)}?from=${encodeURIComponent(runId)}`;

@@ -15,10 +15,12 @@ import { leftTime, running } from "../ui/ticker.js";
 import { setTitle } from "../ui/title.js";
 import { ArtifactList } from "./artifacts.js";
 import { ChildRunList, ParentLink } from "./children.js";
+import { ConditionNotice } from "./condition.js";
 import { RunControls } from "./controls.js";
 import { DataTab } from "./data-tab.js";
 import { copyText } from "./event-detail.js";
 import { ImportMonths } from "./import-view.js";
+import { Lineage } from "./lineage.js";
 import { LiveText } from "./live-text.js";
 import { EventLog } from "./log.js";
 import { Outcome } from "./outcome.js";
@@ -26,9 +28,9 @@ import { StepList } from "./steps.js";
 import { RunTabs, TABS } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 
-export async function runPage({ parts: [runId, tab = "overview"], query, inboxChanged }) {
+export async function runPage({ parts: [runId, tab = "overview"], query, inboxChanged, reload }) {
   if (!(tab in TABS)) throw new Problem({ status: 404, detail: `A run has no tab "${tab}".` });
-  const page = new RunPage(runId, { inboxChanged, targetApproval: query.get("approval") });
+  const page = new RunPage(runId, { inboxChanged, reload, targetApproval: query.get("approval") });
   await page.open(tab);
   return {
     titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
@@ -43,7 +45,7 @@ class RunPage {
   #drawn = null;
   #adopted = false;   // a complete snapshot has arrived since the last drawing
 
-  constructor(runId, { inboxChanged, targetApproval }) {
+  constructor(runId, { inboxChanged, reload, targetApproval }) {
     Object.assign(this, { runId, inboxChanged, targetApproval });
     this.watch = new RunWatch(runId, {
       event: (frame) => { this.log.add(frame); this.timeline.add(frame); },
@@ -60,6 +62,8 @@ class RunPage {
     this.steps = new StepList();
     this.children = new ChildRunList();
     this.parent = new ParentLink();
+    this.lineage = new Lineage();
+    this.condition = new ConditionNotice();
     this.timeline = new Timeline();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
     this.liveText = new LiveText();
@@ -68,7 +72,10 @@ class RunPage {
     this.months = new ImportMonths(runId);
     this.data = new DataTab(runId);
     this.log = new EventLog(runId);
-    this.controls = new RunControls(runId, { done: () => this.watch.refresh().catch(() => {}) });
+    this.controls = new RunControls(runId, {
+      done: () => this.watch.refresh().catch(() => {}),
+      retried: reload,
+    });
     this.element = this.#layout();
   }
 
@@ -114,11 +121,11 @@ class RunPage {
       h("h2", { id: "log-title" }, "Events", this.log.count), this.log.element);
     return div("page run-page",
       div("run-head",
-        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.parent.element, this.link.element)),
+        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.parent.element, this.lineage.element, this.link.element)),
         this.controls.element),
       this.tabs.element,
       div("run-body",
-        div("run-main", this.outcome.failure, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
+        div("run-main", this.condition.element, this.outcome.failure, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
           div("in-files", this.files.element), this.noFiles, this.data.element),
         h("aside", { class: "run-side" }, h("section", { class: "panel", "aria-labelledby": "steps-title" },
           h("h2", { id: "steps-title" }, "Steps"), this.steps.element))));
@@ -142,6 +149,8 @@ class RunPage {
     this.steps.update(snapshot);
     this.children.update(snapshot);
     this.parent.update(snapshot);
+    this.lineage.update(snapshot);
+    this.condition.update(snapshot);
     this.timeline.update(snapshot);
     this.approvals.update(snapshot);
     this.liveText.update(snapshot);

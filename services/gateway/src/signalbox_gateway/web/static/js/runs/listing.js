@@ -64,8 +64,9 @@ export class RunListing {
   started(run) { this.#started.set(run.run_id, run); }
 
   report(runId, state) {
+    const known = this.#reported.get(runId);
     this.#reported.delete(runId);
-    this.#reported.set(runId, state);
+    this.#reported.set(runId, { ...known, ...state });
     if (this.#reported.size > MAX_REPORTED) this.#reported.delete(this.#reported.keys().next().value);
     if (hasEnded(state) && !matches(this.query, { ...this.#started.get(runId), ...state })) this.#started.delete(runId);
   }
@@ -83,10 +84,13 @@ export class RunListing {
     return runs;
   }
 
-  /** An end is final, whether the list or the stream reported it. */
+  /** An end is final, whether the list or the stream reported it, until the run is retried in a new execution. */
   #latest(run) {
     const state = this.#reported.get(run.run_id);
-    return state && (hasEnded(state) || !hasEnded(run)) ? { ...run, ...state } : run;
+    if (!state) return run;
+    if (isAfter(run.started_at, state.ended_at)) return run;
+    const isNewer = hasEnded(state) || !hasEnded(run) || isAfter(state.retried_at, run.ended_at);
+    return isNewer ? { ...run, ...state } : run;
   }
 
   #page(cursor) {
@@ -95,10 +99,15 @@ export class RunListing {
 
   #matching() {
     const runs = [...this.#started.values(), ...this.#runs];
-    const listed = new Map(runs.map((run) => [run.run_id, this.#latest(run)]));
-    return [...listed.values()].filter((run) => matches(this.query, run)).sort(byStart);
+    const listed = new Map();
+    // A continued run is listed once for each execution; the newest one counts.
+    for (const run of runs) if (!isOlder(run, listed.get(run.run_id))) listed.set(run.run_id, run);
+    return [...listed.values()].map((run) => this.#latest(run)).filter((run) => matches(this.query, run)).sort(byStart);
   }
 }
+
+const isAfter = (one, other) => Boolean(one && other) && Date.parse(one) > Date.parse(other);
+const isOlder = (run, known) => Boolean(known) && isAfter(known.started_at, run.started_at);
 
 const byStart = (one, other) =>
   (other.started_at ?? "").localeCompare(one.started_at ?? "") || one.run_id.localeCompare(other.run_id);

@@ -145,8 +145,12 @@ class RunsPage {
   async #read(query) {
     const options = { signal: this.#stop.signal };
     const [answer, inbox] = await Promise.all([api.runs(query, options), api.approvals(options)]);
-    const waiting = new Set(inbox.approvals.map((item) => item.run_id));
-    return { ...answer, runs: answer.runs.map((run) => ({ ...run, waiting: waiting.has(run.run_id) })) };
+    const deadlines = Map.groupBy(inbox.approvals, (item) => item.run_id);
+    const waits = (run) => {
+      const [until = null] = (deadlines.get(run.run_id) ?? []).map((item) => item.deadline_at).filter(Boolean).sort();
+      return { waiting: deadlines.has(run.run_id), until };
+    };
+    return { ...answer, runs: answer.runs.map((run) => ({ ...run, ...waits(run) })) };
   }
 
   /** Reloads after `delay` ms, or sooner if a reload is due sooner. */

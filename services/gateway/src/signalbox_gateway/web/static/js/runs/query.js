@@ -2,7 +2,7 @@
 import { hasEnded } from "../data/fold.js";
 
 /** States in which a run can be; the server filters by those it knows, the others are filtered here. */
-export const STATES = ["running", "waiting", "completed", "failed", "cancelled", "terminated", "timed_out"];
+export const STATES = ["running", "waiting", "blocked", "queued", "completed", "failed", "cancelled", "terminated", "timed_out"];
 const KEYS = ["status", "pipeline", "by"];
 const TOKEN = /(?:[^\s"]|"[^"]*")+/g;
 
@@ -20,17 +20,20 @@ export function parseQuery(text) {
 
 const bare = (text) => text.replaceAll('"', "").toLowerCase();
 
+// Open runs in a state that the server cannot filter by.
+const KINDS_OF_OPEN = new Set(["waiting", "blocked", "queued"]);
+
 /** What the server is asked for: it filters by one status and by one pipeline. */
 export function serverFilter({ status, pipeline }) {
   const filter = {};
-  if (status.length === 1) filter.status = status[0] === "waiting" ? "running" : status[0];
+  if (status.length === 1) filter.status = KINDS_OF_OPEN.has(status[0]) ? "running" : status[0];
   if (pipeline.length === 1) filter.pipeline = pipeline[0];
   return filter;
 }
 
 /** Whether the server cannot apply the whole query, so that some of its rows are left out here. */
 export const isNarrowed = ({ status, pipeline, by, words }) =>
-  by.length + words.length > 0 || status.length > 1 || pipeline.length > 1 || status.includes("waiting");
+  by.length + words.length > 0 || status.length > 1 || pipeline.length > 1 || status.some((state) => KINDS_OF_OPEN.has(state));
 
 /** Whether a run belongs to the list. Paused and queued runs count as running, as on the server. */
 export function matches(query, run) {
@@ -44,7 +47,7 @@ const some = (values, test) => values.length === 0 || values.some(test);
 
 function hasStatus(run, status) {
   if (status === "running") return !hasEnded(run);
-  if (status === "waiting") return !hasEnded(run) && Boolean(run.waiting);
+  if (KINDS_OF_OPEN.has(status)) return !hasEnded(run) && (Boolean(run[status]) || run.status === status);
   return run.status === status;
 }
 

@@ -1,21 +1,25 @@
 // One run in the table: state, what it is about, progress, who started it, how long it takes.
 import { hasEnded } from "../data/fold.js";
-import { div, h, setText, span } from "../ui/dom.js";
-import { elapsed } from "../ui/format.js";
+import { listState } from "../data/run-state.js";
+import { div, h, replace, setText, span } from "../ui/dom.js";
+import { elapsed, full } from "../ui/format.js";
 import { statusSign } from "../ui/status.js";
-import { running, shortAgo } from "../ui/ticker.js";
+import { coarseLeft, running, shortAgo } from "../ui/ticker.js";
 
 export class RunRow {
+  #until = null;
+
   /** title: of the pipeline; picked(isPicked): the checkbox has changed. */
   constructor(run, title, { picked }) {
     this.sign = statusSign(run.status);
+    this.left = span("run-left");
     this.time = span("run-time");
     this.fraction = span("run-fraction");
     this.fill = span("meter-fill");
     this.steps = div("run-steps", this.fraction, h("span", { class: "meter", "aria-hidden": "true" }, this.fill));
     this.box = h("input", { type: "checkbox", "aria-label": `Select ${run.run_id}`, onchange: () => picked(this.box.checked) });
     this.link = h("a", { class: "run-row", href: `#/runs/${encodeURIComponent(run.run_id)}` },
-      this.sign.element,
+      span("run-state", this.sign.element, this.left),
       span("run-names", run.subject ? span("run-title", run.subject) : null, span("run-id", run.run_id)),
       span("run-pipeline", title ?? run.pipeline), this.steps,
       span("run-by", run.started_by ?? ""), this.time,
@@ -25,13 +29,22 @@ export class RunRow {
 
   /** steps: {done, total, percent}, or null while unknown. */
   update(run, steps, isPicked) {
-    this.sign.set(run.waiting && run.status === "running" ? "attention" : run.status);
+    const { status, text } = listState(run);
+    this.sign.set(status, text);
+    this.sign.element.title = (run.blocked ?? run.queued)?.reason ?? "";
+    this.#showLeft(status === "attention" ? run.until ?? null : null);
     this.box.checked = isPicked;
     this.#showTime(run);
     setText(this.fraction, steps ? `${steps.done}/${steps.total}` : "");
     this.steps.lastElementChild.hidden = !steps;
     this.steps.toggleAttribute("data-ended", hasEnded(run));
     if (steps) this.fill.style.setProperty("--part", `${steps.percent}%`);
+  }
+
+  #showLeft(until) {
+    if (this.#until === until) return;
+    this.#until = until;
+    replace(this.left, until ? [", ", span("visually-hidden", `until ${full(until)}`), coarseLeft(until)] : []);
   }
 
   #showTime(run) {

@@ -2,6 +2,8 @@
 import { h, setText } from "./dom.js";
 import { ago, duration, full } from "./format.js";
 
+const OVERDUE = "overdue";
+
 export function startTicking() {
   setInterval(tick, 1000);
 }
@@ -12,6 +14,7 @@ function tick() {
   for (const element of document.querySelectorAll("[data-ago]")) setText(element, ago(element.dataset.ago));
   for (const element of document.querySelectorAll("[data-until]")) setText(element, left(element.dataset.until));
   for (const element of document.querySelectorAll("[data-short]")) setText(element, short(element.dataset.short));
+  for (const element of document.querySelectorAll("[data-left]")) setText(element, coarse(element.dataset.left));
   for (const element of document.querySelectorAll("[data-past]")) setText(element, past(element.dataset.past));
 }
 
@@ -30,6 +33,11 @@ export function shortLeft(instant) {
   return h("time", { datetime: instant, title: full(instant), "aria-hidden": "true", data: { short: instant } }, short(instant));
 }
 
+/** A deadline as "2 h left", updated every second. Hidden from screen readers: add the deadline as text. */
+export function coarseLeft(instant) {
+  return h("time", { datetime: instant, title: full(instant), "aria-hidden": "true", data: { left: instant } }, coarse(instant));
+}
+
 /** An instant as "4 min ago", updated every second. */
 export function shortAgo(instant) {
   return h("time", { datetime: instant, title: full(instant), data: { past: instant } }, past(instant));
@@ -37,7 +45,12 @@ export function shortAgo(instant) {
 
 function short(until) {
   const seconds = Math.ceil((Date.parse(until) - Date.now()) / 1000);
-  return seconds <= 0 ? "overdue" : rounded(seconds);
+  return seconds <= 0 ? OVERDUE : rounded(seconds);
+}
+
+function coarse(until) {
+  const text = short(until);
+  return text === OVERDUE ? text : `${text} left`;
 }
 
 function past(instant) {

@@ -1,0 +1,1 @@
+"""The checks of `signalbox-admin doctor`, one module per subject."""

@@ -1,0 +1,76 @@
+"""Running services: their readiness, and their clocks."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx2
+import msgspec
+
+from signalbox_admin.checks.clock import judge_clock
+from signalbox_admin.checks.findings import Finding, Reporter
+
+_TIMEOUT_S: Final = 10.0
+_READY: Final = 200
+
+
+async def check_services(addresses: Sequence[str]) -> list[Finding]:
+    async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
+        found = await asyncio.gather(*(_check(client, address) for address in addresses))
+    return [finding for findings in found for finding in findings]
+
+
+def judge_readiness(report: Reporter, status: int, body: bytes) -> Finding:
+    """Judge the response to /readyz."""
+    try:
+        reply = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        reply = None
+    if not isinstance(reply, dict):
+        return report.error(
+            f"/readyz returned {status} and no JSON", "check that this is the address of a Signalbox service"
+        )
+    problems = _problems(reply.get("dependencies"))
+    if status != _READY:
+        return report.error(f"is not ready: {problems or status}", "repair what it names; see its log")
+    if problems:
+        return report.warning(f"is ready but degraded: {problems}", "repair what it names; see its log")
+    return report.ok("is ready")
+
+
+def skew_s(sent: str | None, now: datetime) -> float | None:
+    """How far the clock of a `Date` header is ahead; None without a valid header."""
+    try:
+        return (parsedate_to_datetime(sent or "") - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+async def _check(client: httpx2.AsyncClient, address: str) -> list[Finding]:
+    report = Reporter(address)
+    try:
+        reply = await client.get(f"{address.rstrip('/')}/readyz")
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        return [
+            report.error(
+                f"does not respond: {type(error).__name__}",
+                "check the address, and that it runs; see its log",
+            )
+        ]
+    skew = skew_s(reply.headers.get("date"), datetime.now(UTC))
+    return [
+        judge_readiness(report, reply.status_code, reply.content),
+        *([judge_clock(report, skew)] if skew is not None else []),
+    ]
+
+
+def _problems(dependencies: Any) -> str:
+    if not isinstance(dependencies, dict):
+        return ""
+    return "; ".join(
+        f"{name}: {state.get('detail') or 'does not respond'}"
+        for name, state in dependencies.items()
+        if isinstance(state, dict) and not state.get("ok", True)
+    )
