@@ -31,7 +31,7 @@ from signalbox_pipelines.ad_creative.messages import (
     StoredPicture,
 )
 from signalbox_pipelines.ad_creative.page.charsets import decode_page
-from signalbox_pipelines.ad_creative.page.heading import find_heading
+from signalbox_pipelines.ad_creative.page.headings import find_heading
 from signalbox_pipelines.ad_creative.page.links import find_images, find_logos, find_style_sheets
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 from signalbox_pipelines.ad_creative.page.plain_text import plain_text, without_private

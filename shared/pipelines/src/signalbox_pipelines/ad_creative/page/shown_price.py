@@ -15,7 +15,7 @@ from signalbox_core.formats.currencies import CODES, SIGNS
 from signalbox_core.formats.numerals import NUMERAL
 from signalbox_pipelines.ad_creative.copy.phrases import is_refusal_or_notice
 from signalbox_pipelines.ad_creative.messages import PageLanguage
-from signalbox_pipelines.ad_creative.page.heading import find_heading, short_text
+from signalbox_pipelines.ad_creative.page.headings import find_heading, short_text
 
 _MAX_ELEMENTS: Final = 400
 _MAX_ANCESTORS: Final = 10
