@@ -168,10 +168,6 @@ class Identity(Struct, frozen=True, kw_only=True):
     temporal_ui_url: str | None
 
 
-class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
-
-
 class UploadResponse(Struct, frozen=True, kw_only=True):
     """`object` is the value for an input field that takes an uploaded file; it depends on the bytes only."""
 
@@ -179,13 +175,6 @@ class UploadResponse(Struct, frozen=True, kw_only=True):
     media_type: str
     size_bytes: int
     sha256: str
-
-
-class TicketIssued(Struct, frozen=True, kw_only=True):
-    """A ticket for the streams of the requested runs, sent as `?ticket=`; reusable until `expires_at`."""
-
-    ticket: str
-    expires_at: datetime
 
 
 class StepView(Struct, frozen=True, kw_only=True):
