@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import msgspec
@@ -24,13 +25,15 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE
 from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.auth.decision_links import LinkKeys, load_link_keys
 from signalbox_gateway.http.metrics import NotificationMetrics
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
+from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, load_routes
 from support.assertions.eventually import beside, eventually
 from support.fakes.events import make_event, story
-from support.servers.gateway import client_of
+from support.servers.gateway import PIPELINES, client_of
 from support.servers.notification_sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 
 RAW_NULL = msgspec.Raw(b"null")
@@ -69,14 +72,20 @@ def routes(
 
 
 def write_routes(
-    folder: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str, *, is_allowed: bool = True
+    folder: Path,
+    mailbox: MailSink,
+    hooks: WebhookSink,
+    tenant: str,
+    *,
+    is_allowed: bool = True,
+    links: bool = False,
 ) -> FollowedFile[NotificationRoutes]:
     origin = f"http://127.0.0.1:{hooks.port}"
     (folder / "slack").write_text(f"{origin}/slack/T0-secret")
     (folder / "teams").write_text(f"{origin}/teams/T1-secret")
     (folder / "secret").write_text(f"whsec_{SECRET}")
     destinations = {
-        "lan": {"kind": "mail", "to": "lan@acme.test"},
+        "lan": {"kind": "mail", "to": "lan@acme.test", "links": links, "groups": ["legal"]},
         "chat": {"kind": "slack", "url_file": "slack"},
         "team": {"kind": "teams", "url_file": "teams"},
         "crm": {"kind": "webhook", "url": f"{origin}/crm", "secret_file": "secret"},
@@ -109,6 +118,7 @@ class Bench:
         self.snapshot: Snapshot | None = None
         self.records = DeliveryRecords(redis)
         self.registry = CollectorRegistry()
+        self.link_keys: FollowedFile[LinkKeys] | None = None
         self._routes = routes
         self._metrics = NotificationMetrics(self.registry)
 
@@ -125,7 +135,7 @@ class Bench:
                 self.records,
                 read_snapshot,
                 self._metrics,
-                origin="https://signalbox.test",
+                NotificationLinks("https://signalbox.test", PIPELINES, self.link_keys),
             ),
             source,
         )
@@ -158,6 +168,12 @@ def requested(tenant: str) -> CloudEvent:
     """A question that was asked a moment ago."""
     event = next(event for event in story("r1", tenant) if event.name == "approval.requested")
     return with_fields(event, time=datetime.now(UTC))
+
+
+def plain_text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def test_a_question_reaches_mailbox_chats_and_a_signed_webhook(
@@ -203,6 +219,29 @@ async def test_redeliveries_restarts_and_two_gateways_notify_once(
         "/slack/T0-secret",
         "/teams/T1-secret",
     ]
+
+
+async def test_a_mail_has_the_link_of_its_recipient_where_the_contract_permits_links(
+    bench: Bench, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
+) -> None:
+    write_routes(tmp_path, mailbox, hooks, tenant, links=True)
+    path = tmp_path / "link-keys"
+    path.write_text(base64.b64encode(b"k" * 32).decode())
+    bench.link_keys = FollowedFile(path, load_link_keys, content="link keys")
+    bench.snapshot = Snapshot(run_id="r1", tenant=tenant, pipeline="echo", title="Echo")
+    permitted = msgspec.json.decode(requested(tenant).data, type=dict[str, object])
+    for name in ("word", "another"):
+        data = msgspec.Raw(msgspec.json.encode({**permitted, "name": name}))
+        await bench.publish(with_fields(requested(tenant), id=name, data=data))
+    await bench.deliver(ends_after=2)
+    texts = [plain_text(mail) for mail in mailbox.mails]
+    (linked,) = [text for text in texts if "Decide without an account, once:" in text]
+    assert len(texts) == 2
+    token = linked.partition("https://signalbox.test/decide#")[2].split()[0]
+    link = bench.link_keys.value.verify(token, datetime.now(UTC))
+    assert (link.to, link.groups, link.approval_id) == ("lan@acme.test", ("legal",), "ok")
+    assert link.digest == "d"
+    assert b"decide#" not in b"".join(request.body for request in hooks.requests)
 
 
 async def test_a_failing_destination_is_retried_and_the_others_are_notified_once(

@@ -11,7 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step
+    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step, json_schema
+    from signalbox_core.pipeline.workflow.approvals import digest_of
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,10 +43,22 @@ SPEC: Final = PipelineSpec(
     input=EchoInput,
     result=EchoResult,
     steps=(Step("speak", "Speak"), Step("listen", "Listen")),
-    approvals=(Approval(name="word", title="Which word?", answer=EchoAnswer, deadline=timedelta(days=1)),),
+    approvals=(
+        Approval(name="word", title="Which word?", answer=EchoAnswer, deadline=timedelta(days=1), links=True),
+    ),
     workflow="support.fakes.echo_pipeline:Echo",
     activities="support.fakes.echo_pipeline:none",
 )
+
+
+def word_digest(text: str) -> str:
+    """The digest of the question of a run with this text."""
+    form = {"title": "Which word?", "answer_schema": json_schema(EchoAnswer)}
+    return digest_of(form, options=[text], evidence=None)
+
+
+WORD_DIGEST: Final = word_digest("hi")
+"""Of a run that `support.drivers.api_calls` starts."""
 
 
 def check_word(answer: EchoAnswer) -> None:

@@ -14,7 +14,8 @@ from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
@@ -22,6 +23,7 @@ from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunS
 from signalbox_core.temporal import connect
 from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
 from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
 from signalbox_gateway.background.start_consumer import LIMITS
@@ -53,7 +55,9 @@ class Parts:
     tokens: Tokens
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
+    pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
+    link_keys: FollowedFile[LinkKeys] | None = None
 
 
 @asynccontextmanager
@@ -80,6 +84,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         publisher = await stack.enter_async_context(
             PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
         )
+        installed = find_installed()
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
             settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
@@ -96,10 +101,12 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
             publisher=publisher,
             objects=objects,
-            pipelines=discover(),
+            pipelines=installed.pipelines,
+            pipeline_problems=installed.problems,
             keys=keys,
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
+            link_keys=follow_link_keys(settings.link_keys_file),
         )

@@ -23,6 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         ledger_key_file: the private key that signs the checkpoints of the ledger; unset, no ledger is kept.
         ledger_witness_key_file: a second key, which cosigns every checkpoint.
         notifications_file: whom notifications of approvals are sent to; hot-reloaded. Unset, none are sent.
+        link_keys_file: the keys that sign decision links; hot-reloaded. Unset, no links are sent.
         public_origin: the origin that browsers use, for example `https://signalbox.example.com`; the CSRF
             check compares against it.
         temporal_ui_url: the address of Temporal's UI, shown to signed-in callers.
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ledger_key_file: str | None = None
     ledger_witness_key_file: str | None = None
     notifications_file: str | None = None
+    link_keys_file: str | None = None
     public_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))]
     temporal_ui_url: str | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200

@@ -10,6 +10,8 @@ SubjectKind = Literal["human", "service", "agent"]
 """`agent`: software that acts by its own judgement. It may start, watch and ask, but never decides."""
 SUBJECT_KINDS: Final[tuple[SubjectKind, ...]] = ("human", "service", "agent")
 MAX_GROUPS: Final = 100
+LINK_PREFIX: Final = "mailto:"
+"""Begins the subject of a person who decides by a link."""
 _GROUP: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 

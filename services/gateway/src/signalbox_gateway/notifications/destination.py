@@ -23,8 +23,20 @@ class ChannelContext(Struct, frozen=True, kw_only=True):
     mail: MailServer | None = None
 
 
+class LinkRecipient(Struct, frozen=True, kw_only=True):
+    """The one person that a destination reaches, who may decide by link."""
+
+    to: str
+    groups: tuple[str, ...] = ()
+
+
 class Destination(Protocol):
     """A place that notifications are sent to; the members of the Struct are its configuration."""
+
+    @property
+    def link_recipient(self) -> LinkRecipient | None:
+        """Whom a decision link in its messages is bound to; None when they contain none."""
+        ...
 
     def check(self, context: ChannelContext) -> None:
         """Check what the type of the configuration cannot express; called when the file is loaded.

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.snapshot import ApprovalState, Snapshot
+from signalbox_core.events.snapshot import ApprovalState, Snapshot, fold
 
 HEADLINES: Final[Mapping[str, str]] = {
     "approval.requested": "Decision requested",
@@ -35,6 +35,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         event: the short name of the event, `approval.requested`.
         run_title: the title of the pipeline.
         url: the approval or its run in the console.
+        decide_url: decides without an account, as the one recipient; a secret.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     url: str
     deadline_at: datetime | None = None
     decided_by: str | None = None
+    decide_url: str | None = None
 
     @property
     def headline(self) -> str:
@@ -75,10 +77,15 @@ class _ApprovalEvent(Struct, frozen=True, kw_only=True):
 
 
 def approval_of(event: CloudEvent, snapshot: Snapshot | None) -> ApprovalState | None:
-    """The state of the event's approval; None when the snapshot lacks it."""
+    """The state of the event's approval; None when neither the snapshot nor the event has it."""
+    if snapshot is None:
+        return None
     approval_id = msgspec.json.decode(event.data, type=_ApprovalEvent).approval_id
-    approvals = snapshot.approvals if snapshot is not None else ()
-    return next((state for state in approvals if state.approval_id == approval_id), None)
+    states = {state.approval_id: state for state in snapshot.approvals}
+    if approval_id not in states and event.name == "approval.requested":
+        # The projection may lag behind the event.
+        states = {state.approval_id: state for state in fold(snapshot, event).approvals}
+    return states.get(approval_id)
 
 
 def is_obsolete(event: CloudEvent, state: ApprovalState | None, now: datetime) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from signalbox_core.errors import RateLimited, SignalboxError, Unavailable
-from signalbox_core.events.snapshot import Snapshot
+from signalbox_core.events.snapshot import ApprovalState, Snapshot
 from signalbox_core.ids import derived_id
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
@@ -16,11 +18,13 @@ from signalbox_gateway.notifications.deliveries import DeliveryClaim, DeliveryRe
 from signalbox_gateway.notifications.notification import (
     HEADLINES,
     MAX_AGE,
+    PENDING,
     Notification,
     approval_of,
     is_obsolete,
     notification_of,
 )
+from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.routes_file import AnyDestination, NotificationRoutes, kind_of
 
 log = logging.getLogger(__name__)
@@ -38,7 +42,6 @@ class Notifier:
     Args:
         source: the subscription `notifier`.
         read_snapshot: reads a run by tenant and run id.
-        origin: the address of the console.
     """
 
     def __init__(
@@ -48,15 +51,14 @@ class Notifier:
         records: DeliveryRecords,
         read_snapshot: ReadSnapshot,
         metrics: NotificationMetrics,
-        *,
-        origin: str,
+        links: NotificationLinks,
     ) -> None:
         self._source = source
         self._routes = routes
         self._records = records
         self._read_snapshot = read_snapshot
         self._metrics = metrics
-        self._origin = origin
+        self._links = links
 
     async def run(self) -> None:
         """Notify until cancelled."""
@@ -79,12 +81,31 @@ class Notifier:
             for destination in destinations.values():
                 self._metrics.count(kind_of(destination), "obsolete")
             return
-        notification = notification_of(event, state, snapshot, origin=self._origin)
+        notification = notification_of(event, state, snapshot, origin=self._links.origin)
         settled = await asyncio.gather(
-            *(self._deliver(routes, notification, name, item) for name, item in destinations.items())
+            *(
+                self._deliver(routes, self._with_link(notification, snapshot, state, item), name, item)
+                for name, item in destinations.items()
+            )
         )
         if not all(settled):
             raise Unavailable(f"{settled.count(False)} of {len(settled)} deliveries have to be repeated")
+
+    def _with_link(
+        self,
+        notification: Notification,
+        snapshot: Snapshot | None,
+        state: ApprovalState | None,
+        destination: AnyDestination,
+    ) -> Notification:
+        """Add the decision link of the destination's recipient, where links are permitted."""
+        recipient = destination.link_recipient
+        if recipient is None or snapshot is None or state is None:
+            return notification
+        if notification.event not in PENDING:
+            return notification
+        link = self._links.decision_link(snapshot, state, recipient, datetime.now(UTC))
+        return replace(notification, decide_url=link)
 
     async def _deliver(
         self, routes: NotificationRoutes, notification: Notification, name: str, destination: AnyDestination

@@ -15,6 +15,10 @@ class SlackDestination(
 
     url_file: str
 
+    @property
+    def link_recipient(self) -> None:
+        return None
+
     def check(self, context: ChannelContext) -> None:
         parse_post_url(read_secret(context, self.url_file))
 

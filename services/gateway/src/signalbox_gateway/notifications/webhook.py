@@ -29,6 +29,10 @@ class WebhookDestination(
     url: str
     secret_file: str
 
+    @property
+    def link_recipient(self) -> None:
+        return None
+
     def check(self, context: ChannelContext) -> None:
         parse_post_url(self.url)
         parse_secrets(read_secret(context, self.secret_file))

@@ -43,14 +43,22 @@ HEADERS: Final = {
 
 
 def console_routes() -> list[BaseRoute]:
-    """`/` is the page, `/console/…` its files, `/client/…` the JavaScript client for other sites."""
-    bundle = build(STATIC)
+    """`/` is the console, `/console/…` its files, `/client/…` the JavaScript client for other sites.
+
+    `/decide` is the page of decision links; the token is in the URL's fragment, which no server sees.
+    """
+    bundle, link_page = build(STATIC), (STATIC / "decide.html").read_bytes()
     script = Hardened(GZipMiddleware(FixedContent(bundle.script, "text/javascript")), IMMUTABLE)
     style = Hardened(GZipMiddleware(FixedContent(bundle.style, "text/css")), IMMUTABLE)
     files = Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))
-    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style)]
+    later = [
+        Route(f"/{path}", Hardened(GZipMiddleware(FixedContent(content, "text/javascript")), IMMUTABLE))
+        for path, content in bundle.later.items()
+    ]
+    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style), *later]
     return [
         Route("/", Hardened(GZipMiddleware(FixedContent(bundle.page.encode(), "text/html")))),
+        Route("/decide", Hardened(GZipMiddleware(FixedContent(link_page, "text/html")))),
         Mount("/console", routes=[*bundled, Mount("", files)]),
         Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]

@@ -11,6 +11,7 @@ from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
+from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.retry import RetryHandler
@@ -18,13 +19,15 @@ from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
 from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
+from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
-from signalbox_gateway.api.routes.sessions import session_routes
+from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
+from signalbox_gateway.api.tokens import TokenHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 
 
@@ -41,10 +44,12 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approval_stream: ApprovalStream
     ledger: LedgerHandlers
     destinations: DestinationHandlers
+    links: LinkDecisionHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
     sessions: SessionHandlers
+    tokens: TokenHandlers
     health: HealthHandlers
     docs: ApiDocsHandlers
 
@@ -56,11 +61,13 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.approval_stream),
+        *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),
+        *token_routes(handlers.tokens),
         *codec_routes(handlers.codec),
         *service_routes(handlers.health, handlers.docs),
     )

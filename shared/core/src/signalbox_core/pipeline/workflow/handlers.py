@@ -13,8 +13,10 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.subjects import LINK_PREFIX
 
 
 class RunMessageHandlers:
@@ -41,8 +43,9 @@ class RunMessageHandlers:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
-            ApplicationError: `not_allowed_by_policy` when an agent decides; `conflict` when the run has ended
-                or is being cancelled; else as `ApprovalRegistry.validate`.
+            ApplicationError: `not_allowed_by_policy` when an agent decides, or a link is used although the
+                contract permits none; `conflict` when the run has ended or is being cancelled;
+                `digest_required`; else as `ApprovalRegistry.validate`.
         """
         if decision.decider is not None and decision.decider.kind == "agent":
             raise non_retryable_error(
@@ -50,7 +53,21 @@ class RunMessageHandlers:
                 f"agents never decide, and {decision.decider.subject} is one; ask a person",
             )
         self._require_open_run()
+        self._require_permitted_link(decision)
         self._state.approvals.validate(decision, allow_early=allow_early)
+        asked = self._state.approvals.find(decision.approval_id)
+        if asked is not None and asked.is_open and not allow_early:
+            require_digest(decision)
+
+    def _require_permitted_link(self, decision: Decision) -> None:
+        if decision.decider is None or not decision.decider.subject.startswith(LINK_PREFIX):
+            return
+        asked = self._state.approvals.find(decision.approval_id)
+        if asked is None or not asked.approval.links:
+            raise non_retryable_error(
+                messages.NOT_ALLOWED_BY_POLICY,
+                f"approval {decision.approval_id} accepts no decision by link; its contract needs links=True",
+            )
 
     def _require_open_run(self) -> None:
         if self._has_ended:

@@ -1,0 +1,77 @@
+// The page of a decision link. It reads the token from the fragment, shows the question, and sends one decision.
+import { AnswerForm } from "../approval/answer-form.js";
+import { div, h, replace } from "../ui/dom.js";
+import { full } from "../ui/format.js";
+
+const main = document.getElementById("main");
+const token = location.hash.slice(1);
+// Opening another link in the same tab changes the fragment only.
+addEventListener("hashchange", () => location.reload());
+const TITLES = {
+  link_invalid: "This link is not valid",
+  link_expired: "This link has expired",
+  link_used: "This link was used",
+  link_stale: "The question has changed",
+  already_decided: "Already decided",
+  approval_expired: "The question has expired",
+  withdrawn: "No decision is needed any more",
+  run_ended: "The run has ended",
+  unknown_approval: "The question does not exist any more",
+};
+// What a later attempt with the same link cannot change.
+const isFinal = (problem) => problem.code in TITLES;
+
+async function call(path, body) {
+  let response;
+  try {
+    const headers = { "content-type": "application/json" };
+    response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
+  } catch {
+    throw { code: "unreachable", detail: "The server does not respond; check your connection and try again." };
+  }
+  const content = await response.json().catch(() => ({ detail: `The server returned ${response.status}; try again later.` }));
+  if (!response.ok) throw content;
+  return content;
+}
+
+function showEnd(title, text) {
+  document.title = title;
+  replace(main, h("h1", {}, title), h("p", { class: "lead", role: "status" }, text));
+}
+
+function showProblem(problem) {
+  showEnd(TITLES[problem.code] ?? "This did not work", problem.detail ?? "Try again later.");
+}
+
+function showQuestion(question) {
+  document.title = question.title;
+  const form = new AnswerForm(question);
+  const trouble = h("p", { class: "field-problem", role: "alert" });
+  const send = h("button", { type: "submit", class: "button primary" }, "Send decision");
+  const facts = [question.run_title, `You decide as ${question.recipient}`, question.deadline_at ? `Deadline: ${full(question.deadline_at)}` : null];
+  const element = h("form", { class: "panel", onsubmit: (event) => { event.preventDefault(); decide(form, send, trouble); } },
+    form.element, trouble, div("actions", send));
+  replace(main, h("h1", {}, question.title), h("p", { class: "lead" }, facts.filter(Boolean).join(" · ")), element,
+    h("p", { class: "hint" }, "This link decides once. Opening this page changes nothing."));
+}
+
+async function decide(form, send, trouble) {
+  const problems = form.problems();
+  form.show(problems);
+  if (problems.length) return;
+  send.disabled = true;
+  replace(trouble);
+  try {
+    const { status } = await call("/v1/links/decision", { token, answer: form.read() });
+    showEnd("Thank you", status === "recorded" ? "Your decision is recorded and will be applied." : "Your decision is accepted.");
+  } catch (problem) {
+    send.disabled = false;
+    if (isFinal(problem)) { showProblem(problem); return; }
+    const errors = (problem.errors ?? []).map((error) => ({ field: error.field, message: error.detail }));
+    form.show(errors.map((error) => ({ ...error, field: error.field.replace(/^answer\.?/, "") })));
+    if (!errors.length) replace(trouble, problem.detail ?? "This did not work; try again.");
+  }
+}
+
+if (token) call("/v1/links/question", { token }).then(showQuestion, showProblem);
+else showProblem({ code: "link_invalid", detail: "Open the link exactly as it was sent to you." });
