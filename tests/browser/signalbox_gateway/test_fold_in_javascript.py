@@ -99,6 +99,23 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         },
         optional={"note": text},
     ),
+    "approval.claimed": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "claimed_by": st.sampled_from([{"subject": "key:an", "name": "An"}, {"subject": "i#lan"}]),
+            "until": st.just(BEGAN),
+        }
+    ),
+    "approval.released": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "released_by": st.just({"subject": "key:an"})}
+    ),
+    "approval.delegated": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "delegated_by": st.just({"subject": "key:an"}),
+            "to": st.sampled_from(["key:lan", "group:legal"]),
+        }
+    ),
     "approval.voted": st.fixed_dictionaries(
         {
             "approval_id": st.sampled_from(APPROVALS),

@@ -71,4 +71,6 @@ def _approval_state(approval: Approval) -> ApprovalState:
         about=approval.about,
         policy=policy if policy.quorum else None,
         votes=approval.votes,
+        claim=approval.claim,
+        delegated_to=approval.delegated_to,
     )

@@ -23,6 +23,7 @@ from signalbox_core.events.snapshot import (
     ArtifactState,
     BlockedState,
     ChildState,
+    ClaimState,
     QueuedState,
     RunStatus,
     Snapshot,
@@ -74,7 +75,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     """A question and its decisions. `digest` covers the question as shown: send it with the decision.
 
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
-    question. `quorum`: how far the newest answer has come, with such a policy.
+    question. `quorum`: how far the newest answer has come, with such a policy. `claim`: who deals with
+    it, until when. `delegated_to`: a subject, or `group:<name>`.
     """
 
     run_id: str
@@ -98,6 +100,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     about: str | None
     policy: PolicyView
     votes: tuple[VoteState, ...]
+    claim: ClaimState | None
+    delegated_to: str | None
     quorum: tuple[QuorumProgress, ...]
     decisions: tuple[DecisionView, ...]
     url: str
@@ -203,6 +207,8 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         about=state.about,
         policy=policy_view(state.policy or Policy()),
         votes=state.votes,
+        claim=state.claim,
+        delegated_to=state.delegated_to,
         quorum=progress_of(state),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",

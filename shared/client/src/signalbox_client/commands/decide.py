@@ -1,4 +1,4 @@
-"""`signalbox approvals` and `signalbox decide`."""
+"""`signalbox approvals`, `decide`, `claim`, `release` and `delegate`."""
 
 import argparse
 import asyncio
@@ -75,6 +75,24 @@ async def decide(context: CommandContext, options: argparse.Namespace) -> int:
     else:
         decided = await decide_interactively(context, options.run, approval, options.note)
     _print_decided(context, decided)
+    return 0
+
+
+async def assign(context: CommandContext, options: argparse.Namespace) -> int:
+    """Claim, release or delegate an approval."""
+    client = context.client
+    if options.action == "delegate":
+        assigned = await client.delegate(options.run, options.approval, options.to, note=options.note)
+    elif options.action == "claim":
+        assigned = await client.claim(options.run, options.approval)
+    else:
+        assigned = await client.release(options.run, options.approval)
+    if context.as_json:
+        print_json(context.console, assigned)
+    elif options.action == "claim":
+        context.print(f"claimed until {format_time(assigned.claimed_until)}")
+    else:
+        context.print(f"delegated to {options.to}" if options.action == "delegate" else "released")
     return 0
 
 

@@ -91,6 +91,30 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     policy_digest: str = ""
 
 
+class ApprovalClaimed(Struct, frozen=True, kw_only=True):
+    """The subject deals with the question. A later claim of it extends the time."""
+
+    approval_id: str
+    claimed_by: Subject
+    until: datetime
+
+
+class ApprovalReleased(Struct, frozen=True, kw_only=True):
+    """The subject no longer deals with the question."""
+
+    approval_id: str
+    released_by: Subject
+
+
+class ApprovalDelegated(Struct, frozen=True, kw_only=True):
+    """The subject asks another one to decide; `to` is a subject, or `group:<name>`."""
+
+    approval_id: str
+    delegated_by: Subject
+    to: str
+    note: str | None = None
+
+
 class ApprovalExpired(Struct, frozen=True, kw_only=True):
     approval_id: str
 

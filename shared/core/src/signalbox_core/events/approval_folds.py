@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ApprovalState, Fold, Snapshot, VoteState
+from signalbox_core.events.states import ApprovalState, ClaimState, Fold, Snapshot, VoteState
+from signalbox_core.subjects import Subject
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -51,6 +52,30 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
+def _approval_claimed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalClaimed)
+    claim = ClaimState(by=data.claimed_by, until=data.until)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, claim=claim))
+
+
+def _approval_released(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalReleased)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, claim=None))
+
+
+def _approval_delegated(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalDelegated)
+    return _with_approval(
+        snapshot, data.approval_id, lambda state: replace(state, claim=None, delegated_to=data.to)
+    )
+
+
+def _claim_after_vote(state: ApprovalState, voter: Subject) -> ClaimState | None:
+    """The claim of a question; a vote of its subject ends it."""
+    is_own = state.claim is not None and state.claim.by.subject == voter.subject
+    return None if is_own else state.claim
+
+
 def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalVoted)
     vote = VoteState(
@@ -68,6 +93,7 @@ def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         data.approval_id,
         lambda state: replace(
             state,
+            claim=_claim_after_vote(state, vote.voted_by),
             votes=(
                 *(item for item in state.votes if item.voted_by.subject != vote.voted_by.subject),
                 vote,
@@ -84,6 +110,7 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         lambda state: replace(
             state,
             status="decided",
+            claim=None,
             decision_id=data.decision_id,
             decided_by=data.decided_by,
             decided_at=event.time,
@@ -102,6 +129,7 @@ def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         lambda state: replace(
             state,
             status="vetoed",
+            claim=None,
             decision_id=data.decision_id,
             decided_by=data.voted_by.name or data.voted_by.subject,
             decided_at=event.time,
@@ -123,6 +151,9 @@ def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
+    "approval.claimed": _approval_claimed,
+    "approval.released": _approval_released,
+    "approval.delegated": _approval_delegated,
     "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
     "approval.vetoed": _approval_vetoed,

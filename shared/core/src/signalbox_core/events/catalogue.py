@@ -13,8 +13,11 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signalbox_core.events.approval_data import (
+    ApprovalClaimed,
     ApprovalDecided,
+    ApprovalDelegated,
     ApprovalExpired,
+    ApprovalReleased,
     ApprovalReminded,
     ApprovalRequested,
     ApprovalVetoed,
@@ -217,6 +220,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType(
             "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
         ),
+        EventType("approval.claimed", _M, ApprovalClaimed, "A subject deals with the question."),
+        EventType("approval.released", _M, ApprovalReleased, "The claim of a question was given up."),
+        EventType("approval.delegated", _M, ApprovalDelegated, "A subject asks another one to decide."),
         EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
         EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),

@@ -63,6 +63,13 @@ class VoteState(Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumProgress, ...] = ()
 
 
+class ClaimState(Struct, frozen=True, kw_only=True):
+    """Who deals with a question. It has no effect after `until`."""
+
+    by: Subject
+    until: datetime
+
+
 class ApprovalState(Struct, frozen=True, kw_only=True):
     """One question.
 
@@ -70,6 +77,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         about: what the question is about, if the title does not say it.
         policy: None for the default, by which any one approver decides.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
+        delegated_to: a subject, or `group:<name>`.
     """
 
     approval_id: str
@@ -92,6 +100,8 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     about: str | None = None
     policy: Policy | None = None
     votes: tuple[VoteState, ...] = ()
+    claim: ClaimState | None = None
+    delegated_to: str | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

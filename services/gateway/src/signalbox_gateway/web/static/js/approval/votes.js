@@ -35,6 +35,8 @@ export function votesView(approval) {
   return div("votes",
     rule ? h("p", { class: "hint" }, `${rule[0].toUpperCase()}${rule.slice(1)}.`) : null,
     isOpen && progress.length ? h("p", {}, `Votes so far: ${progressText(progress)}.`) : null,
+    isOpen && approval.claim && Date.parse(approval.claim.until) > Date.now() ? h("p", {}, `${who(approval.claim.by)} is deciding.`) : null,
+    isOpen && approval.delegated_to ? h("p", {}, `Delegated to ${approval.delegated_to}.`) : null,
     votes.length ? h("ul", { class: "decisions" }, votes.map(voteLine)) : null);
 }
 

@@ -35,7 +35,8 @@ function stepLines(step) {
 }
 
 const started = (by) => (by ? `Run started by ${by}` : "Run started");
-const voted = ({ voted_by: by, objection, note }) => `${by.name ?? by.subject} ${objection ? `objected: ${note}` : "voted"}`;
+const nameOf = (by) => by.name ?? by.subject;
+const voted = ({ voted_by: by, objection, note }) => `${nameOf(by)} ${objection ? `objected: ${note}` : "voted"}`;
 const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
 
 const TEXTS = {
@@ -47,8 +48,11 @@ const TEXTS = {
   "approval.requested": (data) => ["attention", `Approval requested: ${data.title}`],
   "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
   "approval.escalated": () => ["attention", "Escalated"],
+  "approval.claimed": (data) => ["attention", `${nameOf(data.claimed_by)} is deciding`],
+  "approval.released": (data) => ["attention", `${nameOf(data.released_by)} no longer decides`],
+  "approval.delegated": (data) => ["attention", `${nameOf(data.delegated_by)} delegated to ${data.to}`],
   "approval.voted": (data) => ["attention", voted(data)],
-  "approval.vetoed": (data) => ["failed", `Vetoed by ${data.voted_by.name ?? data.voted_by.subject}: ${data.reason}`],
+  "approval.vetoed": (data) => ["failed", `Vetoed by ${nameOf(data.voted_by)}: ${data.reason}`],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
