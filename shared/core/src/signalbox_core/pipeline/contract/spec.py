@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -144,6 +145,7 @@ def holds_secret(kind: type[Struct]) -> bool:
     return Secret in custom_types
 
 
+@cache
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:
     """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`."""
     (schema,), components = msgspec.json.schema_components(
