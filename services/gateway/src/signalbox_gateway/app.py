@@ -107,7 +107,7 @@ class Gateway:
             "pubsub": self._pubsub_is_connected,
             "ledger": self._ledger.is_healthy,
         }
-        self.health = HealthHandlers(probes, self.metrics)
+        self.health = HealthHandlers(probes, self.metrics, warnings=parts.pipeline_problems)
         self.hub = Hub(
             parts.channels,
             parts.streams,

@@ -256,10 +256,11 @@ class Dependency(Struct, frozen=True, kw_only=True):
 class Readiness(Struct, frozen=True, kw_only=True):
     """The gateway is ready if Redis is. Without Temporal it still streams, and queues starts.
 
-    `degraded`: ready, but a dependency is unavailable.
+    `degraded`: ready, but a dependency is unavailable. `warnings`: why installed pipelines are not offered.
     """
 
     ready: bool
     status: Literal["ok", "degraded", "unavailable"]
     temporal_available: bool
     dependencies: Mapping[str, Dependency]
+    warnings: tuple[str, ...] = ()
