@@ -45,11 +45,14 @@ export class OpenPanel {
     for (const name of ["input", "change", "click"]) {
       this.form.addEventListener(name, (event) => this.#onInput(event));
     }
+    this.onLeave = () => this.#saveNow();
+    addEventListener("pagehide", this.onLeave);
     const names = { "aria-labelledby": title, data: { approval: approval.approval_id } };
     this.element = h("section", { class: "panel approval open", ...names }, this.form);
   }
 
   close() {
+    removeEventListener("pagehide", this.onLeave);
     this.#saveNow();
     this.deadline.close();
   }
