@@ -208,8 +208,8 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
         "decide",
         "show an approval's question and answer it",
         decide_commands.decide,
-        details="On a terminal you are prompted for the answer; elsewhere give --answer. It is refused "
-        "if the question changes meanwhile.",
+        details="On a terminal you are prompted for the answer; elsewhere give --answer, --agree or "
+        "--object. It is refused if the question changes meanwhile.",
     )
     _add_run(decide)
     decide.add_argument(
@@ -220,9 +220,10 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     decide.add_argument("--all", action="store_true", help="give --answer to all pending questions of RUN")
     decide.add_argument("--dry-run", action="store_true", help="list what --all would decide, and stop")
-    decide.add_argument(
-        "--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)"
-    )
+    vote = decide.add_mutually_exclusive_group()
+    vote.add_argument("--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)")
+    vote.add_argument("--agree", action="store_true", help="give the answer that was given before")
+    vote.add_argument("--object", metavar="REASON", help="object, with a reason")
     decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
     cancel = add("cancel", "cancel a run; it cleans up first", run_commands.cancel)
     _add_run(cancel)

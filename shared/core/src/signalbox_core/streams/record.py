@@ -21,6 +21,7 @@ from signalbox_core.events.approval_data import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
+    ApprovalVetoed,
     ApprovalWithdrawn,
 )
 from signalbox_core.events.catalogue import TERMINAL, RunStarted
@@ -36,7 +37,9 @@ _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[0-9]{1,6}\Z")
 _MAX_NUMBER: Final = 9_999
-_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired", "approval.withdrawn"})
+_APPROVAL_END_EVENTS: Final = frozenset(
+    {"approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"}
+)
 APPROVAL_EVENTS: Final = _APPROVAL_END_EVENTS | {"approval.requested"}
 
 
@@ -189,6 +192,8 @@ def closed_approval(event: CloudEvent) -> str | None:
     """Return the id of the approval that this event closes, or None."""
     if event.name == "approval.decided":
         return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
+    if event.name == "approval.vetoed":
+        return msgspec.json.decode(event.data, type=ApprovalVetoed).approval_id
     if event.name == "approval.expired":
         return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
     if event.name == "approval.withdrawn":
