@@ -46,6 +46,8 @@ export class OpenPanel {
     for (const name of ["input", "change", "click"]) {
       this.form.addEventListener(name, (event) => this.#onInput(event));
     }
+    this.onLeave = () => this.#saveNow();
+    addEventListener("pagehide", this.onLeave);
     const names = { "aria-labelledby": title, data: { approval: approval.approval_id } };
     this.element = h("section", { class: "panel approval open", ...names }, this.form);
   }
@@ -56,6 +58,7 @@ export class OpenPanel {
   }
 
   close() {
+    removeEventListener("pagehide", this.onLeave);
     this.#saveNow();
     this.deadline.close();
   }
