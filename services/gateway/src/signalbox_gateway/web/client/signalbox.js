@@ -23,7 +23,7 @@ export class Signalbox {
   #ticket;
   #identity;
 
-  constructor({ origin = SERVED_BY, apiKey, ticket, share = "" } = {}) {
+  constructor({ origin = SERVED_BY, token, apiKey = token, ticket, share = "" } = {}) {
     this.#origin = origin.replace(/\/$/, "");
     this.#apiKey = apiKey;
     this.#identity = `${apiKey ?? (ticket ? "ticket" : "session")} ${share}`;
