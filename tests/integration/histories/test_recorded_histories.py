@@ -10,6 +10,7 @@ from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.testing.histories import parse_history, read_history
 from signalbox_core.testing.pipeline import replay
 from support.calls.contract import PURCHASE
+from support.limits.contract import SPEC as LIMITS
 from support.sample.contract import SPEC as SAMPLE
 
 HISTORIES = Path(__file__).parents[2] / "histories"
@@ -17,7 +18,7 @@ FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
 def known() -> Mapping[str, PipelineSpec]:
-    return {**discover(), SAMPLE.name: SAMPLE, PURCHASE.name: PURCHASE}
+    return {**discover(), SAMPLE.name: SAMPLE, PURCHASE.name: PURCHASE, LIMITS.name: LIMITS}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")

@@ -15,6 +15,7 @@ HEADLINES: Final[Mapping[str, str]] = {
     "approval.requested": "Decision requested",
     "approval.reminded": "Reminder, decision pending",
     "approval.decided": "Decided",
+    "approval.vetoed": "Vetoed",
     "approval.expired": "Expired without a decision",
     "approval.withdrawn": "No decision needed any more",
 }

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ApprovalState, Fold, Snapshot
+from signalbox_core.events.states import ApprovalState, Fold, Snapshot, VoteState
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -24,8 +24,12 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         requested_at=event.time,
         step=data.step,
         deadline_at=data.deadline_at,
+        about=data.about or None,
+        policy=data.policy or None,
     )
-    others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
+    others, place = snapshot.approvals, _place_of(snapshot, data.approval_id)
+    if place is not None:
+        others = (*others[:place], *others[place + 1 :])
     return replace(snapshot, approvals=(*others, state))
 
 
@@ -43,6 +47,33 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             evidence=data.evidence,
             digest=data.digest,
             deadline_at=data.deadline_at,
+            about=data.about or None,
+            policy=data.policy or None,
+        ),
+    )
+
+
+def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalVoted)
+    vote = VoteState(
+        decision_id=data.decision_id,
+        voted_by=data.voted_by,
+        voted_at=event.time,
+        answer=data.answer,
+        objection=data.objection,
+        note=data.note,
+        group=data.group,
+        quorum=data.quorum,
+    )
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            votes=(
+                *(item for item in state.votes if item.voted_by.subject != vote.voted_by.subject),
+                vote,
+            ),
         ),
     )
 
@@ -65,6 +96,23 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
+def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalVetoed)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            status="vetoed",
+            decision_id=data.decision_id,
+            decided_by=data.voted_by.name or data.voted_by.subject,
+            decided_at=event.time,
+            note=data.reason,
+            decider=data.voted_by,
+        ),
+    )
+
+
 def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalExpired)
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
@@ -77,7 +125,9 @@ def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
+    "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
+    "approval.vetoed": _approval_vetoed,
     "approval.expired": _approval_expired,
     "approval.withdrawn": _approval_withdrawn,
 }
@@ -86,9 +136,16 @@ APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
 def _with_approval(
     snapshot: Snapshot, approval_id: str, change: Callable[[ApprovalState], ApprovalState]
 ) -> Snapshot:
-    return replace(
-        snapshot,
-        approvals=tuple(
-            change(item) if item.approval_id == approval_id else item for item in snapshot.approvals
-        ),
-    )
+    place = _place_of(snapshot, approval_id)
+    if place is None:
+        return snapshot
+    found = snapshot.approvals
+    return replace(snapshot, approvals=(*found[:place], change(found[place]), *found[place + 1 :]))
+
+
+def _place_of(snapshot: Snapshot, approval_id: str) -> int | None:
+    """Find an approval. A run may have a thousand, and each of their events is folded."""
+    try:
+        return [item.approval_id for item in snapshot.approvals].index(approval_id)
+    except ValueError:
+        return None

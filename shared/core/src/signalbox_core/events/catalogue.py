@@ -17,6 +17,8 @@ from signalbox_core.events.approval_data import (
     ApprovalExpired,
     ApprovalReminded,
     ApprovalRequested,
+    ApprovalVetoed,
+    ApprovalVoted,
     ApprovalWithdrawn,
 )
 from signalbox_core.events.children import ChildEnded, ChildStarted
@@ -215,7 +217,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType(
             "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
         ),
+        EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
+        EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType(
             "approval.withdrawn",

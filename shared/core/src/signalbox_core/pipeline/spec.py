@@ -1,5 +1,6 @@
 """Public import path of a pipeline's contract."""
 
+from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.spec import (
     Approval,
@@ -9,4 +10,13 @@ from signalbox_core.pipeline.contract.spec import (
     json_schema,
 )
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "ShownQuestion", "Step", "json_schema"]
+__all__ = [
+    "Approval",
+    "DomainEvent",
+    "PipelineSpec",
+    "Policy",
+    "Quorum",
+    "ShownQuestion",
+    "Step",
+    "json_schema",
+]

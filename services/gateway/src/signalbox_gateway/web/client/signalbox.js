@@ -102,8 +102,8 @@ export class Signalbox {
   async #newTicket(runs) { return (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket; }
 
   async #call(method, path, body, headers = {}) {
-    const auth = this.#apiKey ? { Authorization: `Bearer ${this.#apiKey}` } : {};
-    const json = body === undefined ? {} : { "Content-Type": "application/json" };
+    const auth = this.#apiKey && { Authorization: `Bearer ${this.#apiKey}` };
+    const json = body && { "Content-Type": "application/json" };
     const response = await request(this.#origin + path, {
       method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
       credentials: this.#apiKey ? "omit" : "include", body: body && JSON.stringify(body),

@@ -6,12 +6,20 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    ChildWorkflowError,
+    RetryState,
+)
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.pipeline.contract.messages import ErrorDetails
+from signalbox_core.pipeline.contract.messages import VETOED, ErrorDetails
+from signalbox_core.subjects import Subject
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_CHARS: Final = 8_000
@@ -50,9 +58,36 @@ def non_retryable_error(
     return ApplicationError(message, details, type=code, non_retryable=True)
 
 
+class VetoedError(ApplicationError):
+    """A question was vetoed. Raised by `Run.ask`; the run fails with code `vetoed` unless it is caught.
+
+    Attributes:
+        approval_id: of the question.
+        reason: of the objection.
+        vetoed_by: who objected.
+    """
+
+    def __init__(self, approval_id: str, reason: str, vetoed_by: Subject) -> None:
+        message = f"approval {approval_id} was vetoed by {vetoed_by.name or vetoed_by.subject}: {reason}"
+        super().__init__(message, ErrorDetails(code=VETOED, message=message), type=VETOED, non_retryable=True)
+        self.approval_id = approval_id
+        self.reason = reason
+        self.vetoed_by = vetoed_by
+
+
 def pipeline_bug(message: str) -> ApplicationError:
     """Create the error for a mistake in the pipeline's code."""
     return non_retryable_error(BUG, message)
+
+
+def rate_limit_delay(error: ActivityError) -> timedelta | None:
+    """Return the delay of the rate limit at which the last attempt of an activity ended, if it did."""
+    cause = error.cause
+    if error.retry_state is not RetryState.MAXIMUM_ATTEMPTS_REACHED or not isinstance(
+        cause, ApplicationError
+    ):
+        return None
+    return cause.next_retry_delay
 
 
 def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
@@ -70,6 +105,8 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     innermost = chain[-1]
     if isinstance(innermost, ApplicationError):
         return _plain_failure(innermost, step)
+    if isinstance(innermost, CancelledError | TimeoutError):
+        return Failure(code="timed_out", message=_workflow_timeout_message(chain), step=step)
     return Failure(
         code="unexpected_error", message=f"{type(innermost).__name__}: {innermost}"[:_MAX_CHARS], step=step
     )
@@ -114,6 +151,19 @@ class ErrorText(msgspec.Struct, frozen=True):
     code: str
     message: str | None = None
     field: str | None = None
+
+
+def _workflow_timeout_message(chain: list[BaseException]) -> str:
+    """The message for work that the workflow itself ended, as `asyncio.timeout` does."""
+    named = (
+        item.activity_type if isinstance(item, ActivityError) else item.workflow_type
+        for item in chain
+        if isinstance(item, ActivityError | ChildWorkflowError)
+    )
+    return (
+        f"{next(named, 'the work')} was cancelled by the workflow, as a timeout in its code does;"
+        " start the run again, or raise that timeout"
+    )
 
 
 def _timeout_message(chain: list[BaseException], cause: TimedOut) -> str:

@@ -1,13 +1,15 @@
 """A pipeline's contract: its public description. Imports no client library."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.events.policy import Policy, check_policy
 from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
 from signalbox_core.secret import Secret, schema_hook
 
@@ -39,6 +41,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        policy: who may decide; by default any one approver of the tenant.
         links: whether people without an account may decide, by a link in a mail.
         approves: the values that effects may use after a decision, derived from the answer and the question
             as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
@@ -49,6 +52,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    policy: Policy = Policy()
     links: bool = False
     approves: ApprovedValues | None = None
 
@@ -76,8 +80,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, a field has no JSON Schema, or something other than
-            the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a policy can never be met, a field has no JSON
+            Schema, or something other than the input holds a Secret.
     """
 
     name: str
@@ -104,6 +108,13 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
         self._check()
 
+    def _check_policies(self) -> None:
+        for item in self.approvals:
+            try:
+                check_policy(item.policy)
+            except ValueError as error:
+                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
+
     def _check(self) -> None:
         for kind, names in (
             ("step", [step.name for step in self.steps]),
@@ -112,6 +123,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
+        self._check_policies()
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
@@ -181,13 +193,20 @@ def _field_without_schema(kind: object) -> str | None:
 
 
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:
-    """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`."""
+    """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`. Computed once."""
+    return _cached_schema(kind)
+
+
+def _build_schema(kind: type[Struct]) -> Mapping[str, object]:
     (schema,), components = msgspec.json.schema_components(
         (kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}"
     )
     name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
     top = components.pop(name) if name in components and not _refers(components, name) else schema
     return {**top, **({"$defs": components} if components else {})}
+
+
+_cached_schema: Final[Callable[[type[Struct]], Mapping[str, object]]] = cache(_build_schema)
 
 
 def _refers(components: Mapping[str, object], name: str) -> bool:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
+from signalbox_core.events.policy import Policy, check_narrowed
+from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
@@ -17,19 +19,46 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
 
 class ApprovalQuestion(Struct, frozen=True, kw_only=True):
-    """What the approver sees, and the pipeline's check of the answer."""
+    """What the approver sees, and the pipeline's check of the answer.
+
+    Attributes:
+        about: what the question is about; None when the title says it.
+    """
 
     approval: Approval[Any]
+    title: str
+    about: str | None
+    deadline: timedelta
+    policy: Policy
     approval_id: str
     options: object
     evidence: object
     check: AnswerCheck | None = None
+
+
+def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
+    """Return the policy of a question: the contract's, or a stricter one.
+
+    A question that the history has keeps its policy, even if the contract's has become stricter since. So the
+    refusal is recorded as a patch.
+
+    Raises:
+        ApplicationError: `pipeline_bug`: the policy is weaker than the contract's, or can never be met.
+    """
+    policy = narrowed if narrowed is not None else approval.policy
+    try:
+        check_narrowed(approval.policy, policy, run_starter())
+    except ValueError as error:
+        if workflow.patched(f"signalbox.policy-refused-{approval_id}"):
+            raise pipeline_bug(f"approval {approval_id}: {error}") from None
+    return policy
 
 
 def open_question(
@@ -47,6 +76,7 @@ def open_question(
         requested=data,
         is_replayed=workflow.unsafe.is_replaying(),
         is_recorded=state.records_questions,
+        starter=run_starter(),
     )
     state.approvals.open(question.approval_id, asked)
     asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
@@ -61,25 +91,31 @@ def open_question(
 def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
-    form = {"title": approval.title, "answer_schema": schema}
+    form: dict[str, object] = {"title": question.title, "answer_schema": schema}
+    if question.about is not None:
+        form["about"] = question.about
+    if not question.policy.is_default:
+        form["policy"] = question.policy
     call = current_call.get()
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
-        title=approval.title,
+        title=question.title,
         answer_schema=_raw(schema),
         options=_raw(question.options),
         evidence=_raw(question.evidence),
         digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
-        deadline_at=workflow.now() + approval.deadline,
+        deadline_at=workflow.now() + question.deadline,
+        about=question.about if question.about is not None else UNSET,
+        policy=question.policy if not question.policy.is_default else UNSET,
     )
 
 
 async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
     """Wait until the question has an outcome. A decision that arrives with the deadline wins."""
     try:
-        await _wait_for_decision(state, asked, has_default=has_default)
+        await _wait_for_votes(state, asked, has_default=has_default)
     except asyncio.CancelledError:
         # A cancelled run closes its questions when it ends.
         if workflow.cancellation_reason() is None:
@@ -87,14 +123,14 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default
         raise
 
 
-async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    if await _decided_within(asked, (asked.deadline_at - workflow.now()) / 2):
+async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
+    if await _ended_by_votes_within(asked, (asked.deadline_at - workflow.now()) / 2):
         return
     state.record_event(
         "approval.reminded",
         approval_data.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
     )
-    if await _decided_within(asked, asked.deadline_at - workflow.now()):
+    if await _ended_by_votes_within(asked, asked.deadline_at - workflow.now()):
         return
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
@@ -119,8 +155,8 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
         state.record_event("approval.withdrawn", withdrawn)
 
 
-async def _decided_within(asked: AskedQuestion, limit: timedelta) -> bool:
-    return await wait_until(lambda: asked.record is not None, limit)
+async def _ended_by_votes_within(asked: AskedQuestion, limit: timedelta) -> bool:
+    return await wait_until(lambda: asked.is_voted_out, limit)
 
 
 def _raw(value: object) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 No method waits for event delivery. The worker's interceptor records how the run ended (`lifecycle.py`).
 """
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
@@ -10,15 +11,21 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events import catalogue
+from signalbox_core.events.policy import Policy
 from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
-from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
-from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
+from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
+from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
-from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
+from signalbox_core.pipeline.workflow.questions import (
+    ApprovalQuestion,
+    open_question,
+    question_policy,
+    wait_for_outcome,
+)
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
@@ -74,18 +81,27 @@ class Run:
     ) -> None:
         """Do nothing: the run's outcome is known only when the workflow itself returns or raises."""
 
-    def step(self, name: str) -> StepScope:
+    def step(self, name: str, *, title: str | None = None, number: int = 1) -> StepScope:
         """Return the scope of a declared step. Entering it waits while the run is paused.
 
+        Args:
+            title: instead of the declared one, for example with the name of the item at hand.
+            number: 2 and more show a further step, `name-2`, after the declared ones; without a number, the
+                declared step is entered again, as its next attempt.
+
         Raises:
-            ApplicationError: `pipeline_bug` when the contract does not declare the step.
+            ApplicationError: `pipeline_bug` when the contract does not declare the step, or the number is
+                below 1.
         """
         if name not in self._steps:
             raise pipeline_bug(
                 f"pipeline {self.spec.name} declares no step {name!r}; "
                 f"its steps are: {', '.join(self._steps)}"
             )
-        return StepScope(self.state, self._steps[name])
+        if number < 1:
+            raise pipeline_bug(f"step {name!r} has number {number}; numbers begin at 1")
+        shown = Step(name if number == 1 else f"{name}-{number}", title or self._steps[name].title)
+        return StepScope(self.state, shown)
 
     async def call(self, spec: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Out:
         """Run another pipeline as a child of this run, and return its result.
@@ -163,6 +179,10 @@ class Run:
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: A | _Unset = ...,
+        title: str | None = ...,
+        subject: str | None = ...,
+        deadline: timedelta | None = ...,
+        policy: Policy | None = ...,
     ) -> A: ...
     @overload
     async def ask(
@@ -174,8 +194,12 @@ class Run:
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: Struct | _Unset = ...,
+        title: str | None = ...,
+        subject: str | None = ...,
+        deadline: timedelta | None = ...,
+        policy: Policy | None = ...,
     ) -> Any: ...
-    async def ask(
+    async def ask(  # noqa: PLR0913 - each is one aspect of the question
         self,
         approval: Approval[Any] | str,
         *,
@@ -184,6 +208,10 @@ class Run:
         check: AnswerCheck | None = None,
         approval_id: str | None = None,
         default: Struct | _Unset = _UNSET,
+        title: str | None = None,
+        subject: str | None = None,
+        deadline: timedelta | None = None,
+        policy: Policy | None = None,
     ) -> Any:
         """Ask a person and wait for the answer.
 
@@ -198,21 +226,40 @@ class Run:
             approval_id: unique in the run; by default `variants`, then `variants-2`, …
             default: the answer when the deadline passes; without one the run fails with code
                 `approval_expired`.
+            title, deadline: replace those of the contract for this question.
+            subject: what the question is about, if the title does not say it.
+            policy: who may decide this question; as strict as the contract's policy or stricter.
+
+        Raises:
+            VetoedError: a member of a veto group objected.
+            ApplicationError: `approval_expired`; `pipeline_bug` when the policy is weaker than the contract's
+                or can never be met.
         """
         declared = self._declared(approval)
         question_id = approval_id or self.state.approvals.next_id(declared.name)
+        open_for = deadline if deadline is not None else declared.deadline
         question = ApprovalQuestion(
-            approval=declared, approval_id=question_id, options=options, evidence=evidence, check=check
+            approval=declared,
+            approval_id=question_id,
+            options=options,
+            evidence=evidence,
+            check=check,
+            title=title if title is not None else declared.title,
+            about=subject,
+            deadline=open_for,
+            policy=question_policy(declared, question_id, policy),
         )
         asked = open_question(self.state, question, self._handlers.is_early_acceptable)
         await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
         await self.state.hold_for_cancel()
         if asked.record is not None:
             return decode_accepted(asked.record.answer, declared.answer)
+        if asked.veto is not None:
+            raise VetoedError(asked.approval_id, asked.veto.decision.note or "", asked.veto.voter)
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,
-                f"approval {question_id} expired undecided after {declared.deadline}; start the run again",
+                f"approval {question_id} expired undecided after {open_for}; start the run again",
             )
         return default
 

@@ -28,7 +28,7 @@ const CSS = `
   .stack { display: grid; gap: 12px; margin-top: 12px; }
   .step { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; }
   .step progress { grid-column: 1 / -1; width: 100%; accent-color: var(--accent); }
-  .step .note { grid-column: 1 / -1; }
+  .step p { grid-column: 1 / -1; }
   .field { display: grid; gap: 4px; }
   .field.flag, .choices label { display: flex; gap: 8px; align-items: baseline; font-weight: 400; }
   .choices { display: grid; gap: 4px; }
@@ -39,7 +39,7 @@ const CSS = `
   textarea { min-height: 5em; resize: vertical; }
   [aria-invalid="true"] { border-color: var(--danger) !important; }
   .problem { color: var(--danger); }
-  .problem:empty { display: none; }
+  :is(p, div):empty { display: none; }
   .notice { border: 1px solid var(--danger); border-radius: calc(var(--radius) / 2); padding: 8px 12px; }
   .notice.good { border-color: var(--good); }
   pre { margin: 0; overflow: auto; max-height: 20em; white-space: pre-wrap; overflow-wrap: anywhere; }
