@@ -83,8 +83,8 @@ export class Signalbox {
       probe: (address) => this.#probe(address),
       withCredentials: !this.#ticket,
     });
-    const toError = (error) => new SignalboxError(error);
-    const watch = new Watch(channel, runs, handlers, { ...options, toError });
+    options.toError = (error) => new SignalboxError(error);
+    const watch = new Watch(channel, runs, handlers, options);
     watch.open();
     return watch;
   }

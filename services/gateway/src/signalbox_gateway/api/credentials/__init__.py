@@ -1,0 +1,1 @@
+"""Credentials: browser sessions, scoped tokens, stream tickets."""
