@@ -2,18 +2,17 @@
 
 from msgspec import Struct
 
+from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
+from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
-from signalbox_gateway.api.credentials.sessions import SessionHandlers
-from signalbox_gateway.api.credentials.tokens import TokenHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
-from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.retry import RetryHandler
@@ -27,6 +26,7 @@ from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, uploa
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 

@@ -1,1 +1,0 @@
-"""Credentials: browser sessions, scoped tokens, stream tickets."""
