@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
@@ -27,6 +29,7 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         deadline_at=data.deadline_at,
         about=data.about or None,
         policy=data.policy or None,
+        proposal=_proposal(data),
     )
     others, place = snapshot.approvals, _place_of(snapshot, data.approval_id)
     if place is not None:
@@ -50,6 +53,7 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             deadline_at=data.deadline_at,
             about=data.about or None,
             policy=data.policy or None,
+            proposal=_proposal(data),
         ),
     )
 
@@ -76,6 +80,10 @@ def _claim_after_vote(state: ApprovalState, voter: Subject) -> ClaimState | None
     """The claim of a question; a vote of its subject ends it."""
     is_own = state.claim is not None and state.claim.by.subject == voter.subject
     return None if is_own else state.claim
+
+
+def _proposal(data: approval_data.ApprovalRequested) -> msgspec.Raw:
+    return data.proposal if not isinstance(data.proposal, UnsetType) else msgspec.Raw(b"null")
 
 
 def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -119,6 +127,8 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             answer=data.answer,
             note=data.note,
             decider=data.decider or None,
+            outcome=data.outcome or None,
+            modified=data.modified or (),
         ),
     )
 
