@@ -11,6 +11,7 @@ from temporalio.workflow import NondeterminismError
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.testing.pipeline import replay
 from support.calls.contract import PURCHASE
+from support.fakes.ladder_pipeline import SPEC as LADDER
 from support.sample.contract import SPEC as SAMPLE
 
 HISTORIES = Path(__file__).parents[2] / "histories"
@@ -18,7 +19,7 @@ FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
 def known() -> Mapping[str, PipelineSpec]:
-    return {**discover(), SAMPLE.name: SAMPLE, PURCHASE.name: PURCHASE}
+    return {**discover(), SAMPLE.name: SAMPLE, PURCHASE.name: PURCHASE, LADDER.name: LADDER}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")

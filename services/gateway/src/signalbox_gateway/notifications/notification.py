@@ -14,12 +14,16 @@ from signalbox_core.events.snapshot import ApprovalState, Snapshot, fold
 HEADLINES: Final[Mapping[str, str]] = {
     "approval.requested": "Decision requested",
     "approval.reminded": "Reminder, decision pending",
+    "approval.delegated": "Decision delegated",
+    "approval.escalated": "Decision escalated",
     "approval.decided": "Decided",
     "approval.expired": "Expired without a decision",
     "approval.withdrawn": "No decision needed any more",
 }
 """The events that can be routed, and how their notifications begin."""
-PENDING: Final = frozenset({"approval.requested", "approval.reminded"})
+PENDING: Final = frozenset(
+    {"approval.requested", "approval.reminded", "approval.delegated", "approval.escalated"}
+)
 """The events that ask for a decision; their notifications are obsolete once there is an outcome."""
 
 MAX_AGE: Final = timedelta(hours=24)
@@ -35,6 +39,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         event: the short name of the event, `approval.requested`.
         run_title: the title of the pipeline.
         url: the approval or its run in the console.
+        handed_to: the group or subject to which the ladder has handed the question over.
         decide_url: decides without an account, as the one recipient; a secret.
     """
 
@@ -49,6 +54,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     url: str
     deadline_at: datetime | None = None
     decided_by: str | None = None
+    handed_to: str | None = None
     decide_url: str | None = None
 
     @property
@@ -62,6 +68,8 @@ class Notification(Struct, frozen=True, kw_only=True):
         found = [("Run", f"{self.run_title} ({self.run_id})")]
         if self.decided_by is not None:
             found.append(("Decided by", self.decided_by))
+        if self.handed_to is not None:
+            found.append(("Handed over to", self.handed_to))
         if self.deadline_at is not None and self.event in PENDING:
             found.append(("Deadline", f"{self.deadline_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"))
         return tuple(found)
@@ -74,6 +82,13 @@ class _ApprovalEvent(Struct, frozen=True, kw_only=True):
     title: str | None = None
     deadline_at: datetime | None = None
     decided_by: str | None = None
+    to: str | None = None
+
+
+def addressees_of(event: CloudEvent, state: ApprovalState | None) -> frozenset[str]:
+    """The groups and subjects that a notification is for; empty when it is for the whole tenant."""
+    to = msgspec.json.decode(event.data, type=_ApprovalEvent).to or (state.handed_to if state else None)
+    return frozenset({to} if to is not None else ())
 
 
 def approval_of(event: CloudEvent, snapshot: Snapshot | None) -> ApprovalState | None:
@@ -122,4 +137,5 @@ def notification_of(
         url=f"{origin}/#/{place}",
         deadline_at=data.deadline_at or (state.deadline_at if state is not None else None),
         decided_by=data.decided_by,
+        handed_to=data.to or (state.handed_to if state is not None else None),
     )

@@ -73,6 +73,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None
     answer: msgspec.Raw
     note: str | None
+    handed_to: str | None
     policy: Policy
     decisions: tuple[DecisionView, ...]
     url: str
@@ -175,6 +176,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         decided_at=state.decided_at,
         answer=state.answer,
         note=state.note,
+        handed_to=state.handed_to,
         policy=Policy(),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",

@@ -1,11 +1,20 @@
 """The data of the events of approvals; `catalogue` lists them with all others."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.subjects import Subject
+
+
+class LadderRung(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happens at a time at which nobody has decided. `to` names a group (`group:leads`) or a subject."""
+
+    kind: Literal["remind", "delegate", "escalate"]
+    at: datetime
+    to: str | None = None
 
 
 class ApprovalRequested(Struct, frozen=True, kw_only=True):
@@ -16,6 +25,8 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         name: the approval in the pipeline's contract.
         answer_schema: JSON Schema of the answer.
         digest: covers question, options and evidence: exactly what the approver sees.
+        ladder: the steps of an escalation ladder before the deadline; left out without one.
+        default_answer: of the ladder, with which the run goes on after the deadline.
     """
 
     approval_id: str
@@ -27,10 +38,20 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     digest: str
     step: str | None = None
     deadline_at: datetime | None = None
+    ladder: tuple[LadderRung, ...] | UnsetType = UNSET
+    default_answer: msgspec.Raw | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):
     approval_id: str
+    deadline_at: datetime | None = None
+
+
+class ApprovalHandedOver(Struct, frozen=True, kw_only=True):
+    """The question went to somebody else, because nobody had decided it. `to` is a group or a subject."""
+
+    approval_id: str
+    to: str
     deadline_at: datetime | None = None
 
 

@@ -61,6 +61,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw = msgspec.Raw(b"null")
     note: str | None = None
     decider: Subject | None = None
+    handed_to: str | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

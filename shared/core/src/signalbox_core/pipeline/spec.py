@@ -1,6 +1,7 @@
 """Public import path of a pipeline's contract."""
 
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
+from signalbox_core.pipeline.contract.ladder import Default, Delegate, Escalate, Expire, Remind
 from signalbox_core.pipeline.contract.spec import (
     Approval,
     DomainEvent,
@@ -9,4 +10,16 @@ from signalbox_core.pipeline.contract.spec import (
     json_schema,
 )
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "ShownQuestion", "Step", "json_schema"]
+__all__ = [
+    "Approval",
+    "Default",
+    "Delegate",
+    "DomainEvent",
+    "Escalate",
+    "Expire",
+    "PipelineSpec",
+    "Remind",
+    "ShownQuestion",
+    "Step",
+    "json_schema",
+]

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
+from signalbox_core.pipeline.contract.ladder import Ladder, check_ladder, deadline_of
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        ladder: what happens while nobody decides; by default one reminder at half the deadline. Its `Expire`
+            or `Default` replaces the deadline.
         links: whether people without an account may decide, by a link in a mail.
         approves: the values that effects may use after a decision, derived from the answer and the question
             as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
@@ -50,7 +53,13 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     deadline: timedelta = timedelta(days=7)
     early: bool = False
     links: bool = False
+    ladder: Ladder = ()
     approves: ApprovedValues | None = None
+
+    @property
+    def open_for(self) -> timedelta:
+        """How long a question stays open."""
+        return deadline_of(self.ladder) or self.deadline
 
 
 class DomainEvent(Struct, frozen=True):
@@ -76,7 +85,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, or something other than the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a ladder has a rung that is never reached, or
+            something other than the input holds a Secret.
     """
 
     name: str
@@ -111,6 +121,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
+        for item in self.approvals:
+            try:
+                check_ladder(item.ladder, item.answer, item.open_for)
+            except ValueError as error:
+                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},

@@ -23,6 +23,7 @@ class AskedQuestion(Struct, kw_only=True):
         schema_changed: the schema recorded with the question differs from that of the live contract.
         early: the decision that arrived before the question.
         accepts_early: the verdict of live code on it, which is recorded with the question.
+        handed_to: the group or subject to which the ladder has handed the question over.
     """
 
     approval: Approval[Any]
@@ -35,6 +36,7 @@ class AskedQuestion(Struct, kw_only=True):
     accepts_early: bool = False
     phase: ApprovalPhase = ApprovalPhase.PENDING
     record: DecisionRecord | None = None
+    handed_to: str | None = None
 
     @property
     def approval_id(self) -> str:

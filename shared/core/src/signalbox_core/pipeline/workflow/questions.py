@@ -1,4 +1,4 @@
-"""Asking a person: record the question, wait for its outcome, send a reminder at half the deadline."""
+"""Asking a person: record the question, take the rungs of its ladder, wait for its outcome."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
@@ -17,6 +17,12 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ladder import (
+    default_answer_of,
+    recorded_rungs,
+    rungs_before,
+    take_rung,
+)
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
@@ -40,7 +46,7 @@ def open_question(
     Args:
         is_acceptable: judges the decision that arrived before the question; its verdict is recorded too.
     """
-    data = _requested(question)
+    data = _requested(question, has_ladder=state.follows_ladders)
     asked = AskedQuestion(
         approval=question.approval,
         check=question.check,
@@ -58,11 +64,13 @@ def open_question(
     return asked
 
 
-def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
+def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
     form = {"title": approval.title, "answer_schema": schema}
     call = current_call.get()
+    now, ladder = workflow.now(), approval.ladder if has_ladder else ()
+    deadline_at = now + (approval.open_for if has_ladder else approval.deadline)
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
@@ -72,7 +80,9 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
         evidence=_raw(question.evidence),
         digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
-        deadline_at=workflow.now() + approval.deadline,
+        deadline_at=deadline_at,
+        ladder=rungs_before(ladder, now, deadline_at),
+        default_answer=default_answer_of(ladder),
     )
 
 
@@ -88,14 +98,16 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default
 
 
 async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    if await _decided_within(asked, (asked.deadline_at - workflow.now()) / 2):
-        return
-    state.record_event(
-        "approval.reminded",
-        approval_data.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
-    )
+    if state.follows_ladders:
+        # The rungs are those that the history has.
+        await workflow.wait_condition(lambda: not asked.awaits_record)
+    for rung in recorded_rungs(asked.requested, workflow.now()):
+        if await _decided_within(asked, rung.at - workflow.now()):
+            return
+        take_rung(state, asked, rung)
     if await _decided_within(asked, asked.deadline_at - workflow.now()):
         return
+    has_default = has_default or asked.requested.default_answer is not UNSET
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
     state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))

@@ -196,8 +196,8 @@ class Run:
             check: a pure rule for the decoded answer. When it raises InvalidInput, the decision is rejected
                 and the question stays open.
             approval_id: unique in the run; by default `variants`, then `variants-2`, …
-            default: the answer when the deadline passes; without one the run fails with code
-                `approval_expired`.
+            default: the answer when the deadline passes. Without one, and without a `Default` in the
+                approval's ladder, the run fails with code `approval_expired`.
         """
         declared = self._declared(approval)
         question_id = approval_id or self.state.approvals.next_id(declared.name)
@@ -209,10 +209,12 @@ class Run:
         await self.state.hold_for_cancel()
         if asked.record is not None:
             return decode_accepted(asked.record.answer, declared.answer)
+        if isinstance(default, _Unset) and asked.requested.default_answer:
+            return decode_accepted(asked.requested.default_answer, declared.answer)
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,
-                f"approval {question_id} expired undecided after {declared.deadline}; start the run again",
+                f"approval {question_id} expired undecided after {declared.open_for}; start the run again",
             )
         return default
 

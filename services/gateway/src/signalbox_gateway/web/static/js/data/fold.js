@@ -74,6 +74,8 @@ const CHANGES = {
       status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
     }),
+  "approval.delegated": (snapshot, data) => withApproval(snapshot, data.approval_id, { handed_to: data.to }),
+  "approval.escalated": (snapshot, data) => withApproval(snapshot, data.approval_id, { handed_to: data.to }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
@@ -127,6 +129,7 @@ function approvalRequested(snapshot, data, frame) {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
+    handed_to: null,
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }
