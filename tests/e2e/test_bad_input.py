@@ -86,7 +86,12 @@ async def test_an_answer_that_names_an_unknown_variant_leaves_the_question_open(
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     with pytest.raises(InvalidInput, match="v99") as caught:
-        await client.decide(run_id, "variants", {"decisions": [{"variant": "v99", "action": "approve"}]})
+        await client.decide(
+            run_id,
+            "variants",
+            {"decisions": [{"variant": "v99", "action": "approve"}]},
+            digest=asked.digest,
+        )
     assert caught.value.field is not None
     assert "variant" in caught.value.field
     assert (await client.approval(run_id, "variants")).status == "pending"

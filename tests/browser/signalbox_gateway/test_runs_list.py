@@ -99,3 +99,29 @@ def test_new_runs_wait_behind_a_pill_and_come_in_the_order_of_their_start(
         state = page.locator(".runs .run-row", has_text=run_id).locator(".status-word")
         expect(state).to_have_text("Completed", timeout=RUN_MS)
     assert listed(page) == [*reversed(started), *shown]
+
+
+def test_a_search_is_kept_as_a_view_until_signing_out(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
+    page = signed_in
+    page.goto(f"{site.origin}/#/?q=status%3Afailed%20pipeline%3Aad_creative")
+    views = page.get_by_role("navigation", name="Saved views")
+    views.get_by_role("button", name="Save view").click()
+    dialog = page.get_by_role("dialog", name="Save view")
+    dialog.get_by_label("Name").fill("Failed ads")
+    dialog.get_by_role("button", name="Save").click()
+    link = views.get_by_role("link", name="Failed ads")
+    expect(link).to_have_attribute("aria-current", "true")
+    expect(views.get_by_role("button", name="Save view")).to_be_hidden()
+
+    page.goto(f"{site.origin}/#/")
+    page.reload()
+    expect(link).not_to_have_attribute("aria-current", "true")
+    assert faults_of(page, watched, "runs-views") == []
+    link.click()
+    search = page.get_by_role("combobox", name="Search runs")
+    expect(search).to_have_value("status:failed pipeline:ad_creative")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("localStorage.getItem('signalbox.views')") is None

@@ -6,32 +6,33 @@ The endpoints are read from the app, so a new one is covered at once; the app se
 import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_gateway.api.endpoint import Dispatcher, Endpoint
+from signalbox_gateway.api.endpoint import Dispatcher
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.principal import CONTAINS
 from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import asked, ended, started
+from support.drivers.route_targets import STREAMS, Target, targets_of
+from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
 MARKER = "leak-5b1d9e"
-STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
 OPEN_TO_ALL = {
     *("sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"),
     *("open_link", "decide_by_link"),
 }
 CHANGES = {"cancel_run", "decide"}
 """The operations that end a run."""
-BODIES = {"decide": {"answer": {"word": "yes"}}}
+BODIES = {"decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}}}
 CREDENTIALS = {
     "none": {},
     "garbage": {"authorization": "Bearer sbx_garbage"},
@@ -40,18 +41,6 @@ CREDENTIALS = {
     "garbage token": {"authorization": "Bearer a.b.c"},
     "garbage session": {"cookie": f"{COOKIE}=garbage", "origin": ORIGIN},
 }
-
-
-@dataclass(frozen=True)
-class Target:
-    """One endpoint as it is called."""
-
-    name: str
-    method: str
-    path: str
-    role: Role | None
-    is_stream: bool
-    names_run: bool
 
 
 def write_matrix_keys(path: Path) -> Path:
@@ -72,38 +61,6 @@ def record(name: str, tenant: str, roles: list[str], **more: str) -> dict[str, o
 @pytest.fixture
 def app(parts: Parts, tmp_path: Path) -> Starlette:
     return Gateway(replace(parts, keys=ApiKeys(write_matrix_keys(tmp_path / "matrix.json")))).app()
-
-
-def targets_of(app: Starlette, run_id: str) -> list[Target]:
-    found = []
-    for route in app.routes:
-        assert isinstance(route, Route | Mount), route
-        if isinstance(route.app, Dispatcher):
-            found += [target_of(endpoint, run_id) for endpoint in route.app.endpoints]
-        elif route.path in STREAMS:
-            path = route.path.replace("{run_id}", run_id) + (
-                "" if "{run_id}" in route.path else f"?run={run_id}"
-            )
-            found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
-        else:
-            assert route.path in {"/", "/decide", "/console", "/client"} or route.path.startswith(
-                ("/console/", "/client/")
-            ), f"{route.path}: add it to the access matrix"
-    return found
-
-
-def target_of(endpoint: Endpoint, run_id: str) -> Target:
-    path = endpoint.path
-    for part, value in {
-        "run_id": run_id,
-        "approval_id": "word",
-        "name:path": "a.png",
-        "name": "echo",
-    }.items():
-        path = path.replace(f"{{{part}}}", value)
-    assert "{" not in path, f"{endpoint.path}: add its path parameters above"
-    is_stream = any(reply.media_type == "text/event-stream" for reply in endpoint.replies)
-    return Target(endpoint.name, endpoint.method, path, endpoint.role, is_stream, "{run_id}" in endpoint.path)
 
 
 async def call(app: Starlette, target: Target, headers: dict[str, str]) -> httpx2.Response:
@@ -214,7 +171,8 @@ async def test_two_tenants_with_the_same_run_id_get_their_own(app: Starlette, ru
         await ended(stranger, run_id)
         assert (await owner.get(f"/v1/runs/{run_id}")).json() == before
         decision = await owner.post(
-            f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "ours"}}
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": before["approvals"][0]["digest"], "answer": {"word": "ours"}},
         )
         assert decision.status_code == 200
         await ended(owner, run_id)

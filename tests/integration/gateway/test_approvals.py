@@ -12,6 +12,7 @@ from signalbox_core.events.approval_data import ApprovalWithdrawn
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
 from support.drivers.api_calls import asked, ended, started
+from support.fakes.echo_pipeline import WORD_DIGEST
 from support.fakes.echo_worker import echo_worker
 from support.fakes.events import make_event, story
 from support.servers.gateway import client_of
@@ -32,7 +33,8 @@ async def test_a_decision_ends_the_wait_and_is_in_the_result(caller: httpx2.Asyn
     run_id = await waiting_run(caller)
 
     answer = await caller.post(
-        decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}, "note": "fine"}
+        decision_path(run_id),
+        json={"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "yes"}, "note": "fine"},
     )
     await ended(caller, run_id)
 
@@ -64,7 +66,7 @@ async def test_the_same_decision_again_gives_the_first_outcome_even_after_the_en
     caller: httpx2.AsyncClient,
 ) -> None:
     run_id = await waiting_run(caller)
-    body = {"decision_id": "d1", "answer": {"word": "yes"}}
+    body = {"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "yes"}}
 
     first = await caller.post(decision_path(run_id), json=body)
     again = await caller.post(decision_path(run_id), json=body)
@@ -78,10 +80,14 @@ async def test_the_same_decision_again_gives_the_first_outcome_even_after_the_en
 @pytest.mark.usefixtures("worker")
 async def test_a_second_decision_conflicts_and_names_the_first(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
-    await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}})
+    await caller.post(
+        decision_path(run_id), json={"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "yes"}}
+    )
     await ended(caller, run_id)
 
-    second = await caller.post(decision_path(run_id), json={"decision_id": "d2", "answer": {"word": "no"}})
+    second = await caller.post(
+        decision_path(run_id), json={"decision_id": "d2", "digest": WORD_DIGEST, "answer": {"word": "no"}}
+    )
 
     assert (second.status_code, second.json()["code"]) == (409, "already_decided")
     assert (second.json()["decided_by"], second.json()["decision_id"]) == ("lan", "d1")
@@ -93,7 +99,10 @@ async def test_of_decisions_at_the_same_time_exactly_one_wins(caller: httpx2.Asy
     run_id = await waiting_run(caller)
 
     answers = await asyncio.gather(
-        *(caller.post(decision_path(run_id), json={"answer": {"word": f"w{n}"}}) for n in range(8))
+        *(
+            caller.post(decision_path(run_id), json={"digest": WORD_DIGEST, "answer": {"word": f"w{n}"}})
+            for n in range(8)
+        )
     )
     snapshot = await ended(caller, run_id)
 
@@ -106,9 +115,13 @@ async def test_of_decisions_at_the_same_time_exactly_one_wins(caller: httpx2.Asy
 @pytest.mark.usefixtures("worker")
 async def test_a_decision_id_cannot_be_used_for_another_answer(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
-    await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}})
+    await caller.post(
+        decision_path(run_id), json={"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "yes"}}
+    )
 
-    other = await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "no"}})
+    other = await caller.post(
+        decision_path(run_id), json={"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "no"}}
+    )
 
     assert (other.status_code, other.json()["code"]) == (409, "decision_id_taken")
 
@@ -116,12 +129,20 @@ async def test_a_decision_id_cannot_be_used_for_another_answer(caller: httpx2.As
 BAD_ANSWERS = [
     pytest.param({"answer": {"word": 5}}, "answer.word", id="wrong type"),
     pytest.param({"answer": {}}, "answer.word", id="missing"),
-    pytest.param({"answer": {"word": "x", "more": 1}}, "answer.more", id="unknown field"),
+    pytest.param(
+        {"digest": WORD_DIGEST, "answer": {"word": "x", "more": 1}}, "answer.more", id="unknown field"
+    ),
     pytest.param({"answer": "yes"}, "answer", id="not an object"),
-    pytest.param({"answer": {"word": "taboo"}}, "answer.word", id="the pipeline's own rule"),
+    pytest.param(
+        {"digest": WORD_DIGEST, "answer": {"word": "taboo"}}, "answer.word", id="the pipeline's own rule"
+    ),
     pytest.param({}, "answer", id="no answer"),
-    pytest.param({"answer": {"word": "x"}, "decision_id": "a b"}, "decision_id", id="malformed decision id"),
-    pytest.param({"answer": {"word": "x"}, "who": "me"}, "who", id="unknown member"),
+    pytest.param(
+        {"digest": WORD_DIGEST, "answer": {"word": "x"}, "decision_id": "a b"},
+        "decision_id",
+        id="malformed decision id",
+    ),
+    pytest.param({"digest": WORD_DIGEST, "answer": {"word": "x"}, "who": "me"}, "who", id="unknown member"),
 ]
 
 
@@ -152,11 +173,37 @@ async def test_a_stale_digest_is_refused(caller: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+async def test_a_person_needs_the_digest_of_what_was_shown(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    blind = await caller.post(decision_path(run_id), json={"answer": {"word": "yes"}})
+
+    assert (blind.status_code, blind.json()["code"], blind.json()["field"]) == (
+        422,
+        "digest_required",
+        "digest",
+    )
+    assert (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()["status"] == "pending"
+
+
+async def test_without_a_worker_a_decision_without_a_digest_is_not_recorded(
+    caller: httpx2.AsyncClient, temporal: Client, parts: Parts
+) -> None:
+    async with echo_worker(temporal):
+        run_id = await waiting_run(caller)
+
+    async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
+        blind = await impatient.post(decision_path(run_id), json={"answer": {"word": "later"}})
+
+    assert (blind.status_code, blind.json()["code"]) == (422, "digest_required")
+
+
+@pytest.mark.usefixtures("worker")
 async def test_a_repeated_decision_with_another_digest_is_not_answered_accepted(
     caller: httpx2.AsyncClient,
 ) -> None:
     run_id = await waiting_run(caller)
-    body = {"decision_id": "d1", "answer": {"word": "yes"}}
+    body = {"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "yes"}}
     await caller.post(decision_path(run_id), json=body)
     await ended(caller, run_id)
 
@@ -169,7 +216,9 @@ async def test_a_repeated_decision_with_another_digest_is_not_answered_accepted(
 async def test_a_decision_before_the_question_is_refused(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
 
-    early = await caller.post(decision_path(run_id, "word-2"), json={"answer": {"word": "x"}})
+    early = await caller.post(
+        decision_path(run_id, "word-2"), json={"digest": WORD_DIGEST, "answer": {"word": "x"}}
+    )
 
     assert (early.status_code, early.json()["code"]) == (409, "not_asked_yet")
 
@@ -213,7 +262,7 @@ async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(
     run_id = await started(caller)
     await ended(caller, run_id)
 
-    answer = await caller.post(decision_path(run_id), json={"answer": {"word": "x"}})
+    answer = await caller.post(decision_path(run_id), json={"digest": WORD_DIGEST, "answer": {"word": "x"}})
 
     assert (answer.status_code, answer.json()["code"], answer.json()["run_status"]) == (
         409,
@@ -230,7 +279,8 @@ async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
 
     async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
         recorded = await impatient.post(
-            decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}}
+            decision_path(run_id),
+            json={"decision_id": "d1", "digest": WORD_DIGEST, "answer": {"word": "later"}},
         )
     async with echo_worker(temporal):
         await ended(caller, run_id)
@@ -292,7 +342,9 @@ async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
     assert (await caller.post(f"/v1/runs/{run_id}/cancel", json={})).status_code == 202
 
     async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
-        late = await impatient.post(decision_path(run_id), json={"answer": {"word": "yes"}})
+        late = await impatient.post(
+            decision_path(run_id), json={"digest": WORD_DIGEST, "answer": {"word": "yes"}}
+        )
 
     assert late.status_code == 409
     assert "is being cancelled" in late.json()["detail"]

@@ -22,7 +22,7 @@ from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.runs.conditions import CONDITIONS_KEY, UNPUBLISHED_KEY
 from support.assertions.eventually import beside, eventually
 from support.drivers.api_calls import asked, ended, started
-from support.fakes.echo_pipeline import SPEC, Echo, EchoInput, EchoResult
+from support.fakes.echo_pipeline import SPEC, WORD_DIGEST, Echo, EchoInput, EchoResult
 from support.servers.gateway import client_of
 
 LONG_S = 90.0
@@ -146,7 +146,8 @@ async def test_a_run_whose_history_does_not_match_the_code_is_blocked_and_decisi
         await temporal.get_workflow_handle(run_key("acme", run_id)).signal("pause", {})
         blocked = (await snapshot_once(watcher, run_id, "blocked"))["blocked"]
         answer = await watcher.post(
-            f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "yes"}}
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": WORD_DIGEST, "answer": {"word": "yes"}},
         )
 
     assert isinstance(blocked, dict)

@@ -33,6 +33,7 @@ PATH = st.one_of(
             "/v1/approvals",
             "/v1/sessions",
             "/v1/stream-tickets",
+            "/v1/tokens",
             "/v1/stream",
             "/readyz",
             "/docs",

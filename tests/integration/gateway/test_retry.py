@@ -321,7 +321,7 @@ async def _asked(stages: Stages, run_id: str) -> None:
 
 async def _decide(stages: Stages, run_id: str) -> None:
     await _asked(stages, run_id)
-    answer = await stages.caller.post(
-        f"/v1/runs/{run_id}/approvals/go/decision", json={"answer": {"word": "yes"}}
-    )
+    path = f"/v1/runs/{run_id}/approvals/go"
+    digest = (await stages.caller.get(path)).json()["digest"]
+    answer = await stages.caller.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
     assert answer.status_code in (200, 202), answer.text

@@ -16,7 +16,7 @@ from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import asked, ended, started
 from support.drivers.sse import SseEvent
-from support.fakes.echo_pipeline import EchoInput
+from support.fakes.echo_pipeline import EchoInput, word_digest
 from support.fakes.events import story
 from support.servers.gateway import client_of, secret_of
 from support.servers.streams import http_server, reading
@@ -56,7 +56,8 @@ async def test_both_start_decide_and_end_their_own(tenants: Tenants, worker: Non
         await asked(caller, run_id)
 
     decision = await tenants.other.post(
-        f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "them"}}
+        f"/v1/runs/{run_id}/approvals/word/decision",
+        json={"digest": word_digest("theirs"), "answer": {"word": "them"}},
     )
     assert decision.status_code == 200
     await ended(tenants.other, run_id)
@@ -140,7 +141,8 @@ async def test_an_older_run_is_found_by_its_tenant_alone(
     await asked(tenants.acme, run_id)
 
     decision = await tenants.acme.post(
-        f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "late"}}
+        f"/v1/runs/{run_id}/approvals/word/decision",
+        json={"digest": word_digest("older"), "answer": {"word": "late"}},
     )
 
     assert decision.status_code == 200

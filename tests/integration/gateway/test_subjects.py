@@ -16,6 +16,7 @@ from signalbox_core.temporal.names import MEMO_STARTER
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from support.drivers.api_calls import asked, ended, started
+from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
 USERS: dict[str, dict[str, object]] = {
@@ -62,9 +63,13 @@ async def test_an_agent_starts_and_watches_and_a_person_decides(as_user: As) -> 
     async with as_user("bot") as bot, as_user("lan") as lan:
         run_id = await started(bot, ask=True)
         snapshot = await asked(bot, run_id)
-        refused = await bot.post(f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "a"}})
+        refused = await bot.post(
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": WORD_DIGEST, "answer": {"word": "a"}},
+        )
         decision = await lan.post(
-            f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "b"}}
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": WORD_DIGEST, "answer": {"word": "b"}},
         )
         await ended(bot, run_id)
         approval = (await bot.get(f"/v1/runs/{run_id}/approvals/word")).json()

@@ -1,14 +1,13 @@
 """Recorded histories replay on the current code, so no change leaves running workflows nondeterministic."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
 from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.testing.histories import parse_history, read_history
 from signalbox_core.testing.pipeline import replay
 from support.calls.contract import PURCHASE
 from support.fakes.ladder_pipeline import SPEC as LADDER
@@ -24,7 +23,7 @@ def known() -> Mapping[str, PipelineSpec]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 async def test_a_recorded_run_replays(file: Path) -> None:
-    await replay(known()[file.parent.name], history_of(read(file)))
+    await replay(known()[file.parent.name], read_history(file))
 
 
 @pytest.mark.parametrize("name", sorted(discover()))
@@ -36,17 +35,7 @@ def test_every_pipeline_has_a_recorded_run(name: str) -> None:
 
 async def test_a_nondeterministic_change_is_detected() -> None:
     file = HISTORIES / "sample" / "plain.json"
-    changed = read(file).replace('"sample.prepare"', '"sample.prepare_otherwise"')
+    changed = file.read_text(encoding="utf-8").replace('"sample.prepare"', '"sample.prepare_otherwise"')
 
     with pytest.raises(NondeterminismError):
-        await replay(SAMPLE, history_of(changed))
-
-
-def read(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
-
-
-def history_of(text: str) -> WorkflowHistory:
-    """Keep the run's own id, from which names are derived."""
-    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
-    return WorkflowHistory.from_json(started["workflowId"], text)
+        await replay(SAMPLE, parse_history(changed))

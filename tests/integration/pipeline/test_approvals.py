@@ -36,6 +36,7 @@ def decision(
         answer=msgspec.Raw(msgspec.json.encode(answer)),
         decided_by=by,
         digest=digest,
+        decider=Subject(subject="key:tester", kind="service"),
     )
 
 
@@ -240,12 +241,13 @@ async def test_an_agent_never_decides(client: Client, sample_activities: list[Ca
     agent, person = Subject(subject="key:bot", kind="agent"), Subject(subject="key:lan", groups=("legal",))
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
-        await run.approval("pick")
+        digest = (await run.approval("pick")).digest
         by_agent = replace(decision(Pick(number=0), by="bot"), decider=agent)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await run.send(by_agent)
         await run.handle.signal(messages.SIGNAL_DECIDE, replace(by_agent, decision_id="d2"))
-        record = await run.send(replace(decision(Pick(number=1), decision_id="d3"), decider=person))
+        by_person = decision(Pick(number=1), decision_id="d3", digest=digest)
+        record = await run.send(replace(by_person, decider=person))
         result = await run.result()
         (decided,) = [event for event in run.events() if event.name == "approval.decided"]
         state = (await run.snapshot()).approvals[0]
@@ -285,3 +287,24 @@ async def test_an_early_decision_of_an_agent_is_refused(
             await run.handle.signal(messages.SIGNAL_DECIDE, early)
         await run.decide("pick", Pick(number=2), by="lan")
         assert (await run.result()).picked == 2
+
+
+@pytest.mark.parametrize("decider", [Subject(subject="key:lan"), None], ids=["a person", "an unknown sender"])
+async def test_a_person_decides_with_the_digest_of_what_was_shown(
+    client: Client, sample_activities: list[Callable[..., Any]], decider: Subject | None
+) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        digest = (await run.approval("pick")).digest
+        blind = replace(decision(Pick(number=0)), decider=decider)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(blind)
+        await run.handle.signal(messages.SIGNAL_DECIDE, replace(blind, decision_id="d2"))
+        informed = decision(Pick(number=2), decision_id="d3", digest=digest)
+        await run.send(replace(informed, decider=decider))
+        assert (await run.result()).picked == 2
+        await replay(SPEC, await run.handle.fetch_history())
+
+    details = refusal_of(refused)
+    assert (details["code"], details["field"]) == ("digest_required", "digest")
+    assert "send the `digest` of approval pick" in str(details["message"])

@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.sample.contract import SPEC, Pick, SampleInput
 
@@ -29,6 +30,7 @@ def decision() -> Decision:
         decision_id=uuid.uuid4().hex,
         answer=msgspec.Raw(msgspec.json.encode(Pick(number=1))),
         decided_by="tester",
+        decider=Subject(subject="key:tester", kind="service"),
     )
 
 

@@ -16,6 +16,7 @@ from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
 
@@ -136,6 +137,7 @@ def choice(approval_id: str, number: int, digest: str | None = None) -> Decision
         answer=msgspec.Raw(msgspec.json.encode({"number": number})),
         decided_by="lan",
         digest=digest,
+        decider=Subject(subject="key:tester", kind="service"),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
 from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Pick, SampleInput
@@ -22,6 +23,7 @@ def decision(approval_id: str) -> Decision:
         decision_id=uuid.uuid4().hex,
         answer=msgspec.Raw(msgspec.json.encode(Pick(number=1))),
         decided_by="lan",
+        decider=Subject(subject="key:tester", kind="service"),
     )
 
 

@@ -16,6 +16,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.pipeline.activity.loader import load_workflows, sandbox
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.codec import Payload, SealedPayloads, bind_payloads_to, is_encrypted
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
@@ -41,7 +42,10 @@ async def plain_client(temporal_address: str) -> Client:
 
 def decision(number: int, decision_id: str = "forged") -> Decision:
     answer = msgspec.Raw(msgspec.json.encode(Pick(number=number)))
-    return Decision(approval_id=PICK.name, decision_id=decision_id, answer=answer, decided_by="mallory")
+    service = Subject(subject="key:mallory", kind="service")
+    return Decision(
+        approval_id=PICK.name, decision_id=decision_id, answer=answer, decided_by="mallory", decider=service
+    )
 
 
 def seen_by(client: Client, run: RunUnderTest) -> RunUnderTest:

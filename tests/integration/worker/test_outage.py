@@ -23,6 +23,7 @@ from signalbox_worker.worker import WorkerBuilder, WorkerParts
 from signalbox_worker.worker import run as run_worker
 from support.assertions.eventually import eventually
 from support.drivers.background import running
+from support.drivers.pipeline_code import pipeline_code
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.stub_receiver import StubReceiver, stub_receiver
 from support.sample.contract import SPEC, SampleInput, SampleResult
@@ -54,10 +55,8 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
         emitter = HttpEmitter(events, metrics)
         deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ={})
         with ThreadPoolExecutor(200) as threads:
-            builder = WorkerBuilder(
-                client=client, emitter=emitter, deps=deps, threads=threads, settings=settings
-            )
-            worker = builder.worker(queue, [SPEC])
+            builder = WorkerBuilder(client=client, emitter=emitter, threads=threads, settings=settings)
+            worker = builder.worker(queue, [pipeline_code(SPEC, deps)])
             parts = WorkerParts(
                 client=client,
                 workers=[worker],

@@ -37,6 +37,7 @@ FOREIGN_VARIABLES: Final = frozenset(
         "TCP_USER_TIMEOUT",  # Linux
         # Temporal's clients read these themselves.
         "TEMPORAL_CONFIG_FILE",
+        "TEMPORAL_DEBUG",
         "TEMPORAL_TLS",
         "TEMPORAL_TLS_CLIENT_CERT_PATH",
         "TEMPORAL_TLS_CLIENT_KEY_PATH",

@@ -11,7 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step
+    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step, json_schema
+    from signalbox_core.pipeline.workflow.approvals import digest_of
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +49,16 @@ SPEC: Final = PipelineSpec(
     workflow="support.fakes.echo_pipeline:Echo",
     activities="support.fakes.echo_pipeline:none",
 )
+
+
+def word_digest(text: str) -> str:
+    """The digest of the question of a run with this text."""
+    form = {"title": "Which word?", "answer_schema": json_schema(EchoAnswer)}
+    return digest_of(form, options=[text], evidence=None)
+
+
+WORD_DIGEST: Final = word_digest("hi")
+"""Of a run that `support.drivers.api_calls` starts."""
 
 
 def check_word(answer: EchoAnswer) -> None:

@@ -17,6 +17,7 @@ from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect
 from signalbox_worker import worker as service
 from signalbox_worker.settings import PREFIX, Settings
+from support.drivers.pipeline_code import pipeline_code
 from support.rate.activities import nothing
 from support.rate.contract import SPEC
 from support.rate.workflow import Bare
@@ -32,9 +33,9 @@ async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
                 environ={},
             )
             build = service.WorkerBuilder(
-                client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings
+                client=parts.client, emitter=parts.emitter, threads=threads, settings=settings
             )
-            parts.workers = [build.worker(SPEC.task_queue, [SPEC])]
+            parts.workers = [build.worker(SPEC.task_queue, [pipeline_code(SPEC, deps)])]
             print("ready", flush=True)
             await service.run(parts, stop)
 

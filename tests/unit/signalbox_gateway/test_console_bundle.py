@@ -74,6 +74,31 @@ def test_another_form_of_import_or_export_is_refused(tmp_path: Path, text: str) 
         build(console(tmp_path, main=text))
 
 
+def test_a_dynamic_import_is_a_script_of_its_own_with_what_is_not_loaded_yet(tmp_path: Path) -> None:
+    bundle = build(
+        console(
+            tmp_path,
+            main='import { one } from "./one.js";\nconst open = () => import("./late.js");\nopen(one);\n',
+            one="export const one = 1;\n",
+            late=(
+                'import { one } from "./one.js";\nimport { own } from "./own.js";\n'
+                "export const late = one + own;\n"
+            ),
+            own="export const own = 2;\n",
+        )
+    )
+    ((path, content),) = bundle.later.items()
+    assert re.fullmatch(r"js/bundle/late\.[0-9a-f]{16}\.js", path)
+    assert content.decode() == (
+        "export const load = ({ module0 }) => {\n"
+        "const module2 = (() => {\nconst own = 2;\nreturn { own };\n})();\n"
+        "const module3 = (() => {\nconst { one } = module0;\nconst { own } = module2;\n"
+        "const late = one + own;\nreturn { late };\n})();\nreturn module3;\n};\n"
+    )
+    name = path.rpartition("/")[2]
+    assert f'import("./{name}").then((chunk) => chunk.load({{ module0 }}))' in bundle.script.decode()
+
+
 def test_a_first_visit_is_small() -> None:
     bundle = build(STATIC)
     files = [
@@ -100,8 +125,9 @@ async def test_bundled_files_never_expire_and_the_page_is_revalidated() -> None:
         page = await client.get("/")
         assert page.headers["cache-control"] == "no-cache"
         assert (await client.get("/")).text == page.text
-        for path in (bundle.script_path, bundle.style_path):
-            assert f"console/{path}" in page.text
+        assert f"console/{bundle.script_path}" in page.text
+        assert f"console/{bundle.style_path}" in page.text
+        for path in (bundle.script_path, bundle.style_path, *bundle.later):
             answer = await client.get(f"/console/{path}")
             assert answer.status_code == 200
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"

@@ -13,6 +13,7 @@ from signalbox_pipelines.ad_creative.copy.language import (
     format_rating,
     is_call_to_action,
 )
+from signalbox_pipelines.ad_creative.page.charsets import decode_page
 from signalbox_pipelines.ad_creative.page.facts import PageFacts, read_page
 from signalbox_pipelines.ad_creative.page.linked_data import find_products, text_at, texts_at
 from signalbox_pipelines.ad_creative.page.plain_text import plain_text
@@ -326,3 +327,35 @@ def test_a_call_to_action_is_a_call_to_buy_or_contact(text: str, language: str, 
 )
 def test_prices_are_read(text: str, currency: str, price: str | None) -> None:
     assert read_price(text, currency) == (Decimal(price) if price else None)
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "text"),
+    [
+        pytest.param("Tách".encode("utf-16"), None, "Tách", id="byte order mark"),
+        pytest.param("“Cup”".encode("cp1252"), "iso-8859-1", "“Cup”", id="latin1 is windows-1252"),
+        pytest.param("コーヒー".encode("shift_jis"), "Shift_JIS", "コーヒー", id="label of the header"),
+        pytest.param(
+            '<meta charset="gbk">摩卡'.encode("gbk"), None, '<meta charset="gbk">摩卡', id="declared"
+        ),
+        pytest.param("Tách".encode(), "utf8mb4", "Tách", id="a label that is none"),
+        pytest.param(b"abc-", "punycode", "abc-", id="a codec that is no encoding of the web"),
+        pytest.param(b"abc", "a\0", "abc", id="a label with a control character"),
+        pytest.param(b"a\xffc", "utf-8", "a\ufffdc", id="invalid bytes"),
+    ],
+)
+def test_text_is_decoded_as_browsers_do(body: bytes, charset: str | None, text: str) -> None:
+    assert decode_page(body, charset) == text
+
+
+def test_malformed_addresses_are_left_out() -> None:
+    facts = read(
+        '<title>Cup</title><link rel="stylesheet" href="//[::1"><img src="http://[x"><img src="/cup.jpg">'
+        '<img srcset="/a.jpg ²x, /b.jpg 2x" class="logo" src="//[">'
+    )
+
+    assert [image.url for image in facts.images] == [
+        "https://shop.example/cup.jpg",
+        "https://shop.example/b.jpg",
+    ]
+    assert facts.style_sheets == facts.logos == ()

@@ -9,8 +9,8 @@ from signalbox_core.pipeline import discover
 from signalbox_core.pipeline.activity.loader import load_workflows
 from signalbox_pipelines.document_batch.contract import SPEC
 from signalbox_pipelines.document_batch.document.contract import DOCUMENT
+from signalbox_worker.pipelines import select_pipelines
 from signalbox_worker.progress import merge
-from signalbox_worker.worker import select_pipelines
 from support.fakes.events import make_event
 
 

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.activity.loader import load_workflow, sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import converter_with, data_converter
 from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.pipelines import group_by_queue, select_pipelines
 from signalbox_worker.receiver_client import (
     FIRST_BACKOFF_S,
     MAX_BACKOFF_S,
@@ -29,7 +30,6 @@ from signalbox_worker.receiver_client import (
 )
 from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import PREFIX, Settings
-from signalbox_worker.worker import group_by_queue, select_pipelines
 from support.sample.contract import SPEC
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -34,10 +34,12 @@ from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
-from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
+from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
+from signalbox_gateway.api.tokens import TokenHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
+from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.condition_monitor import ConditionMonitor
 from signalbox_gateway.background.ledger_writer import LedgerWriter
@@ -91,8 +93,14 @@ class Gateway:
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
         self._limiter = redis_request_limiter(parts.redis, parts.settings)
+        self._scoped_tokens = ScopedTokens(parts.redis)
         self.authenticator = Authenticator(
-            parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
+            parts.keys,
+            parts.tokens,
+            self._scoped_tokens,
+            sessions=sessions,
+            tickets=tickets,
+            public_origin=parts.settings.public_origin,
         )
         self._ledger = LedgerWriter(
             parts.redis,
@@ -107,7 +115,7 @@ class Gateway:
             "pubsub": self._pubsub_is_connected,
             "ledger": self._ledger.is_healthy,
         }
-        self.health = HealthHandlers(probes, self.metrics)
+        self.health = HealthHandlers(probes, self.metrics, warnings=parts.pipeline_problems)
         self.hub = Hub(
             parts.channels,
             parts.streams,
@@ -135,7 +143,7 @@ class Gateway:
                 engine,
                 availability,
                 parts.pipelines,
-                IdempotencyKeys(parts.redis),
+                RunIds(IdempotencyKeys(parts.redis), self._scoped_tokens),
                 waiting,
                 parts.payload_keys,
             ),
@@ -159,9 +167,8 @@ class Gateway:
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
-            sessions=SessionHandlers(
-                self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url
-            ),
+            sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
+            tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
             health=self.health,
             docs=ApiDocsHandlers(),
         )
@@ -172,7 +179,7 @@ class Gateway:
         self._handlers.docs.publish(
             build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
-        access = StreamAccess(self.authenticator, self.states, self._limiter)
+        access = StreamAccess(self.authenticator, self._scoped_tokens, self.states, self._limiter)
         refusals = StreamRefusals(self.metrics.record_deferred)
         stream = StreamEndpoint(
             self.hub, access.authorize, access.authenticate, refusals=refusals, count=access.count
@@ -184,6 +191,7 @@ class Gateway:
                 endpoints,
                 self.authenticator,
                 self._limiter,
+                scoped_tokens=self._scoped_tokens,
                 stream_refusals=refusals,
                 is_draining=lambda: self.hub.is_draining,
             ),

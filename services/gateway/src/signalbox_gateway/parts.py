@@ -14,7 +14,8 @@ from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
@@ -54,6 +55,7 @@ class Parts:
     tokens: Tokens
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
+    pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
 
@@ -82,6 +84,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         publisher = await stack.enter_async_context(
             PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
         )
+        installed = find_installed()
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
             settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
@@ -98,7 +101,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
             publisher=publisher,
             objects=objects,
-            pipelines=discover(),
+            pipelines=installed.pipelines,
+            pipeline_problems=installed.problems,
             keys=keys,
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,

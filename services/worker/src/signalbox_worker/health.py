@@ -27,6 +27,7 @@ def create_app(parts: WorkerParts) -> Starlette:
             # Not part of readiness: during an outage of the receiver runs continue and their events wait.
             "receiver_available": parts.receiver.is_available,
             "task_queues": [worker.task_queue for worker in parts.workers],
+            "warnings": list(parts.problems),
         }
 
     return Starlette(routes=health_routes(readiness, parts.metrics.registry))

@@ -17,12 +17,13 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from signalbox_core.crypto.sealing import open_key_ring
-from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
-from signalbox_core.pipeline.activity.loader import load_activities, load_workflows, sandbox
+from signalbox_core.pipeline.activity.loader import sandbox
+from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
@@ -40,6 +41,7 @@ from signalbox_worker.burst_exit import worker_index
 from signalbox_worker.deployment import deployment_config
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.pipelines import PipelineCode, PipelineLoader, group_by_queue, select_pipelines
 from signalbox_worker.post_client import open_post_client
 from signalbox_worker.receiver_client import ReceiverClient
 from signalbox_worker.sandbox_shortcut import skip_context_lookups
@@ -57,7 +59,11 @@ MAX_EAGER_ACTIVITIES: Final = 25
 
 @dataclass(kw_only=True)
 class WorkerParts:
-    """The components of a running worker."""
+    """The components of a running worker.
+
+    Attributes:
+        problems: why installed pipelines are not served.
+    """
 
     client: Client
     workers: Sequence[Worker]
@@ -68,49 +74,7 @@ class WorkerParts:
     slots: ActivitySlots | None = None
     redis: Redis | None = None
     version: WorkerDeploymentVersion | None = None
-
-
-def select_pipelines(specs: Mapping[str, PipelineSpec], requested: frozenset[str]) -> list[PipelineSpec]:
-    """Return the pipelines that this worker serves: the requested ones and their children, or all.
-
-    Raises:
-        InvalidInput: a requested pipeline is not installed, or none is installed.
-    """
-    unknown = sorted(requested - set(specs))
-    if unknown:
-        installed = ", ".join(sorted(specs)) or "none"
-        raise InvalidInput(
-            f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}",
-            field="pipelines",
-        )
-    requested |= {child.name for name in requested for child in specs[name].children}
-    chosen = [spec for name, spec in sorted(specs.items()) if not requested or name in requested]
-    if not chosen:
-        raise InvalidInput(
-            "no pipeline is installed: install a package with the entry point group `signalbox.pipelines`"
-        )
-    return chosen
-
-
-def group_by_queue(
-    specs: Sequence[PipelineSpec], requested: frozenset[str] = frozenset()
-) -> dict[str, list[PipelineSpec]]:
-    """Group pipelines by task queue; only the requested queues, if any are given.
-
-    Raises:
-        InvalidInput: no pipeline uses a requested queue.
-    """
-    queues: dict[str, list[PipelineSpec]] = {}
-    for spec in specs:
-        queues.setdefault(spec.task_queue, []).append(spec)
-    unknown = sorted(requested - set(queues))
-    if unknown:
-        raise InvalidInput(
-            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses task queue {unknown[0]!r}; "
-            f"available: {', '.join(sorted(queues))}",
-            field="task_queues",
-        )
-    return {queue: served for queue, served in queues.items() if not requested or queue in requested}
+    problems: Sequence[str] = ()
 
 
 @contextlib.asynccontextmanager
@@ -121,8 +85,9 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         InvalidInput: a setting or a key file is invalid.
         Unavailable: Temporal does not respond.
     """
-    specs = select_pipelines(discover(), settings.pipelines)
-    queues = group_by_queue(specs, settings.task_queues)
+    installed = find_installed()
+    loader = PipelineLoader(installed)
+    codes = loader.load_workflows(_served(installed, settings))
     deployment = deployment_config(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     metrics = WorkerMetrics()
@@ -142,7 +107,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-        cpu = await stack.enter_async_context(open_cpu_pool(settings, specs))
+        cpu = await stack.enter_async_context(open_cpu_pool(settings, [code.spec for code in codes]))
         metrics.observe_cpu(cpu)
         deps = ActivityDeps(
             objects=open_object_store(settings.objects_url),
@@ -152,6 +117,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             keys=keys,
             cpu=cpu,
         )
+        codes = loader.load_activities(codes, deps)
         posts = await stack.enter_async_context(open_post_client(settings.receiver_url))
         receiver = ReceiverClient(posts, settings.receiver_url, signer, metrics)
         emitter = HttpEmitter(receiver, metrics)
@@ -161,7 +127,6 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         builder = WorkerBuilder(
             client=client,
             emitter=emitter,
-            deps=deps,
             threads=threads,
             settings=settings,
             slots=slots,
@@ -169,7 +134,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         )
         yield WorkerParts(
             client=client,
-            workers=[builder.worker(queue, served) for queue, served in queues.items()],
+            workers=[builder.worker(queue, served) for queue, served in _by_queue(codes).items()],
+            problems=tuple(loader.problems),
             emitter=emitter,
             receiver=receiver,
             metrics=metrics,
@@ -178,6 +144,24 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             redis=redis,
             version=deployment.version if deployment else None,
         )
+
+
+def _served(installed: InstalledPipelines, settings: Settings) -> list[PipelineSpec]:
+    """Return the pipelines that the settings select.
+
+    Raises:
+        InvalidInput: a setting names a pipeline or task queue that does not exist, or nothing is installed.
+    """
+    chosen = select_pipelines(installed.pipelines, settings.pipelines, installed.problems)
+    queues = group_by_queue(chosen, settings.task_queues)
+    return [spec for served in queues.values() for spec in served]
+
+
+def _by_queue(codes: Sequence[PipelineCode]) -> dict[str, list[PipelineCode]]:
+    queues: dict[str, list[PipelineCode]] = {}
+    for code in codes:
+        queues.setdefault(code.spec.task_queue, []).append(code)
+    return queues
 
 
 def open_cpu_pool(settings: Settings, specs: Sequence[PipelineSpec]) -> CpuPool:
@@ -207,15 +191,15 @@ class WorkerBuilder:
 
     client: Client
     emitter: Emitter
-    deps: ActivityDeps
     threads: ThreadPoolExecutor
     settings: Settings
     slots: ActivitySlots | None = None
     deployment: WorkerDeploymentConfig | None = None
 
-    def worker(self, task_queue: str, specs: Sequence[PipelineSpec]) -> Worker:
-        activities = [activity for spec in specs for activity in load_activities(spec, self.deps)]
-        workflows = [*(found for spec in specs for found in load_workflows(spec)), OutboxWorkflow]
+    def worker(self, task_queue: str, codes: Sequence[PipelineCode]) -> Worker:
+        activities = [activity for code in codes for activity in code.activities]
+        workflows = [*(found for code in codes for found in code.workflows), OutboxWorkflow]
+        specs = [code.spec for code in codes]
         is_burst = self.slots is not None
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
         return Worker(

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import new as new_command
 from signalbox_client.commands import retry as retry_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands import start as start_command
@@ -130,6 +131,17 @@ def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
         details="The declarations have the types of each pipeline's input, result and answers.",
     )
     types.add_argument("--to", metavar="FILE", help="write to this file instead of standard output")
+    new = add(
+        "new",
+        "write a new pipeline that works, with tests and a recorded run",
+        new_command.new,
+        details="It becomes a package of its own in a folder of its name. Needs no gateway.",
+    )
+    new.add_argument("name", metavar="NAME", help="lower case letters, digits and underscores")
+    new.add_argument("--to", metavar="DIR", help="write to this folder")
+    new.add_argument(
+        "--in-tree", action="store_true", help="write into a checkout of Signalbox, below shared/pipelines"
+    )
     start = add(
         "start", "start a run; every field of its input is a flag", start_command.start, has_help=False
     )

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from signalbox_core.errors import Conflict, NotFound
+from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, BlockedState, Snapshot
 from signalbox_core.ids import derived_id, run_key
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.contract.messages import (
+    DIGEST_REQUIRED,
+    Decision,
+    DecisionRecord,
+    digest_required,
+)
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
 from signalbox_gateway.api.runs import run_ended
@@ -59,8 +64,8 @@ class ApprovalHandlers:
 
         Only what the workflow cannot do is done here: the 404 of a run of another tenant, the responses once
         the run has ended, and the refusal of agents, whose decisions must not be recorded. The type of the
-        answer is checked here too, because the workflow cannot refuse a decision that it gets as a signal
-        (when no worker responds to the update).
+        answer and the presence of a digest are checked here too, because the workflow cannot refuse a
+        decision that it gets as a signal (when no worker responds to the update).
         """
         call.principal.require_decider()
         request = await call.body(Decide)
@@ -70,15 +75,15 @@ class ApprovalHandlers:
         decision = _decision(call, request, approval_id)
         record = recorded_outcome(snapshot, decision)
         if record is None:
-            record = await self._send(call, decision)
+            record = await self._send(call, decision, lacks_digest=self._lacks_digest(snapshot, decision))
         if record is None:
             return _recorded(run_id, decision, snapshot.blocked)
         return _accepted(run_id, record)
 
-    async def _send(self, call: ApiCall, decision: Decision) -> DecisionRecord | None:
+    async def _send(self, call: ApiCall, decision: Decision, *, lacks_digest: bool) -> DecisionRecord | None:
         key = run_key(call.principal.tenant, call.param("run_id"))
         try:
-            record = await self._decisions.send(key, decision)
+            record = await self._decisions.send(key, decision, lacks_digest=lacks_digest)
         except NotFound as error:
             if error.stable_code != "unknown_run":
                 raise
@@ -100,6 +105,21 @@ class ApprovalHandlers:
             if record is not None:
                 return record
         raise run_ended(run_id, "ended")
+
+    def _lacks_digest(self, snapshot: Snapshot, decision: Decision) -> bool:
+        """Whether a person decides a question without the digest of what was shown.
+
+        Raises:
+            InvalidInput: `digest_required`: so it is, and the question is asked.
+        """
+        is_service = decision.decider is not None and decision.decider.kind == "service"
+        if decision.digest is not None or is_service:
+            return False
+        if _find(snapshot, decision.approval_id) is not None:
+            raise InvalidInput(digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED)
+        spec = self._pipelines.get(snapshot.pipeline)
+        declared = spec.approvals if spec is not None else ()
+        return not any(item.early and decision.approval_id.startswith(item.name) for item in declared)
 
     def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
         spec, state = self._pipelines.get(snapshot.pipeline), _find(snapshot, approval_id)

@@ -22,6 +22,7 @@ from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.auth.scoped_tokens import ScopedAccess, ScopedTokens
 from signalbox_gateway.http import validation
 from signalbox_gateway.http.problems import Unauthenticated, bug_response, problem_response
 from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_response
@@ -109,6 +110,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         takes_idempotency_key: the handler reads the header `Idempotency-Key`.
         is_read_only: a POST without side effects: a session cookie is accepted from other sites too, and CORS
             decides who may read the response.
+        scoped_access: what a scoped token must permit; None: the endpoint accepts no scoped token.
         is_stream: a stream of server-sent events, which is refused as `StreamRefusals` describes.
     """
 
@@ -125,6 +127,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     takes_idempotency_key: bool = False
     is_read_only: bool = False
     is_stream: bool = False
+    scoped_access: ScopedAccess | None = None
 
 
 class Dispatcher:
@@ -136,6 +139,7 @@ class Dispatcher:
         authenticator: Authenticator,
         limiter: RequestLimiter,
         *,
+        scoped_tokens: ScopedTokens,
         stream_refusals: StreamRefusals,
         is_draining: Callable[[], bool],
     ) -> None:
@@ -144,6 +148,7 @@ class Dispatcher:
         self._allow = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
         self._authenticator = authenticator
         self._limiter = limiter
+        self._scoped_tokens = scoped_tokens
         self._stream_refusals = stream_refusals
         self._is_draining = is_draining
 
@@ -191,6 +196,9 @@ class Dispatcher:
         principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
         await self._limiter.count_request(principal)
         principal.require(endpoint.role)
+        if principal.scope is not None:
+            run_id, approval = (request.path_params.get(name, "") for name in ("run_id", "approval_id"))
+            await self._scoped_tokens.check(principal.scope, endpoint.scoped_access, run_id, approval)
         if endpoint.is_stream and request.method == "HEAD":
             return stream_headers_response()
         with bind_payloads_to(principal.tenant):
@@ -202,6 +210,7 @@ def asgi_routes(
     authenticator: Authenticator,
     limiter: RequestLimiter,
     *,
+    scoped_tokens: ScopedTokens,
     stream_refusals: StreamRefusals,
     is_draining: Callable[[], bool],
 ) -> list[Route]:
@@ -218,6 +227,7 @@ def asgi_routes(
                 [item for item in endpoints if item.path == path],
                 authenticator,
                 limiter,
+                scoped_tokens=scoped_tokens,
                 stream_refusals=stream_refusals,
                 is_draining=is_draining,
             ),

@@ -1,7 +1,7 @@
 """The endpoints /healthz, /readyz and /metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Literal
 
 from starlette.responses import Response
@@ -20,11 +20,17 @@ class HealthHandlers:
     """The handlers of /healthz, /readyz and /metrics."""
 
     def __init__(
-        self, probes: Mapping[str, Probe], metrics: Metrics, *, needed: frozenset[str] = frozenset({"redis"})
+        self,
+        probes: Mapping[str, Probe],
+        metrics: Metrics,
+        *,
+        needed: frozenset[str] = frozenset({"redis"}),
+        warnings: Sequence[str] = (),
     ) -> None:
         self._probes = probes
         self._metrics = metrics
         self._needed = needed
+        self._warnings = tuple(warnings)
         self._draining = False
 
     def drain(self) -> None:
@@ -48,7 +54,11 @@ class HealthHandlers:
             "unavailable" if not is_ready else "ok" if is_whole else "degraded"
         )
         body = Readiness(
-            ready=is_ready, status=status, temporal_available=temporal.ok, dependencies=dependencies
+            ready=is_ready,
+            status=status,
+            temporal_available=temporal.ok,
+            dependencies=dependencies,
+            warnings=self._warnings,
         )
         return json_response(body, 200 if is_ready else 503)
 

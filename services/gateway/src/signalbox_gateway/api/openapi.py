@@ -93,7 +93,10 @@ _SECURITY: Final = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key (`sbx_…`) or a token (JWT) of a configured OpenID issuer",
+        "description": (
+            "An API key (`sbx_…`), a token (JWT) of a configured OpenID issuer, or, where it is accepted, "
+            "a scoped token (`sbt_…`) from POST /v1/tokens"
+        ),
     },
     "session": {
         "type": "apiKey",
@@ -138,9 +141,7 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
     operation: dict[str, object] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "description": f"Requires the role `{endpoint.role}`."
-        if endpoint.role is not None
-        else "Requires no authentication.",
+        "description": _requirements(endpoint),
         "parameters": parameters,
         "responses": {str(reply.status): _response(reply, schemas) for reply in replies},
     }
@@ -158,6 +159,13 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
             "content": {endpoint.body_media_type: {"schema": {"type": "string", "format": "binary"}}},
         }
     return operation
+
+
+def _requirements(endpoint: Endpoint) -> str:
+    if endpoint.role is None:
+        return "Requires no authentication."
+    role = f"Requires the role `{endpoint.role}`."
+    return f"{role} Accepts scoped tokens that permit it." if endpoint.scoped_access is not None else role
 
 
 def _response(reply: Reply, schemas: Mapping[type[Struct], Json]) -> Json:

@@ -114,8 +114,8 @@ class ControlResponse(Struct, frozen=True, kw_only=True):
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Decides an approval.
 
-    `decision_id` makes the request idempotent. With the `digest` that was shown, the decision is refused if
-    the question has changed since.
+    `decision_id` makes the request idempotent. `digest` is that of the question as it was shown; the decision
+    is refused if the question has changed since. Only services may leave it out.
     """
 
     answer: msgspec.Raw
@@ -168,10 +168,6 @@ class Identity(Struct, frozen=True, kw_only=True):
     temporal_ui_url: str | None
 
 
-class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
-
-
 class UploadResponse(Struct, frozen=True, kw_only=True):
     """`object` is the value for an input field that takes an uploaded file; it depends on the bytes only."""
 
@@ -179,13 +175,6 @@ class UploadResponse(Struct, frozen=True, kw_only=True):
     media_type: str
     size_bytes: int
     sha256: str
-
-
-class TicketIssued(Struct, frozen=True, kw_only=True):
-    """A ticket for the streams of the requested runs, sent as `?ticket=`; reusable until `expires_at`."""
-
-    ticket: str
-    expires_at: datetime
 
 
 class StepView(Struct, frozen=True, kw_only=True):
@@ -256,10 +245,11 @@ class Dependency(Struct, frozen=True, kw_only=True):
 class Readiness(Struct, frozen=True, kw_only=True):
     """The gateway is ready if Redis is. Without Temporal it still streams, and queues starts.
 
-    `degraded`: ready, but a dependency is unavailable.
+    `degraded`: ready, but a dependency is unavailable. `warnings`: why installed pipelines are not offered.
     """
 
     ready: bool
     status: Literal["ok", "degraded", "unavailable"]
     temporal_available: bool
     dependencies: Mapping[str, Dependency]
+    warnings: tuple[str, ...] = ()

@@ -1,34 +1,24 @@
-"""Signs browsers in and out, and issues stream tickets."""
+"""Signs browsers in and out."""
 
 from datetime import datetime
 
 from starlette.responses import Response
 
-from signalbox_core.errors import NotFound
-from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import AskTicket, Identity, NoBody, SignIn, TicketIssued
+from signalbox_gateway.api.schemas import Identity, NoBody, SignIn
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.auth.sessions import COOKIE, SessionStore, TicketStore
-from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.auth.sessions import COOKIE, SessionStore
 
 
 class SessionHandlers:
-    """The handlers of /v1/sessions and /v1/stream-tickets."""
+    """The handlers of /v1/sessions."""
 
     def __init__(
-        self,
-        authenticator: Authenticator,
-        sessions: SessionStore,
-        tickets: TicketStore,
-        states: RunReader,
-        temporal_ui_url: str | None,
+        self, authenticator: Authenticator, sessions: SessionStore, temporal_ui_url: str | None
     ) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
-        self._tickets = tickets
-        self._states = states
         self._temporal_ui_url = temporal_ui_url
 
     async def sign_in(self, call: ApiCall) -> Response:
@@ -57,16 +47,6 @@ class SessionHandlers:
         response = Response(status_code=204, headers={"cache-control": "no-store"})
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
-
-    async def issue_ticket(self, call: ApiCall) -> Response:
-        request = await call.body(AskTicket)
-        for index, run_id in enumerate(request.runs):
-            try:
-                await self._states.check(call.principal, run_id)
-            except NotFound as error:
-                raise InvalidFields((FieldError(field=f"runs[{index}]", detail=error.detail),)) from None
-        token, ticket = await self._tickets.issue(call.principal, frozenset(request.runs))
-        return json_response(TicketIssued(ticket=token, expires_at=ticket.expires_at), 201)
 
     def _identity(self, principal: Principal, expires_at: datetime | None) -> Identity:
         return Identity(

@@ -20,6 +20,7 @@ from signalbox_core.secret import Secret, clear_hook
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import StartResponse, StartRun
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -38,22 +39,26 @@ class StartRunHandler:
         engine: TemporalRuns,
         availability: TemporalAvailability,
         pipelines: Mapping[str, PipelineSpec],
-        idempotency_keys: "IdempotencyKeys",
+        run_ids: "RunIds",
         waiting: PendingStarts,
         payload_keys: KeyRing | None,
     ) -> None:
         self._engine = engine
         self._availability = availability
         self._pipelines = pipelines
-        self._idempotency_keys = idempotency_keys
+        self._run_ids = run_ids
         self._waiting = waiting
         self._payload_keys = payload_keys
 
     async def handle(self, call: ApiCall) -> Response:
         body = await call.body(StartRun)
+        if call.principal.scope is not None:
+            chooses_more = body.run_id is not None or body.priority is not None
+            call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)
         spec = self._find_pipeline(body.pipeline)
-        run_id = await self._choose_run_id(call, body)
+        run_id = await self._run_ids.choose(call, body)
         request = build_start_request(body, spec, run_id, call.principal, self._payload_keys)
+        await self._run_ids.count_start(call.principal, request)
         has_generated_id = body.run_id is None and idempotency_key(call) is None
         if not has_generated_id and (response := await self._check_queued(request)) is not None:
             return response
@@ -80,13 +85,6 @@ class StartRunHandler:
                 code="unknown_pipeline",
             )
         return spec
-
-    async def _choose_run_id(self, call: ApiCall, body: StartRun) -> str:
-        requested = parse_run_id(body.run_id) if body.run_id is not None else None
-        key = idempotency_key(call)
-        if key is None:
-            return requested or new_run_id(body.pipeline)
-        return await self._idempotency_keys.claim(call.principal.tenant, key, requested)
 
     async def _check_queued(self, request: StartRequest[Struct]) -> Response | None:
         """The response, if the tenant has queued a start of this run id and withdrawn it.
@@ -179,6 +177,28 @@ def _refuse_secret(_value: object) -> object:
         "ask an operator to configure them",
         code="secrets_unavailable",
     )
+
+
+class RunIds:
+    """Chooses the run id of a start, and counts the starts of scoped tokens."""
+
+    def __init__(self, keys: "IdempotencyKeys", scoped_tokens: ScopedTokens) -> None:
+        self._keys = keys
+        self._scoped_tokens = scoped_tokens
+
+    async def choose(self, call: ApiCall, body: StartRun) -> str:
+        requested = parse_run_id(body.run_id) if body.run_id is not None else None
+        key = idempotency_key(call)
+        if call.principal.scope is not None:
+            return call.principal.scope.new_run_id(key)
+        if key is None:
+            return requested or new_run_id(body.pipeline)
+        return await self._keys.claim(call.principal.tenant, key, requested)
+
+    async def count_start(self, principal: Principal, request: StartRequest[Struct]) -> None:
+        """Raises: Forbidden: the principal's scoped token is used up."""
+        if principal.scope is not None:
+            await self._scoped_tokens.take_start(principal.scope, request.pipeline, request.run_id)
 
 
 class IdempotencyKeys:

@@ -14,8 +14,10 @@ from signalbox_core.errors import Forbidden, NotFound
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.oidc import Tokens, principal_of
-from signalbox_gateway.auth.principal import Principal, earliest
+from signalbox_gateway.auth.principal import CONTAINS, Principal, earliest
+from signalbox_gateway.auth.scoped_tokens import PREFIX, ScopedTokens
 from signalbox_gateway.auth.sessions import COOKIE, BrowserSession, SessionStore, StreamTicket, TicketStore
+from signalbox_gateway.auth.token_scope import ScopedToken, TokenScope, effective_roles, end_user_subject
 from signalbox_gateway.http.problems import Unauthenticated
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -62,10 +64,18 @@ class Authenticator:
     """Finds the principal of a request: by API key, token or session cookie; for streams also by ticket."""
 
     def __init__(
-        self, keys: ApiKeys, tokens: Tokens, sessions: SessionStore, tickets: TicketStore, public_origin: str
+        self,
+        keys: ApiKeys,
+        tokens: Tokens,
+        scoped_tokens: ScopedTokens,
+        *,
+        sessions: SessionStore,
+        tickets: TicketStore,
+        public_origin: str,
     ) -> None:
         self._keys = keys
         self._tokens = tokens
+        self._scoped_tokens = scoped_tokens
         self._sessions = sessions
         self._tickets = tickets
         self._origin = public_origin
@@ -82,7 +92,10 @@ class Authenticator:
         """
         header = request.headers.get("authorization")
         if header is not None:
-            return await self.by_bearer(_bearer(header))
+            credential = _bearer(header)
+            if credential.startswith(PREFIX):
+                return self._principal_of_scope(await self._scoped_tokens.find(credential))
+            return await self.by_bearer(credential)
         token = request.cookies.get(COOKIE)
         if token is None:
             raise Unauthenticated(
@@ -104,10 +117,16 @@ class Authenticator:
         grant = await self._tickets.find(ticket)
         if grant is not None and run_id not in grant.runs:
             raise NotFound(f"there is no run {run_id}", code="unknown_run")
+        if grant is not None and grant.token_id is not None:
+            return self._principal_of_scope(await self._scoped_tokens.get(grant.token_id))
         return self._principal_of_grant(grant, "ticket")
 
     async def by_bearer(self, credential: str) -> Principal:
-        """Authenticate an API key or token. Raises: Unauthenticated: it is invalid or expired."""
+        """Authenticate an API key or JWT; a scoped token opens no session.
+
+        Raises:
+            Unauthenticated: it is invalid or expired.
+        """
         if credential.count(".") == _JWT_DOTS:
             return await self._tokens.principal(credential)
         key = self._keys.by_secret(credential)
@@ -129,8 +148,30 @@ class Authenticator:
             code="other_origin",
         )
 
-    def _principal_of_grant(self, grant: BrowserSession | StreamTicket | None, kind: str) -> Principal:
-        """The principal of a session or ticket; a revoked API key, subject or issuer ends both at once."""
+    def _principal_of_scope(self, scope: TokenScope | None) -> Principal:
+        """The principal of a scoped token: never more than its minter may do now."""
+        token = scope.token if scope is not None else None
+        minter = self._principal_of_grant(token, "token")
+        assert scope is not None
+        user = scope.token.end_user
+        if minter.tenant != scope.token.tenant or (user is not None and not minter.may_name_end_users):
+            raise Unauthenticated("the token's minter has changed; get a new token")
+        subject = end_user_subject(minter.subject, user) if user is not None else minter.subject
+        minter_roles = [role for own in minter.roles for role in CONTAINS[own]]
+        return Principal(
+            key_id=f"token:{scope.token_id[:32]}",
+            name=subject.name if user is not None and subject.name is not None else minter.name,
+            tenant=minter.tenant,
+            roles=effective_roles(scope.token.allow, minter_roles),
+            subject=subject,
+            expires_at=minter.expires_at,
+            scope=scope,
+        )
+
+    def _principal_of_grant(
+        self, grant: BrowserSession | StreamTicket | ScopedToken | None, kind: str
+    ) -> Principal:
+        """Who a session, ticket or token was issued to; a revoked key, subject or issuer ends it at once."""
         if grant is None:
             raise Unauthenticated(f"the {kind} has expired or was revoked; get a new one")
         if grant.holder is not None:

@@ -11,6 +11,7 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden
 from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.issuers import TokenIdentity
+from signalbox_gateway.auth.token_scope import TokenScope
 
 # The roles that each role includes.
 CONTAINS: Final[Mapping[Role, frozenset[Role]]] = {
@@ -30,6 +31,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         subject: the stable identity of who is calling; its name is only set for people.
         expires_at: when the credentials expire: the earlier of API key or token and of session or ticket.
         token_identity: the verified claims of a token; None for an API key.
+        scope: of a scoped token, which permits less than its roles; None for other credentials.
     """
 
     key_id: str
@@ -39,6 +41,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     subject: Subject
     expires_at: datetime | None = None
     token_identity: TokenIdentity | None = None
+    scope: TokenScope | None = None
 
     def has(self, role: Role) -> bool:
         return any(role in CONTAINS[own] for own in self.roles)
@@ -50,6 +53,14 @@ class Principal(Struct, frozen=True, kw_only=True):
                 f"this requires the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
                 role=str(role),
             )
+
+    @property
+    def may_name_end_users(self) -> bool:
+        """Whether tokens may be minted on behalf of end users.
+
+        Only API keys of backends may: a person who names others could vote more than once.
+        """
+        return self.subject.kind == "service" and self.token_identity is None
 
     def require_decider(self) -> None:
         """Raises: Forbidden: the principal is an agent, which never decides."""

@@ -27,12 +27,16 @@ class BrowserSession(Struct, frozen=True, kw_only=True):
 
 
 class StreamTicket(Struct, frozen=True, kw_only=True):
-    """Opens the streams of `runs`. Reusable until it expires: EventSource reconnects with the same URL."""
+    """Opens the streams of `runs`. Reusable until it expires: EventSource reconnects with the same URL.
+
+    `token_id` is the scoped token that it was issued to, if it was one.
+    """
 
     key_id: str
     runs: frozenset[str]
     expires_at: datetime
     holder: TokenIdentity | None = None
+    token_id: str | None = None
 
 
 T = TypeVar("T", BrowserSession, StreamTicket)
@@ -70,7 +74,11 @@ class TicketStore:
     async def issue(self, principal: Principal, runs: frozenset[str]) -> tuple[str, StreamTicket]:
         expires_at = earliest(datetime.now(UTC) + self._lifetime, principal.expires_at)
         ticket = StreamTicket(
-            key_id=principal.key_id, runs=runs, expires_at=expires_at, holder=principal.token_identity
+            key_id=principal.key_id,
+            runs=runs,
+            expires_at=expires_at,
+            holder=principal.token_identity,
+            token_id=principal.scope.token_id if principal.scope is not None else None,
         )
         return await self._tokens.issue(ticket, expires_at), ticket
 

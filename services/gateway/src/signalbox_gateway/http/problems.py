@@ -39,6 +39,8 @@ CODES: Final[Mapping[str, str]] = {
     "secrets_unavailable": "The input contains a secret, and this gateway has no payload keys to encrypt it.",
     "forbidden": "The principal lacks the required role; `role` names it.",
     "not_allowed_by_policy": "The subject may not decide this approval, for example because it is an agent.",
+    "not_permitted_by_token": "The scoped token does not permit this request.",
+    "token_used_up": "The scoped token has been used as often as it permits; get a new one.",
     "other_origin": "A request with a session cookie came from another site.",
     "not_found": "No resource exists at this path.",
     "unknown_run": "The run does not exist, or belongs to another tenant.",

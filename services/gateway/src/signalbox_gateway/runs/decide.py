@@ -23,6 +23,7 @@ from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
+    DIGEST_REQUIRED,
     INVALID_ANSWER,
     NOT_ALLOWED_BY_POLICY,
     NOT_ASKED_YET,
@@ -34,6 +35,7 @@ from signalbox_core.pipeline.contract.messages import (
     Decision,
     DecisionRecord,
     ErrorDetails,
+    digest_required,
 )
 from signalbox_core.temporal.updates import send_update
 from signalbox_gateway.runs.availability import TemporalAvailability
@@ -47,6 +49,7 @@ _CLASSES: Final = {
     STALE_DIGEST: Conflict,
     NOT_ASKED_YET: Conflict,
     WITHDRAWN: Conflict,
+    DIGEST_REQUIRED: InvalidInput,
     INVALID_ANSWER: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
 }
@@ -76,8 +79,14 @@ class Decisions:
         self._availability = availability
         self._within = within
 
-    async def send(self, key: str, decision: Decision) -> DecisionRecord | None:
+    async def send(
+        self, key: str, decision: Decision, *, lacks_digest: bool = False
+    ) -> DecisionRecord | None:
         """Send a decision to the run of a run key; idempotent, because the update id is the decision id.
+
+        Args:
+            lacks_digest: a person decides without a digest, which the run refuses unless the decision repeats
+                an earlier one. So it is not sent as a signal.
 
         Returns:
             The workflow's record of the decision. None when no worker responded in time, or the run is
@@ -92,9 +101,11 @@ class Decisions:
         """
         if self._availability.is_known_down and not await self._availability.check_promptly():
             raise temporal_unavailable()
-        return await self._workflow_ids.call(key, lambda workflow_id: self._send(workflow_id, decision))
+        return await self._workflow_ids.call(
+            key, lambda workflow_id: self._send(workflow_id, decision, lacks_digest)
+        )
 
-    async def _send(self, workflow_id: str, decision: Decision) -> DecisionRecord | None:
+    async def _send(self, workflow_id: str, decision: Decision, lacks_digest: bool) -> DecisionRecord | None:
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with map_temporal_errors():
@@ -102,6 +113,10 @@ class Decisions:
         except WorkflowUpdateFailedError as error:
             raise refusal_of(error.cause) from error
         except (WorkflowUpdateRPCTimeoutOrCancelledError, _WorkflowTaskFailing):
+            if lacks_digest:
+                raise InvalidInput(
+                    digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED
+                ) from None
             # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
             async with map_temporal_errors():
                 await self._refuse_if_cancelling(handle)

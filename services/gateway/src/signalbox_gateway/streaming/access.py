@@ -7,15 +7,24 @@ from signalbox_core.errors import NotFound
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.auth.scoped_tokens import ScopedTokens
+from signalbox_gateway.auth.token_scope import not_permitted
 from signalbox_gateway.http.problems import Unauthenticated
-from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.lookup import RunReader, unknown_run
 
 
 class StreamAccess:
     """Authenticates, authorizes and counts requests for streams."""
 
-    def __init__(self, authenticator: Authenticator, runs: RunReader, limiter: RequestLimiter) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        scoped_tokens: ScopedTokens,
+        runs: RunReader,
+        limiter: RequestLimiter,
+    ) -> None:
         self._authenticator = authenticator
+        self._scoped_tokens = scoped_tokens
         self._runs = runs
         self._limiter = limiter
 
@@ -23,6 +32,8 @@ class StreamAccess:
         """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
         principal = await self._authenticator.listener(request, run_id)
         principal.require(Role.VIEWER)
+        if principal.scope is not None and not await self._scoped_tokens.may_watch(principal.scope, run_id):
+            raise unknown_run(run_id)
         await self._runs.check(principal, run_id)
         return principal
 
@@ -30,6 +41,8 @@ class StreamAccess:
         """The principal of a listener of all runs of a tenant."""
         principal = await self._authenticator.principal(request)
         principal.require(Role.VIEWER)
+        if principal.scope is not None:
+            raise not_permitted("following all runs")
         return principal
 
     async def count(self, request: HTTPConnection, run_id: str | None) -> None:

@@ -51,7 +51,11 @@ def console_routes() -> list[BaseRoute]:
     script = Hardened(GZipMiddleware(FixedContent(bundle.script, "text/javascript")), IMMUTABLE)
     style = Hardened(GZipMiddleware(FixedContent(bundle.style, "text/css")), IMMUTABLE)
     files = Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))
-    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style)]
+    later = [
+        Route(f"/{path}", Hardened(GZipMiddleware(FixedContent(content, "text/javascript")), IMMUTABLE))
+        for path, content in bundle.later.items()
+    ]
+    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style), *later]
     return [
         Route("/", Hardened(GZipMiddleware(FixedContent(bundle.page.encode(), "text/html")))),
         Route("/decide", Hardened(GZipMiddleware(FixedContent(link_page, "text/html")))),

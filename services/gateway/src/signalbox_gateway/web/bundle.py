@@ -1,12 +1,14 @@
 """One script and one style sheet, made of the console's files when the gateway starts.
 
+A module that is imported dynamically becomes a script of its own, which is loaded when it is needed.
+
 A first visit needs six requests instead of a hundred, and a loaded page never asks for a module of another
 version. The modules use a subset of the language: named imports and exports of declarations, no circles.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from msgspec import Struct
 
 # One statement a line, or names over several lines; tests check that modules are written so.
 _IMPORT: Final = re.compile(r'^import (?:\{(?P<names>[^}]*)\} from )?"(?P<path>\.[^"]+)";\n', re.MULTILINE)
+_DYNAMIC: Final = re.compile(r'\bimport\("(?P<path>\.[^"]+)"\)')
 _EXPORT: Final = re.compile(r"^export (?P<kind>(?:async )?function|class|const) (?P<name>\w+)", re.MULTILINE)
 _OTHER: Final = re.compile(r"^(?:import|export)\b.*$", re.MULTILINE)
 _SHEET: Final = re.compile(
@@ -26,13 +29,17 @@ _MAIN: Final = "console/js/main.js"
 
 
 class Bundle(Struct, frozen=True, kw_only=True):
-    """The page and the two files that it loads. Their paths, below `/console/`, contain a digest."""
+    """The page and the two files that it loads. Their paths, below `/console/`, contain a digest.
+
+    `later`: scripts that are loaded on demand, by path.
+    """
 
     page: str
     script_path: str
     script: bytes
     style_path: str
     style: bytes
+    later: Mapping[str, bytes]
 
 
 def build(static: Path) -> Bundle:
@@ -43,7 +50,7 @@ def build(static: Path) -> Bundle:
     """
     page = (static / "index.html").read_text()
     sheets = _SHEET.findall(page)
-    script = _script(static / "js" / "main.js").encode()
+    script, later = _scripts(static / "js" / "main.js")
     style = _compact("".join((static / "css" / name).read_text() for name in sheets)).encode()
     # As deep as the modules and the sheets, because both refer to other files by relative paths.
     script_path = f"js/bundle/console.{_digest(script)}.js"
@@ -52,7 +59,14 @@ def build(static: Path) -> Bundle:
     bundled = _SHEET.sub("", page.replace(_MAIN, f"console/{script_path}")).replace(
         "</head>", f"{link}</head>"
     )
-    return Bundle(page=bundled, script_path=script_path, script=script, style_path=style_path, style=style)
+    return Bundle(
+        page=bundled,
+        script_path=script_path,
+        script=script,
+        style_path=style_path,
+        style=style,
+        later=later,
+    )
 
 
 def _compact(text: str) -> str:
@@ -63,10 +77,38 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _script(main: Path) -> str:
-    """Every module as a function that returns its exports, after the modules that it imports."""
-    names = {path: f"module{number}" for number, path in enumerate(_ordered(main.resolve(), set()))}
-    return "".join(_module(path, names) for path in names)
+def _scripts(main: Path) -> tuple[bytes, Mapping[str, bytes]]:
+    """Every module as a function that returns its exports, after the modules that it imports.
+
+    Returns:
+        The script that is loaded at once, and those that it imports dynamically, by their paths.
+    """
+    seen: set[Path] = set()
+    names = {path: f"module{number}" for number, path in enumerate(_ordered(main.resolve(), seen))}
+    script = "".join(_module(path, names) for path in names)
+    later: dict[str, bytes] = {}
+
+    def load(match: re.Match[str]) -> str:
+        path, content, needed = _chunk((main.parent / match["path"]).resolve(), names)
+        later[f"js/bundle/{path}"] = content
+        return f'import("./{path}").then((chunk) => chunk.load({needed}))'
+
+    return _DYNAMIC.sub(load, script).encode(), later
+
+
+def _chunk(root: Path, loaded: Mapping[Path, str]) -> tuple[str, bytes, str]:
+    """The modules that `root` needs beyond those that are loaded.
+
+    Returns:
+        Its file name, its content, and the loaded modules that it must be given.
+    """
+    own = list(_ordered(root, set(loaded)))
+    names = {**loaded, **{path: f"module{len(loaded) + number}" for number, path in enumerate(own)}}
+    body = "".join(_module(path, names) for path in own)
+    given = sorted({name for name in loaded.values() if f" = {name};\n" in body})
+    needed = f"{{ {', '.join(given)} }}"
+    content = f"export const load = ({needed}) => {{\n{body}return {names[root]};\n}};\n".encode()
+    return f"{root.stem}.{_digest(content)}.js", content, needed
 
 
 def _ordered(path: Path, seen: set[Path]) -> Iterator[Path]:

@@ -40,6 +40,8 @@ COMPLETE_READ_TIMEOUT_S: Final = 60.0
 """Minimum read timeout without streaming, where the server is silent until the answer is finished."""
 _FAILED: Final = frozenset({"error", "abort", "aborted", "cancelled"})
 _TOOLS: Final = frozenset({"tool_calls", "function_call"})
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a body raises; `RecursionError` for one that nests too deeply."""
 
 
 class CompletionChunk(Struct, frozen=True):
@@ -122,7 +124,7 @@ class ChatClient:
             async for received in response.aiter_bytes():
                 for data in lines.feed(received):
                     yield None if data == b"[DONE]" else decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, StreamTooLargeError) as error:
+        except (*_UNREADABLE, StreamTooLargeError) as error:
             raise self._invalid_answer() from error
 
     def _whole_answer(self, body: bytes) -> ChatChunk:
@@ -138,12 +140,12 @@ class ChatClient:
         return ChatChunk(choices=choices, usage=completion.usage)
 
     def _decode_completion(self, body: bytes) -> ChatCompletion:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with contextlib.suppress(*_UNREADABLE):
             msgspec.json.decode(body, type=ChatApiErrorBody)
             raise errors.classify_stream_error(self.url, errors.decode_error_body(body))
         try:
             return decode_completion(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise self._invalid_answer() from error
 
     def _completion_chunk(self, event: ChatChunk) -> CompletionChunk:
@@ -185,6 +187,8 @@ class ChatClient:
                 raise errors.classify_error(self.url, response.status_code, response.headers, error_body)
         except httpx2.TransportError as error:
             raise self._transport_error(error, read_timeout_s) from error
+        except httpx2.DecodingError as error:  # a wrong Content-Encoding
+            raise self._invalid_answer() from error
 
     def _learn_dialect(self, status: int, error_body: bytes, request: ChatRequest) -> bool:
         """Adapt to the endpoint; False when the error is not about an optional parameter."""

@@ -13,6 +13,7 @@ class ReasoningFilter:
     """
 
     def __init__(self) -> None:
+        self._spaces: list[str] = []
         self._held = ""
         self._end: str | None = None
         self._has_reasoned = False
@@ -26,37 +27,48 @@ class ReasoningFilter:
         """Return the part of the answer that `text` completes."""
         if self._is_answer:
             return text
+        if self._end is None and not self._held:
+            text = self._hold_spaces(text)
         self._held += text
-        return self._skip_reasoning() if self._end is not None else self._detect()
+        while self._held and not self._is_answer:
+            if self._end is not None:
+                if not self._skip_reasoning(self._end):
+                    return ""
+            elif opened := next((tags for tags in _TAGS if self._held.startswith(tags[0])), None):
+                self._held, self._end = self._held[len(opened[0]) :], opened[1]
+            elif any(opening.startswith(self._held) for opening, _ in _TAGS):
+                return ""
+            else:
+                self._is_answer = True
+        return self._release() if self._is_answer else ""
 
     def finish(self) -> str:
         """Return what was held back, because it could have been the beginning of a tag."""
-        return "" if self.is_open else self._held
+        return "" if self.is_open else self._release()
 
-    def _detect(self) -> str:
-        start = self._held.lstrip()
-        for opening, closing in _TAGS:
-            if start.startswith(opening):
-                self._held, self._end = start[len(opening) :], closing
-                return self._skip_reasoning()
-        if any(opening.startswith(start) for opening, _ in _TAGS):
-            return ""
-        return self._answer(start if self._has_reasoned else self._held)
+    def _hold_spaces(self, text: str) -> str:
+        """Hold back the spaces before a possible tag; return the rest."""
+        rest = text.lstrip()
+        if not self._has_reasoned:
+            self._spaces.append(text[: len(text) - len(rest)])
+        return rest
 
-    def _skip_reasoning(self) -> str:
-        closing = self._end or ""
+    def _skip_reasoning(self, closing: str) -> bool:
+        """Remove the reasoning up to its end; False when the end has not arrived."""
         _, found, answer = self._held.partition(closing)
         if not found:
             self._held = self._held[-len(closing) :]
-            return ""
-        self._end, self._has_reasoned = None, True
+            return False
         # Another block of reasoning may begin.
-        self._held = answer
-        return self._detect()
+        self._held, self._end, self._has_reasoned = answer.lstrip(), None, True
+        self._spaces.clear()
+        return True
 
-    def _answer(self, text: str) -> str:
-        self._held, self._is_answer = "", True
-        return text
+    def _release(self) -> str:
+        released = "".join(self._spaces) + self._held
+        self._spaces.clear()
+        self._held = ""
+        return released
 
 
 def without_reasoning(text: str) -> str:

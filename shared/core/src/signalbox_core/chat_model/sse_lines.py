@@ -20,7 +20,7 @@ class EventLines:
     """Splits received bytes into the payloads of `data:` lines."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._received_bytes = 0
 
     def feed(self, received: bytes) -> Iterator[bytes]:
@@ -30,7 +30,12 @@ class EventLines:
             StreamTooLargeError: a line is longer than MAX_LINE_BYTES, or the stream than MAX_STREAM_BYTES.
         """
         self._received_bytes += len(received)
-        *lines, self._buffer = (self._buffer + received).split(b"\n")
+        # Only the received bytes are searched: a long line in many small parts takes linear time.
+        complete, newline, rest = received.rpartition(b"\n")
+        lines = bytes(self._buffer + complete).split(b"\n") if newline else []
+        if newline:
+            self._buffer.clear()
+        self._buffer += rest
         if len(self._buffer) > MAX_LINE_BYTES or self._received_bytes > MAX_STREAM_BYTES:
             raise StreamTooLargeError
         for line in lines:

@@ -9,7 +9,6 @@ async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as 
 
 import asyncio
 import contextlib
-import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
+from signalbox_core.testing.histories import history_json
 from signalbox_core.testing.temporal_server import local_temporal, temporal_binary
 
 __all__ = [
@@ -243,26 +243,6 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
         pipeline = PipelineUnderTest(spec, client, task_queue, emitter, new_worker)
         await stack.enter_async_context(pipeline.running())
         yield pipeline
-
-
-def history_json(history: WorkflowHistory) -> str:
-    """Format a history as readable JSON.
-
-    Keys are sorted, so that recordings can be compared. Stack traces are left out, since they contain local
-    paths.
-    """
-    return (
-        json.dumps(
-            _without_traces(json.loads(history.to_json())), indent=1, ensure_ascii=False, sort_keys=True
-        )
-        + "\n"
-    )
-
-
-def _without_traces(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_traces(member) for name, member in value.items() if name != "stackTrace"}
-    return [_without_traces(item) for item in value] if isinstance(value, list) else value
 
 
 async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:

@@ -45,6 +45,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             summary="Get an approval: the question, its evidence and the decision, if there is one",
             role=Role.VIEWER,
             handle=approvals.show,
+            scoped_access="read_approval",
             replies=(Reply(200, "The approval", ApprovalView), APPROVAL_NOT_FOUND),
         ),
         Endpoint(
@@ -56,6 +57,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             handle=approvals.decide,
             body=schemas.Decide,
             takes_idempotency_key=True,
+            scoped_access="decide",
             replies=(
                 Reply(200, "Accepted, now or by an identical request before", schemas.DecideResponse),
                 Reply(

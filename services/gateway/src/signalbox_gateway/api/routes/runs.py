@@ -54,6 +54,7 @@ def run_routes(
             handle=start_run.handle,
             body=schemas.StartRun,
             takes_idempotency_key=True,
+            scoped_access="start",
             replies=(
                 Reply(201, "Started", schemas.StartResponse),
                 Reply(200, "An identical request started this run before", schemas.StartResponse),
@@ -90,6 +91,7 @@ def run_routes(
             summary="Get the snapshot of a run: status, steps, approvals and artifacts",
             role=Role.VIEWER,
             handle=runs.show,
+            scoped_access="watch",
             replies=(Reply(200, "The current snapshot", RunView), RUN_NOT_FOUND),
         ),
         Endpoint(
@@ -112,6 +114,7 @@ def run_routes(
             summary="Get the result of a completed run",
             role=Role.VIEWER,
             handle=runs.result,
+            scoped_access="watch",
             replies=(
                 Reply(200, "The result, in the schema that the pipeline's contract declares"),
                 problem(409, "The run has not ended, or ended without a result"),
@@ -125,6 +128,7 @@ def run_routes(
             summary="Download an artifact of a run; `?download` forces `Content-Disposition: attachment`",
             role=Role.VIEWER,
             handle=artifacts.fetch,
+            scoped_access="watch",
             replies=(
                 Reply(200, "The bytes, with the artifact's media type", None, "*/*"),
                 Reply(304, "Not modified", None, ""),

@@ -1,10 +1,11 @@
-"""Routes of browser sessions and stream tickets."""
+"""Routes of browser sessions, scoped tokens and stream tickets."""
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_gateway.api import schemas
+from signalbox_gateway.api import schemas, token_schemas
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
 from signalbox_gateway.api.sessions import SessionHandlers
+from signalbox_gateway.api.tokens import TokenHandlers
 
 
 def session_routes(sessions: SessionHandlers) -> tuple[Endpoint, ...]:
@@ -41,14 +42,34 @@ def session_routes(sessions: SessionHandlers) -> tuple[Endpoint, ...]:
             handle=sessions.sign_out,
             replies=(Reply(204, "Signed out", None, ""),),
         ),
+    )
+
+
+def token_routes(tokens: TokenHandlers) -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="POST",
+            path="/v1/tokens",
+            name="mint_token",
+            summary="Mint a token with which a page may start a pipeline, watch a run or decide an approval",
+            role=Role.VIEWER,
+            handle=tokens.mint,
+            body=token_schemas.MintToken,
+            replies=(
+                Reply(201, "The token", token_schemas.TokenMinted),
+                problem(403, "The caller may not do itself what the token would permit"),
+                *INVALID_BODY,
+            ),
+        ),
         Endpoint(
             method="POST",
             path="/v1/stream-tickets",
             name="issue_ticket",
             summary="Issue a ticket for streams, for callers that can send neither a header nor a cookie",
             role=Role.VIEWER,
-            handle=sessions.issue_ticket,
-            body=schemas.AskTicket,
-            replies=(Reply(201, "The ticket", schemas.TicketIssued), *INVALID_BODY),
+            handle=tokens.issue_ticket,
+            body=token_schemas.AskTicket,
+            scoped_access="ticket",
+            replies=(Reply(201, "The ticket", token_schemas.TicketIssued), *INVALID_BODY),
         ),
     )

@@ -22,11 +22,12 @@ from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
-from signalbox_gateway.api.routes.sessions import session_routes
+from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
+from signalbox_gateway.api.tokens import TokenHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 
 
@@ -48,6 +49,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
     sessions: SessionHandlers
+    tokens: TokenHandlers
     health: HealthHandlers
     docs: ApiDocsHandlers
 
@@ -65,6 +67,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),
+        *token_routes(handlers.tokens),
         *codec_routes(handlers.codec),
         *service_routes(handlers.health, handlers.docs),
     )

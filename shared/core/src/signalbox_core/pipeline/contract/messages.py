@@ -22,6 +22,7 @@ SIGNAL_CANCEL_REASON: Final = "cancel_reason"
 UNKNOWN_APPROVAL: Final = "unknown_approval"
 ALREADY_DECIDED: Final = "already_decided"
 APPROVAL_EXPIRED: Final = "approval_expired"
+DIGEST_REQUIRED: Final = "digest_required"
 STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
 NOT_ASKED_YET: Final = "not_asked_yet"
@@ -34,7 +35,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     Attributes:
         decision_id: makes the decision idempotent.
-        digest: when given, must be the digest of the question as the person saw it.
+        digest: of the question as the person saw it. Only services may leave it out, and a decision that
+            arrives before its question.
         decider: the subject that decides; None in messages of earlier releases. `decided_by` is a name.
     """
 
@@ -83,3 +85,11 @@ class ErrorDetails(Struct, frozen=True, kw_only=True):
     message: str
     field: str | None = None
     facts: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def digest_required(approval_id: str) -> str:
+    """The message of `digest_required`, of gateway and run."""
+    return (
+        f"a person decides what was shown: send the `digest` of approval {approval_id} "
+        "with the decision, as loaded with the question"
+    )

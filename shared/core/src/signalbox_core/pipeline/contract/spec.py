@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
@@ -85,8 +85,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, a ladder has a rung that is never reached, or
-            something other than the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a field has no JSON Schema, a ladder has a rung that
+            is never reached, or something other than the input holds a Secret.
     """
 
     name: str
@@ -129,8 +129,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
+            **{f"event {event.name}": event.data for event in self.events},
         }
-        displayed |= {f"event {event.name}": event.data for event in self.events}
+        for what, shape in {"input": self.input, **displayed}.items():
+            if problem := schema_problem(shape):
+                raise ValueError(f"pipeline {self.name}: the {what} has no JSON Schema: {problem}")
         if leaking := [what for what, shape in displayed.items() if holds_secret(shape)]:
             raise ValueError(
                 f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, "
@@ -157,6 +160,38 @@ def holds_secret(kind: type[Struct]) -> bool:
 
     msgspec.json.schema_components((kind,), schema_hook=collect)
     return Secret in custom_types
+
+
+def schema_problem(kind: type[Struct]) -> str | None:
+    """Return which field of a type has no JSON Schema, why, and the remedy; None when all have one."""
+    error = _schema_error(kind)
+    if error is None:
+        return None
+    field = _field_without_schema(kind) or kind.__name__
+    remedy = (
+        "; put the limit on the type that it limits: `Annotated[str, Meta(max_length=9)] | None`"
+        if str(error).startswith("Can only set")
+        else "; use a type that msgspec supports"
+    )
+    return f"field {field}: {str(error).splitlines()[-1]}{remedy}"
+
+
+def _schema_error(kind: object) -> Exception | None:
+    try:
+        msgspec.json.schema_components((kind,), schema_hook=schema_hook)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        return error
+    return None
+
+
+def _field_without_schema(kind: object) -> str | None:
+    """Return the innermost such field as `Struct.field`."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        for field in msgspec.structs.fields(kind):
+            if _schema_error(field.type) is not None:
+                return _field_without_schema(field.type) or f"{kind.__name__}.{field.name}"
+        return None
+    return next(filter(None, map(_field_without_schema, get_args(kind))), None)
 
 
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:

@@ -24,6 +24,19 @@ _PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 _CHANGED: Final = "; the pipeline has changed since it asked this question"
 
 
+def require_digest(decision: Decision) -> None:
+    """Check that a decision states what was seen. Services may leave it out.
+
+    Raises:
+        ApplicationError: `digest_required`.
+    """
+    is_service = decision.decider is not None and decision.decider.kind == "service"
+    if decision.digest is None and not is_service:
+        raise non_retryable_error(
+            messages.DIGEST_REQUIRED, messages.digest_required(decision.approval_id), field="digest"
+        )
+
+
 def judge_answer(
     approval: Approval[Any], decision: Decision, check: AnswerCheck | None, *, is_changed: bool = False
 ) -> None:

@@ -13,6 +13,7 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX
@@ -43,8 +44,8 @@ class RunMessageHandlers:
 
         Raises:
             ApplicationError: `not_allowed_by_policy` when an agent decides, or a link is used although the
-                contract permits none; `conflict` when the run has ended
-                or is being cancelled; else as `ApprovalRegistry.validate`.
+                contract permits none; `conflict` when the run has ended or is being cancelled;
+                `digest_required`; else as `ApprovalRegistry.validate`.
         """
         if decision.decider is not None and decision.decider.kind == "agent":
             raise non_retryable_error(
@@ -54,6 +55,9 @@ class RunMessageHandlers:
         self._require_open_run()
         self._require_permitted_link(decision)
         self._state.approvals.validate(decision, allow_early=allow_early)
+        asked = self._state.approvals.find(decision.approval_id)
+        if asked is not None and asked.is_open and not allow_early:
+            require_digest(decision)
 
     def _require_permitted_link(self, decision: Decision) -> None:
         if decision.decider is None or not decision.decider.subject.startswith(LINK_PREFIX):

@@ -82,7 +82,7 @@ def _parse_texts(content: str) -> list[_ModelText]:
     unfenced = content.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         answer = msgspec.json.decode(unfenced.encode(), type=_ModelAnswer)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unavailable(
             "the model's answer is not JSON of the requested form", code="model_answer"
         ) from error

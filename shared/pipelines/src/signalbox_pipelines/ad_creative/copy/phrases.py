@@ -43,7 +43,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "en": Phrases(
         name="English",
         details="See details",
-        calls=r"shop|buy|order(?! (?:status|history|tracking|number))|pre-?order|book|reserve|try"
+        calls=r"shop(?! our)|buy|order(?! (?:status|history|tracking|number))|pre-?order|book"
+        r"|reserve|try(?: it| now| today| free| before| for free|$)"
         r"|choose your|contact(?! lens)|call(?! to action)|enquire|inquire|add to (?:cart|basket|bag"
         r"|trolley)"
         r"|get (?:it|yours|a quote|started|now)|request (?:a|your)",
@@ -105,7 +106,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "es": Phrases(
         name="Spanish",
         details="Ver detalles",
-        calls=r"compr(?:ar|a)|añad(?:ir|e) a|agregar a|pedir|pide|reserv(?:ar|a)|probar|prueba"
+        calls=r"compr(?:ar|a)|(?:añad(?:ir|e)|agregar) (?:al?|a la|a mi) (?:carr\w+|cesta|bolsa)"
+        r"|pedir|pide|reserv(?:ar|a)|probar|prueba"
         r"|contact(?:ar|a|e)"
         r"|llam(?:ar|a)|solicit(?:ar|a)|encargar",
         rating="Valoración {score} ({count})",
@@ -121,7 +123,7 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "fr": Phrases(
         name="French",
         details="Voir les détails",
-        calls=r"achet(?:er|ez)|j.achète|command(?:er|ez)|je commande|précommander|ajouter au"
+        calls=r"achet(?:er|ez)|j.achète|command(?:er|ez)|je commande|précommander|ajouter au panier"
         r"|réserve[rz]|essaye[rz]"
         r"|contacte[rz]|nous contacter|appele[rz]|demande[rz] un",
         rating="Noté {score} ({count} avis)",
@@ -159,7 +161,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "it": Phrases(
         name="Italian",
         details="Vedi i dettagli",
-        calls=r"acquist[ai]|compra|aggiungi a|ordina|preordina|prenota|prova|contatta|chiama|richiedi",
+        calls=r"acquist[ai]|compra|aggiungi al carrello|ordina|preordina|prenota|prova|contatta"
+        r"|chiama|richiedi",
         rating="Valutazione {score} ({count})",
         lowest="da {price}",
         shipping=r"spedizion[ei]|consegna|res[oi]",
@@ -198,7 +201,7 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
         details="Bekijk details",
         calls=r"(?:nu |direct )?(?:kopen|bestellen|reserveren|boeken|proberen)|koop|bestel|reserveer"
         r"|boek|probeer"
-        r"|in (?:mijn )?winkel(?:wagen|mand)|toevoegen aan|neem contact|offerte",
+        r"|in (?:mijn )?winkel(?:wagen|mand)|toevoegen aan (?:de )?winkel\w+|neem contact|offerte",
         rating="Beoordeeld met {score} ({count})",
         lowest="vanaf {price}",
         shipping=r"verzending|verzonden|bezorging|bezorgd|levering|retour(?:neren)?",
@@ -211,7 +214,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "pt": Phrases(
         name="Portuguese",
         details="Ver detalhes",
-        calls=r"compr(?:ar|e)|adicionar a|encomendar|pedir|peça|reserv(?:ar|e)|experiment(?:ar|e)"
+        calls=r"compr(?:ar|e)|adicionar (?:ao carrinho|à sacola|ao cesto)|encomendar|pedir|peça"
+        r"|reserv(?:ar|e)|experiment(?:ar|e)"
         r"|contact(?:ar|e)"
         r"|contat[eo]|fale con[no]osco|ligue|solicit(?:ar|e)",
         rating="Avaliação {score} ({count})",

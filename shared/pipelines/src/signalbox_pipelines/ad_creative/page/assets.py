@@ -19,6 +19,7 @@ from signalbox_pipelines.ad_creative.messages import (
     SkippedPicture,
     StoredPicture,
 )
+from signalbox_pipelines.ad_creative.page.charsets import decode_text
 from signalbox_pipelines.ad_creative.page.pictures import (
     ScoredPicture,
     UnusablePictureError,
@@ -43,7 +44,7 @@ async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]
             fetched = await fetcher.fetch(address, accept=CSS, max_bytes=MAX_CSS_BYTES)
         except SignalboxError:
             continue  # the palette falls back to neutral colours
-        sheets.append(fetched.body.decode(fetched.charset or "utf-8", "replace"))
+        sheets.append(decode_text(fetched.body, fetched.charset))
     return sheets
 
 

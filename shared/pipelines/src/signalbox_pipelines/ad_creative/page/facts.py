@@ -1,10 +1,9 @@
 """Extracts facts about a product from the HTML of its page; structured data takes precedence. Pure."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -31,11 +30,14 @@ from signalbox_pipelines.ad_creative.messages import (
     Palette,
     StoredPicture,
 )
+from signalbox_pipelines.ad_creative.page.charsets import decode_page
+from signalbox_pipelines.ad_creative.page.headings import find_heading
+from signalbox_pipelines.ad_creative.page.links import find_images, find_logos, find_style_sheets
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 from signalbox_pipelines.ad_creative.page.plain_text import plain_text, without_private
-from signalbox_pipelines.ad_creative.page.product_data import ProductData, read_product
+from signalbox_pipelines.ad_creative.page.product_data import read_product
+from signalbox_pipelines.ad_creative.page.shown_price import find_shown_price
 
-MAX_IMAGES: Final = 12
 _SEPARATORS: Final = re.compile(r"\s[–—|·-]\s")
 
 
@@ -76,12 +78,15 @@ def read_page(
             beyond the limits of `page_limits`.
     """
     check_page_limits(body, url)
-    tree = LexborHTMLParser(_decode(body, charset))
+    tree = LexborHTMLParser(decode_page(body, charset))
     meta = _meta(tree)
     data = read_product(tree, meta, today or datetime.now(UTC).date())
     title = _text(tree.css_first("title"))
     product = (
-        data.name or meta.get("og:title", "") or _text(tree.css_first("h1")) or _SEPARATORS.split(title)[0]
+        data.name
+        or meta.get("og:title", "")
+        or _text(find_heading(tree, title))
+        or _SEPARATORS.split(title)[0]
     )
     if not product:
         raise Rejected(
@@ -96,13 +101,15 @@ def read_page(
         or _first_paragraph(tree)
     )
     language = detect_language(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
+    is_priced = data.offer is not None or data.is_off_sale
+    shown_price = "" if is_priced else find_shown_price(tree, product, language)
     return PageFacts(
         name=_brand_name(data.brand, meta, title, url),
         product=_clip(product, 80),
         language=language,
         description=_clip(description, 400),
         slogan=_slogan(tree, (data.slogan, meta.get("og:description", "")), description, language),
-        price=format_offer(data.offer, language),
+        price=format_offer(data.offer, language) or shown_price,
         rating=format_rating(data.rating, language),
         rating_best=f"{data.rating.best.normalize():f}" if data.rating else "5",
         reviews=data.rating.count if data.rating else 0,
@@ -110,14 +117,10 @@ def read_page(
         shipping=_shipping(tree, language),
         cta=_find_call_to_action(tree, language),
         theme=meta.get("theme-color", ""),
-        logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, data.logo) if link)),
-        style_sheets=tuple(
-            urljoin(url, link)
-            for node in tree.css('link[rel="stylesheet"]')
-            if (link := node.attributes.get("href"))
-        )[:4],
+        logos=find_logos(tree, data.logo, url),
+        style_sheets=find_style_sheets(tree, url),
         inline_css=tuple(node.text() for node in tree.css("style")[:6]),
-        images=_images(tree, data, meta, url),
+        images=find_images(tree, data, meta.get("og:image", ""), url),
     )
 
 
@@ -148,16 +151,6 @@ def build_brand(
         images=facts.images,
         scripts_without_font=scripts_without_font(fonts, KNOWN_SCRIPTS),
     )
-
-
-def _decode(body: bytes, charset: str | None) -> str:
-    declared = re.search(rb'<meta[^>]+charset=["\']?([\w-]+)', body[:2048], re.IGNORECASE)
-    for name in (charset, declared.group(1).decode() if declared else None, "utf-8"):
-        try:
-            return body.decode(name) if name else body.decode()
-        except (LookupError, UnicodeDecodeError):
-            continue
-    return body.decode("utf-8", "replace")
 
 
 def _meta(tree: LexborHTMLParser) -> dict[str, str]:
@@ -228,48 +221,6 @@ def _find_call_to_action(tree: LexborHTMLParser, language: PageLanguage) -> str:
     )
     texts = [text for node in nodes if 2 <= len(text := _text(node)) <= 24]
     return next((text for text in texts if is_call_to_action(text, language)), "")
-
-
-def _logos(tree: LexborHTMLParser, stated: str) -> Iterator[str]:
-    yield stated
-    for node in tree.css('img[class*="logo"], img[src*="logo"], header img'):
-        yield node.attributes.get("src") or ""
-    for node in tree.css('link[rel="apple-touch-icon"], link[rel="icon"]'):
-        yield node.attributes.get("href") or ""
-
-
-def _images(
-    tree: LexborHTMLParser, data: ProductData, meta: dict[str, str], url: str
-) -> tuple[ImageLink, ...]:
-    alts = {
-        urljoin(url, _source(node)): node.attributes.get("alt") or ""
-        for node in tree.css("img")
-        if _source(node)
-    }
-    found: dict[str, ImageLink] = {}
-    shared = [(link, "product data") for link in data.images] + [(meta.get("og:image", ""), "share image")]
-    marked = {urljoin(url, link) for link in _logos(tree, data.logo) if link}
-    for link, source in [*shared, *((address, "page") for address in alts)]:
-        address = urljoin(url, link)
-        if link and address not in marked and not link.startswith("data:"):
-            found.setdefault(
-                address,
-                ImageLink(url=address, alt=" ".join(alts.get(address, "").split())[:160], source=source),
-            )
-    return tuple(found.values())[:MAX_IMAGES]
-
-
-def _source(node: LexborNode) -> str:
-    """Return the largest of `srcset`, else `data-src` (lazy loading), else `src`."""
-    candidates = [part.split() for part in (node.attributes.get("srcset") or "").split(",") if part.strip()]
-    if candidates:
-        return max(
-            candidates,
-            key=lambda part: (
-                float(part[1][:-1]) if len(part) > 1 and part[1][:-1].replace(".", "", 1).isdigit() else 1.0
-            ),
-        )[0]
-    return node.attributes.get("data-src") or node.attributes.get("src") or ""
 
 
 def _first_paragraph(tree: LexborHTMLParser) -> str:

@@ -50,7 +50,10 @@ class Rating(Struct, frozen=True):
 
 
 class ProductData(Struct, frozen=True, kw_only=True):
-    """The product; what the page does not state is empty or None."""
+    """The product; what the page does not state is empty or None.
+
+    `is_off_sale`: the data states that an offer is out of stock or has expired.
+    """
 
     name: str = ""
     description: str = ""
@@ -59,6 +62,7 @@ class ProductData(Struct, frozen=True, kw_only=True):
     slogan: str = ""
     images: tuple[str, ...] = ()
     offer: Offer | None = None
+    is_off_sale: bool = False
     rating: Rating | None = None
 
 
@@ -78,6 +82,7 @@ def read_product(tree: LexborHTMLParser, meta: Mapping[str, str], today: date) -
         if not text_at(item, "name") or text_at(item, "name") == text_at(node, "name")
     ]
     sources = [node, *(item for item in same if item is not node), *_variants(node)]
+    is_off_sale = _is_off_sale(sources, meta, today)
     return ProductData(
         name=_text(sources, "name"),
         description=_text(sources, "description"),
@@ -85,7 +90,8 @@ def read_product(tree: LexborHTMLParser, meta: Mapping[str, str], today: date) -
         logo=text_at(node, "brand", "logo"),
         slogan=_text(sources, "slogan"),
         images=tuple(dict.fromkeys(link for item in sources for link in texts_at(item, "image"))),
-        offer=_lowest_offer(sources, today) or _meta_offer(sources, meta, today),
+        offer=_lowest_offer(sources, today) or (None if is_off_sale else _meta_offer(meta)),
+        is_off_sale=is_off_sale,
         rating=next((rating for item in sources if (rating := _rating(item))), None),
     )
 
@@ -135,11 +141,13 @@ def _lowest_offer(sources: Sequence[Node], today: date) -> Offer | None:
 
 def _prices(offer: Node, today: date) -> list[Offer]:
     """Return the prices of an offer; none when it is not on sale."""
-    if _UNAVAILABLE.search(text_at(offer, "availability")) or _has_expired(offer, today):
+    if _is_withdrawn(offer, today):
         return []
     nested = [item for item in items_at(offer, "offers")[:_MAX_OFFERS] if isinstance(item, dict)]
-    if nested:
-        return [price for item in nested for price in _prices(item, today)]
+    if prices := [price for item in nested for price in _prices(item, today)]:
+        return prices
+    if nested and any(_is_withdrawn(item, today) for item in nested):
+        return []
     specification = first(offer.get("priceSpecification"))
     stated = [offer, *([specification] if isinstance(specification, dict) else [])]
     currency = (_text(stated, "priceCurrency") or "").upper()
@@ -149,15 +157,20 @@ def _prices(offer: Node, today: date) -> list[Offer]:
     return [Offer(price, currency, has_more)] if price is not None else []
 
 
-def _meta_offer(sources: Sequence[Node], meta: Mapping[str, str], today: date) -> Offer | None:
-    """Return the price of the meta tags, unless the data states that the product is not on sale."""
+def _is_off_sale(sources: Sequence[Node], meta: Mapping[str, str], today: date) -> bool:
     stated = [item for node in sources for item in items_at(node, "offers") if isinstance(item, dict)]
-    is_off_sale = any(
-        _UNAVAILABLE.search(text_at(item, "availability")) or _has_expired(item, today) for item in stated
-    )
     availability = meta.get("product:availability", "") + meta.get("og:availability", "")
-    if is_off_sale or _UNAVAILABLE.search(availability.replace(" ", "")):
-        return None
+    return _UNAVAILABLE.search(availability.replace(" ", "")) is not None or any(
+        _is_withdrawn(item, today) for item in stated
+    )
+
+
+def _is_withdrawn(offer: Node, today: date) -> bool:
+    is_unavailable = _UNAVAILABLE.search(text_at(offer, "availability")) is not None
+    return is_unavailable or _has_expired(offer, today)
+
+
+def _meta_offer(meta: Mapping[str, str]) -> Offer | None:
     amount = next((meta[name] for name in _META_PRICES if meta.get(name)), "")
     currency = (meta.get("product:price:currency") or meta.get("og:price:currency") or "").upper()
     price = read_price(plain_text(amount), currency)

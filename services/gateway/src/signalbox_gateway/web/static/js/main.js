@@ -4,6 +4,7 @@ import { api, whenSignedOut } from "./data/api.js";
 import { clearDrafts } from "./data/drafts.js";
 import { InboxWatch } from "./data/inbox-watch.js";
 import { clearPresets } from "./data/presets.js";
+import { clearViews } from "./runs/saved-views.js";
 import { clearSession, session, storeSession } from "./data/session.js";
 import { findRoute } from "./routes.js";
 import { notifyOf } from "./shell/notifications.js";
@@ -120,6 +121,7 @@ function signedIn(given) {
 async function signOut() {
   clearDrafts({ all: true });
   clearPresets();
+  clearViews();
   try { await api.signOut(); } finally { showSignIn(); }
 }
 

@@ -4,9 +4,11 @@ import { pipelinesPage } from "./pipelines/page.js";
 import { startPage } from "./pipelines/start.js";
 import { runPage } from "./run/page.js";
 import { runsPage } from "./runs/page.js";
-import { autoscalerPage } from "./system/autoscaler.js";
 import { systemPage } from "./system/page.js";
 import { div, h } from "./ui/dom.js";
+
+// Loaded when it is opened: few people need it.
+const autoscaler = async (route) => (await import("./system/autoscaler.js")).autoscalerPage(route);
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
 const ROUTES = [
@@ -17,7 +19,7 @@ const ROUTES = [
   { pattern: /^\/start\/([^/]+)$/, section: "pipelines", page: startPage },
   { pattern: /^\/runs\/([^/]+)(?:\/([a-z]+))?$/, section: "runs", page: runPage, key: ([run]) => `runs/${run}` },
   { pattern: /^\/system$/, section: "system", page: systemPage },
-  { pattern: /^\/autoscaler$/, section: "system", page: autoscalerPage },
+  { pattern: /^\/autoscaler$/, section: "system", page: autoscaler },
 ];
 
 /** {section, page, parts, query, key, text} for a place; `text` differs when anything but the dialog does. */

@@ -1,5 +1,6 @@
 // One question of the inbox: what it belongs to, the first page if it is about a document, and the form to decide it.
 import { ApprovalPanels } from "../approval/approval.js";
+import { RoundChanges } from "../approval/rounds.js";
 import { api, artifactAddress } from "../data/api.js";
 import { problemNotice } from "../ui/announce.js";
 import { div, h, pictureElement, replace } from "../ui/dom.js";
@@ -18,8 +19,9 @@ export class Question {
       decided: ({ accepted }) => { if (accepted) decided(); else this.reload(); },
     });
     this.about = div("triage-about", h("a", { class: "back", href: back }, "Inbox"));
+    this.rounds = new RoundChanges();
     this.body = div("beside", this.panels.element);
-    this.element = h("div", { class: "triage-question" }, this.about, this.body);
+    this.element = h("div", { class: "triage-question" }, this.about, this.rounds.element, this.body);
   }
 
   async load() {
@@ -55,6 +57,7 @@ export class Question {
       h("a", { href: `#/runs/${encodeURIComponent(this.runId)}` }, run.title || humane(run.pipeline)),
       h("code", {}, this.runId), run.started_by ? h("span", {}, `started by ${run.started_by}`) : null,
       approval.requested_at ? h("span", {}, "asked ", agoTime(approval.requested_at)) : null);
+    this.rounds.update(run, this.approvalId);
     const page = run.artifacts.find((artifact) => PAGE.test(artifact.name));
     if (page) this.body.prepend(pictureElement({ src: artifactAddress(this.runId, page.name), alt: "First page of the document" }));
   }

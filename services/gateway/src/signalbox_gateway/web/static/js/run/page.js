@@ -1,5 +1,6 @@
 // One run, live: overview, timeline, events, files, result and decisions. A tab only shows another part of the page.
 import { ApprovalPanels } from "../approval/approval.js";
+import { RoundChanges } from "../approval/rounds.js";
 import { Problem } from "../data/api.js";
 import { hasEnded, shortName } from "../data/fold.js";
 import { runState } from "../data/run-state.js";
@@ -66,6 +67,7 @@ class RunPage {
     this.condition = new ConditionNotice();
     this.timeline = new Timeline();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
+    this.rounds = new RoundChanges();
     this.liveText = new LiveText();
     this.files = new ArtifactList(runId);
     this.view = new PipelineView(runId, { inboxChanged });
@@ -125,7 +127,7 @@ class RunPage {
         this.controls.element),
       this.tabs.element,
       div("run-body",
-        div("run-main", this.condition.element, this.outcome.failure, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
+        div("run-main", this.condition.element, this.outcome.failure, this.rounds.element, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
           div("in-files", this.files.element), this.noFiles, this.data.element),
         h("aside", { class: "run-side" }, h("section", { class: "panel", "aria-labelledby": "steps-title" },
           h("h2", { id: "steps-title" }, "Steps"), this.steps.element))));
@@ -153,6 +155,7 @@ class RunPage {
     this.condition.update(snapshot);
     this.timeline.update(snapshot);
     this.approvals.update(snapshot);
+    this.rounds.update(snapshot);
     this.liveText.update(snapshot);
     this.view.update(snapshot);
     this.files.update(this.view.filesOf(snapshot));

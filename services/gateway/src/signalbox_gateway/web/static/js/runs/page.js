@@ -14,6 +14,7 @@ import { BulkBar } from "./bulk.js";
 import { RunListing } from "./listing.js";
 import { isNarrowed, parseQuery, withStatus } from "./query.js";
 import { RunRow, progressOf } from "./run-row.js";
+import { SavedViews } from "./saved-views.js";
 import { SearchField } from "./search-field.js";
 
 const SOON_MS = 400;
@@ -58,6 +59,7 @@ class RunsPage {
     this.count = h("span", { class: "list-count", role: "status" });
     this.field = new SearchField({ known: () => this.#known(), changed: (next) => this.#typed(next) });
     this.filters = h("nav", { class: "filters", "aria-label": "Filter by status" });
+    this.views = new SavedViews();
     this.bulk = new BulkBar({ cleared: () => this.#pickNone(), changed: () => this.#schedule(SOON_MS) });
     this.element = this.#layout();
     this.#use(text);
@@ -72,7 +74,7 @@ class RunsPage {
     return div("page runs-page",
       div("page-head", h("h1", {}, "Runs"), this.link.element,
         may("operator") ? h("a", { class: "button primary", href: "#/pipelines" }, "Start a run") : null),
-      div("search-bar", this.field.element, this.count), div("search-bar", this.filters, h("div", { role: "status" }, this.pill)),
+      div("search-bar", this.field.element, this.count), div("search-bar", this.filters, this.views.element, h("div", { role: "status" }, this.pill)),
       this.problem, this.empty, this.table, div("more-runs", this.more), this.bulk.element);
   }
 
@@ -82,6 +84,7 @@ class RunsPage {
     this.query = parseQuery(text);
     this.listing = new RunListing(this.query, (query) => this.#read(query));
     this.field.text = text;
+    this.views.update(text);
     const current = this.query.status.length === 1 ? this.query.status[0] : this.query.status.length ? null : "";
     const link = (status, word) => {
       const q = withStatus(text, status);

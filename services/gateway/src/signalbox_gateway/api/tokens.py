@@ -1,0 +1,111 @@
+"""Credentials for pages: scoped tokens, which backends mint, and stream tickets."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from starlette.responses import Response
+
+from signalbox_core.errors import Forbidden, NotFound
+from signalbox_core.http.problems import FieldError, InvalidFields
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.token_schemas import AskTicket, MintToken, TicketIssued, TokenMinted
+from signalbox_gateway.auth.principal import Principal, earliest
+from signalbox_gateway.auth.scoped_tokens import ScopedTokens
+from signalbox_gateway.auth.sessions import TicketStore
+from signalbox_gateway.auth.token_scope import EndUser, ScopedToken, TokenPermission
+from signalbox_gateway.runs.lookup import RunReader, unknown_run
+
+log = logging.getLogger(__name__)
+
+
+class TokenHandlers:
+    """The handlers of /v1/tokens and /v1/stream-tickets."""
+
+    def __init__(
+        self,
+        tickets: TicketStore,
+        scoped_tokens: ScopedTokens,
+        runs: RunReader,
+        pipelines: Mapping[str, PipelineSpec],
+    ) -> None:
+        self._tickets = tickets
+        self._scoped_tokens = scoped_tokens
+        self._runs = runs
+        self._pipelines = pipelines
+
+    async def issue_ticket(self, call: ApiCall) -> Response:
+        request = await call.body(AskTicket)
+        for index, run_id in enumerate(request.runs):
+            await self._check_run(call.principal, run_id, f"runs[{index}]")
+        token, ticket = await self._tickets.issue(call.principal, frozenset(request.runs))
+        return json_response(TicketIssued(ticket=token, expires_at=ticket.expires_at), 201)
+
+    async def mint(self, call: ApiCall) -> Response:
+        request, minter = await call.body(MintToken), call.principal
+        for index, permission in enumerate(request.allow):
+            await self._check_permission(minter, permission, f"allow[{index}]")
+        if request.on_behalf_of is not None:
+            _check_end_user(minter, request.on_behalf_of)
+        expires_at = datetime.now(UTC) + timedelta(seconds=request.expires_in)
+        token = ScopedToken(
+            tenant=minter.tenant,
+            key_id=minter.key_id,
+            holder=minter.token_identity,
+            allow=request.allow,
+            times=request.times,
+            expires_at=earliest(expires_at, minter.expires_at),
+            end_user=request.on_behalf_of,
+        )
+        secret = await self._scoped_tokens.issue(token)
+        user = request.on_behalf_of.id if request.on_behalf_of is not None else None
+        log.info(
+            "scoped token minted",
+            extra={"tenant": minter.tenant, "minter": minter.subject.subject, "end_user": user},
+        )
+        return json_response(TokenMinted(token=secret, expires_at=token.expires_at), 201)
+
+    async def _check_permission(self, minter: Principal, permission: TokenPermission, field: str) -> None:
+        """Check a permission of a new token.
+
+        Raises:
+            Forbidden: the minter may not do it either.
+            InvalidFields: the pipeline or the run is unknown.
+        """
+        minter.require(permission.role)
+        if permission.start is not None and permission.start not in self._pipelines:
+            detail = f"there is no pipeline {permission.start[:60]!r}"
+            raise InvalidFields((FieldError(field=f"{field}.start", detail=detail),))
+        if permission.watch is not None:
+            await self._check_run(minter, permission.watch, f"{field}.watch")
+        if permission.decide is not None:
+            minter.require_decider()
+            if permission.decide.run_id is not None:
+                await self._check_run(minter, permission.decide.run_id, f"{field}.decide.run_id")
+
+    async def _check_run(self, principal: Principal, run_id: str, field: str) -> None:
+        """Raises: InvalidFields: the run is unknown, of another tenant, or not permitted by the token."""
+        try:
+            if principal.scope is not None and not await self._scoped_tokens.may_watch(
+                principal.scope, run_id
+            ):
+                raise unknown_run(run_id)
+            await self._runs.check(principal, run_id)
+        except NotFound as error:
+            raise InvalidFields((FieldError(field=field, detail=error.detail),)) from None
+
+
+def _check_end_user(minter: Principal, user: EndUser) -> None:
+    if not minter.may_name_end_users:
+        raise Forbidden(
+            "only an API key of kind service may mint tokens on behalf of end users; "
+            "create one with `signalbox-admin keys new --kind service`",
+            code="forbidden",
+        )
+    foreign = sorted(set(user.groups) - set(minter.subject.groups))
+    if foreign:
+        raise Forbidden(
+            f"the API key is not in the group {foreign[0]!r}, so it cannot give it to an end user",
+            code="forbidden",
+        )
