@@ -17,6 +17,10 @@ MODULES: Final = {
         "sync_run_control.py",
         "Controls runs through the API. The base of the blocking client.",
     ),
+    "async_approvals.py": (
+        "sync_approvals.py",
+        "Lists, decides and proves approvals through the API. A base of the blocking client.",
+    ),
     "async_connection.py": ("sync_connection.py", "The HTTP connection of the blocking client."),
 }
 """Each asyncio module, with the generated module and its docstring."""
@@ -34,6 +38,8 @@ SUBSTITUTIONS: Final = (
     (r"\bAsyncGatewayConnection\b", "GatewayConnection"),
     (r"\bAsyncRunControl\b", "RunControl"),
     (r"\basync_run_control\b", "sync_run_control"),
+    (r"\bAsyncApprovalMethods\b", "ApprovalMethods"),
+    (r"\basync_approvals\b", "sync_approvals"),
     (r"\basync_connection\b", "sync_connection"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\.a(close|read)\(", r".\1("),

@@ -1,5 +1,7 @@
 """Usable by keyboard and by assistive technology, in both themes, at every width."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -93,3 +95,17 @@ def test_the_theme_can_be_chosen_and_is_remembered(signed_in: Page) -> None:
     page.reload()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     assert page.evaluate(ground) == dark
+
+
+def test_the_design_page_has_headings_in_order_and_regions_with_names_of_their_own(
+    watched: WatchedPage, site: Site
+) -> None:
+    page = watched.page
+    page.goto(f"{site.origin}/console/design.html")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Design of the console")
+    expect(page.get_by_role("heading", name="High contrast, dark")).to_be_visible()
+    levels = page.get_by_role("heading").evaluate_all("all => all.map((one) => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    names = page.get_by_role("region").evaluate_all("all => all.map((one) => one.ariaLabel)")
+    assert len(names) == len(set(names)) == 8

@@ -76,7 +76,17 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             },
             "digest": st.just("d1"),
         },
-        optional={"step": st.none() | step, "deadline_at": st.none() | st.just(BEGAN)},
+        optional={
+            "step": st.none() | step,
+            "deadline_at": st.none() | st.just(BEGAN),
+            "about": st.just("round 2"),
+            "policy": st.sampled_from(
+                [
+                    {"quorum": [{"needed": 2, "group": "legal"}, {}], "veto": ["legal"]},
+                    {"exclude_starter": True},
+                ]
+            ),
+        },
     ),
     "approval.reminded": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "approval.delegated": st.fixed_dictionaries(
@@ -93,6 +103,28 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "answer": st.just({"x": [1]}),
         },
         optional={"note": text},
+    ),
+    "approval.voted": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "decision_id": st.just("d"),
+            "voted_by": st.sampled_from([{"subject": "key:an", "groups": ["legal"]}, {"subject": "i#lan"}]),
+            "answer": st.just({"x": [1]}) | st.none(),
+        },
+        optional={
+            "objection": st.booleans(),
+            "note": text,
+            "group": st.none() | st.just("legal"),
+            "quorum": st.just([{"needed": 2, "counted": 1, "group": "legal"}, {"needed": 1, "counted": 0}]),
+        },
+    ),
+    "approval.vetoed": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "decision_id": st.just("d"),
+            "voted_by": st.sampled_from([{"subject": "key:an", "name": "An"}, {"subject": "i#lan"}]),
+            "reason": st.just("misleading"),
+        }
     ),
     "approval.expired": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "approval.withdrawn": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),

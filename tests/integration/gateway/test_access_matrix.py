@@ -32,7 +32,10 @@ OPEN_TO_ALL = {
 }
 CHANGES = {"cancel_run", "decide"}
 """The operations that end a run."""
-BODIES = {"decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}}}
+BODIES = {
+    "decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}},
+    "object": {"digest": WORD_DIGEST, "reason": "misleading"},
+}
 CREDENTIALS = {
     "none": {},
     "garbage": {"authorization": "Bearer sbx_garbage"},

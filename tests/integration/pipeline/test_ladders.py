@@ -12,17 +12,21 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.events.snapshot import Snapshot, fold
-from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.spec import PipelineSpec, Policy, Quorum
 from signalbox_core.redis.client import open_redis
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
 from support.drivers.notifier_bench import NotifierBench, write_routes
 from support.fakes.ladder_pipeline import (
+    HANDED,
     REMOVED,
     SHORTENED,
     SPEC,
@@ -151,3 +155,33 @@ async def test_the_question_records_rungs_and_deadline(client: Client) -> None:
     assert state.deadline_at is not None
     assert state.deadline_at - event.time == timedelta(days=14)
     assert requested.default_answer == msgspec.Raw(b'{"publish":false}')
+
+
+async def test_after_a_hand_over_a_member_of_the_target_decides_alone(client: Client) -> None:
+    lead = Subject(subject="key:lead", groups=("leads",))
+    marketer = Subject(subject="key:marketer", groups=("marketing",))
+    async with pipeline_under_test(HANDED, activities=[], client=client) as pipeline:
+        run = await pipeline.start(LadderInput())
+        await eventually(partial(_has_event, run, "approval.delegated"), within_s=60)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(answer_of(marketer))
+        await run.send(answer_of(lead))
+        assert await run.result() == LadderResult(published=True)
+        await eventually(partial(_has_event, run, "run.completed"))
+        snapshot, history = await run.snapshot(), await run.handle.fetch_history()
+        await replay(HANDED, history)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "not_allowed_by_policy"
+    (state,) = snapshot.approvals
+    assert (state.handed_to, state.status) == ("group:leads", "decided")
+    assert state.policy == Policy(quorum=(Quorum(1, group="leads"),), veto=("legal",))
+
+
+def answer_of(subject: Subject) -> Decision:
+    return Decision(
+        approval_id="publish",
+        decision_id=subject.subject,
+        answer=msgspec.Raw(b'{"publish":true}'),
+        decided_by=subject.subject,
+        decider=subject,
+    )

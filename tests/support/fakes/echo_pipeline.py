@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -11,18 +11,19 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step, json_schema
+    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Policy, Step, json_schema
     from signalbox_core.pipeline.workflow.approvals import digest_of
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`ask` makes the run wait for a person."""
+    """`ask` makes the run wait for a person, by `policy` if it is given."""
 
     text: Annotated[str, Meta(title="Text", min_length=1, max_length=200)]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
     ask: bool = False
     artifact: str | None = None
     fail: bool = False
+    policy: Policy | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.text.isspace():
@@ -88,5 +89,7 @@ class Echo:
             if not request.ask:
                 return EchoResult(text=words)
             async with run.step("listen"):
-                answer: EchoAnswer = await run.ask("word", options=[words], check=check_word)
+                answer: EchoAnswer = await run.ask(
+                    "word", options=[words], check=check_word, policy=request.policy or None
+                )
             return EchoResult(text=answer.word)

@@ -16,6 +16,8 @@ with workflow.unsafe.imports_passed_through():
         Escalate,
         Expire,
         PipelineSpec,
+        Policy,
+        Quorum,
         Remind,
         Step,
     )
@@ -68,6 +70,17 @@ SHORTENED: Final = replace(
     ),
     workflow="support.fakes.ladder_pipeline:WorkflowOfShortenedLadder",
 )
+HANDED: Final = replace(
+    SPEC,
+    approvals=(
+        replace(
+            PUBLISH,
+            policy=Policy(quorum=(Quorum(2, group="marketing"),), veto=("legal",)),
+            ladder=(Delegate(after=timedelta(seconds=1), to="group:leads"), Expire(after=timedelta(hours=1))),
+        ),
+    ),
+    workflow="support.fakes.ladder_pipeline:WorkflowOfHandedQuestion",
+)
 
 
 async def ask(run: Run, request: LadderInput) -> LadderResult:
@@ -107,6 +120,19 @@ class WorkflowOfShortenedLadder:
     @workflow.init
     def __init__(self, _request: LadderInput) -> None:
         self.signalbox = Run(SHORTENED)
+
+    @workflow.run
+    async def run(self, request: LadderInput) -> LadderResult:
+        return await ask(self.signalbox, request)
+
+
+@workflow.defn(name="ladder")
+class WorkflowOfHandedQuestion:
+    """A question with a policy, which is handed over after a second."""
+
+    @workflow.init
+    def __init__(self, _request: LadderInput) -> None:
+        self.signalbox = Run(HANDED)
 
     @workflow.run
     async def run(self, request: LadderInput) -> LadderResult:

@@ -1,8 +1,10 @@
 """Electronic invoices of our own making: CII of three versions, UBL, and PDFs that carry them."""
 
+import io
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
+import pypdfium2 as pdfium
 from fpdf import FPDF
 from msgspec import Struct
 
@@ -101,6 +103,17 @@ def pdf_with(attachments: dict[str, bytes], lines: list[str]) -> bytes:
     for name, body in attachments.items():
         pdf.embed_file(bytes=body, basename=name, creation_date=MADE_AT, modification_date=MADE_AT)
     return bytes(pdf.output())
+
+
+def attach(body: bytes, attachments: dict[str, bytes]) -> bytes:
+    """The PDF with attached files."""
+    document = pdfium.PdfDocument(body)
+    for name, content in attachments.items():
+        document.new_attachment(name).set_data(content)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    document.close()
+    return buffer.getvalue()
 
 
 def _cii(invoice: StatedInvoice, names: _Names) -> bytes:

@@ -1,14 +1,16 @@
 """The life cycle of an approval: every cell of the table, and the registry follows it."""
 
+import sys
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.approval_data import ApprovalRequested
-from signalbox_core.pipeline import Approval, PipelineSpec, Step
+from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum, Step
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     CLOSED,
@@ -19,8 +21,10 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 )
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.subjects import Subject
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT = Policy()
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,7 @@ SPEC = PipelineSpec(
 )
 REFUSED = {
     ApprovalEffect.REFUSE_DECIDED: "already_decided",
+    ApprovalEffect.REFUSE_VETOED: "vetoed",
     ApprovalEffect.REFUSE_EXPIRED: "approval_expired",
     ApprovalEffect.REFUSE_WITHDRAWN: "withdrawn",
     ApprovalEffect.REFUSE_ENDED: "conflict",
@@ -53,12 +58,19 @@ CLOSING = {
 POSSIBLE = [cell for cell, found in TABLE.items() if found.effect is not ApprovalEffect.IMPOSSIBLE]
 
 
-def decision(number: int) -> Decision:
+TWO_PEOPLE = Policy(quorum=(Quorum(2),), veto=("legal",))
+
+
+def decision(number: int, *, objection: bool = False) -> Decision:
+    """A decision of one of three members of the veto group."""
     return Decision(
         approval_id="word",
         decision_id=f"d{number}",
-        answer=msgspec.Raw(b'{"word":"yes"}'),
+        answer=msgspec.Raw(b"null" if objection else b'{"word":"yes"}'),
         decided_by="lan",
+        decider=Subject(subject=f"key:{number}", groups=("legal",)),
+        objection=objection,
+        note="misleading" if objection else None,
     )
 
 
@@ -73,25 +85,35 @@ REQUESTED = ApprovalRequested(
 )
 
 
-def ask(registry: ApprovalRegistry) -> None:
-    registry.open("word", AskedQuestion(approval=WORD, requested=REQUESTED))
+def requested(policy: Policy) -> ApprovalRequested:
+    return replace(REQUESTED, policy=UNSET if policy.is_default else policy)
 
 
-def decide(registry: ApprovalRegistry, number: int) -> None:
-    registry.validate(decision(number))
-    registry.accept(decision(number), NOW)
+def ask(registry: ApprovalRegistry, policy: Policy = DEFAULT) -> None:
+    registry.open("word", AskedQuestion(approval=WORD, requested=requested(policy)))
 
 
-def in_phase(phase: ApprovalPhase, *, with_early: bool = False) -> ApprovalRegistry:
+def decide(registry: ApprovalRegistry, number: int, *, objection: bool = False) -> None:
+    registry.validate(decision(number, objection=objection))
+    registry.accept(decision(number, objection=objection), NOW)
+
+
+def in_phase(
+    phase: ApprovalPhase, policy: Policy, *, with_early: bool = False, with_vote: bool = False
+) -> ApprovalRegistry:
     registry = ApprovalRegistry(SPEC)
     if phase is ApprovalPhase.EARLY or with_early:
         decide(registry, 1)
     if phase not in (ApprovalPhase.UNASKED, ApprovalPhase.EARLY):
-        ask(registry)
+        ask(registry, policy)
     if phase not in (ApprovalPhase.UNASKED, ApprovalPhase.EARLY, ApprovalPhase.ASKING):
-        registry.confirm(REQUESTED, NOW, accepts_early=False)
-    if phase is ApprovalPhase.DECIDED:
+        registry.confirm(requested(policy), NOW, accepts_early=False)
+    if with_vote or phase is ApprovalPhase.DECIDED:
         decide(registry, 1)
+    if phase is ApprovalPhase.DECIDED and not policy.is_default:
+        decide(registry, 3)
+    elif phase is ApprovalPhase.VETOED:
+        decide(registry, 3, objection=True)
     elif phase in CLOSING:
         registry.close("word", CLOSING[phase])
     return registry
@@ -102,8 +124,10 @@ def apply(registry: ApprovalRegistry, given: ApprovalInput) -> None:
         ask(registry)
     elif given in (ApprovalInput.DECIDE, ApprovalInput.REPEAT):
         decide(registry, 1)
-    elif given is ApprovalInput.OTHER:
+    elif given in (ApprovalInput.OTHER, ApprovalInput.VOTE):
         decide(registry, 2)
+    elif given is ApprovalInput.VETO:
+        decide(registry, 2, objection=True)
     elif given in (ApprovalInput.RECORDED, ApprovalInput.RECORDED_EARLY):
         registry.confirm(REQUESTED, NOW, accepts_early=given is ApprovalInput.RECORDED_EARLY)
     else:
@@ -112,11 +136,19 @@ def apply(registry: ApprovalRegistry, given: ApprovalInput) -> None:
 
 def test_the_table_has_a_cell_for_every_phase_and_input() -> None:
     assert len(TABLE) == len(ApprovalPhase) * len(ApprovalInput)
+    quiet = len(TABLE) - len(POSSIBLE)
+    sys.stdout.write(f"{len(POSSIBLE)} cells of the table are visited, {quiet} cannot happen\n")
 
 
 @pytest.mark.parametrize(("phase", "given"), POSSIBLE, ids=lambda item: item.value)
 def test_the_registry_follows_every_cell(phase: ApprovalPhase, given: ApprovalInput) -> None:
-    registry = in_phase(phase, with_early=given is ApprovalInput.RECORDED_EARLY)
+    # A vote counts only by a policy of several, and is repeated only where one was cast.
+    is_repeated = given is ApprovalInput.REPEAT and phase is not ApprovalPhase.EARLY
+    needs_policy = is_repeated or given in (ApprovalInput.VOTE, ApprovalInput.VETO)
+    policy = TWO_PEOPLE if needs_policy or phase is ApprovalPhase.VETOED else DEFAULT
+    registry = in_phase(
+        phase, policy, with_early=given is ApprovalInput.RECORDED_EARLY, with_vote=is_repeated
+    )
     cell = TABLE[phase, given]
     assert registry.phase("word") is phase
 

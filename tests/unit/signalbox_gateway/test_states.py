@@ -9,9 +9,9 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.pipeline.contract.messages import Decision
-from signalbox_gateway.api.approvals import recorded_outcome
 from signalbox_gateway.runs.decide import refusal_of
 from signalbox_gateway.runs.lookup import resolve_snapshot
+from signalbox_gateway.runs.outcomes import recorded_outcome
 from signalbox_gateway.runs.temporal import RunInfo
 from signalbox_gateway.runs.views import run_view
 from signalbox_gateway.runs.visibility import visibility_query

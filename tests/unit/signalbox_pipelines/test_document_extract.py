@@ -145,6 +145,45 @@ def test_an_account_number_is_not_reported_as_a_phone_number() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        pytest.param(
+            "Monitor 1 € 156,20 21% € 32,80\nTotaal € 189,00", ["156.20", "32.80", "189.00"], id="sign before"
+        ),
+        pytest.param(
+            "Biscuits 4,55 € 10% 81,90 €\nTotal HT 81,90 €", ["4.55", "81.90", "81.90"], id="sign after"
+        ),
+        pytest.param("11/17/2017 623.00 €", ["623.00"], id="after a date"),
+        pytest.param("EUR\nBruttosumme 529,87", ["529.87"], id="label, currency named once"),
+        pytest.param("EUR\nSteuerbetrag:\n56,87", ["56.87"], id="label on the line above"),
+        pytest.param("EUR\nMwSt 19,00 % 1.060,66", ["1060.66"], id="a rate beside the tax"),
+        pytest.param("EUR, USD\nBruttosumme 529,87", [], id="two currencies"),
+        pytest.param("USD\n12.000 đ\nAmount 529,87", ["12000"], id="a currency after its number"),
+        pytest.param("EUR\nTotal hours 37.50", [], id="another unit"),
+        pytest.param("EUR\nSumme 19 163,16", [], id="a rate or a group"),
+        pytest.param("EUR\nVersion 529,87", [], id="no label"),
+    ],
+)
+def test_amounts_of_tables_are_found(text: str, amounts: list[str]) -> None:
+    assert [entity.value for entity in find_in(text) if entity.type == "amount" and entity.valid] == amounts
+
+
+def test_a_space_between_a_quantity_and_a_price_is_no_group() -> None:
+    (found,) = find_in("Widget 2 150.00 €")
+
+    assert (found.valid, found.note) == (False, "could be 2150.00 or 150.00")
+    assert find_in("Total 2 150,00 €")[0].valid
+    assert not [
+        entity for entity in find_in("2 150,00 €\n1.150,00 €") if entity.valid and entity.value == "2150.00"
+    ]
+
+
+def test_a_dollar_sign_is_read_as_us_dollars_with_a_remark() -> None:
+    assert find_in("$ 5.00")[0].note == "$ is the sign of several currencies; read as US dollars"
+    assert find_in("US$ 5.00")[0].note is None
+
+
 def test_an_ambiguous_amount_names_both_readings() -> None:
     assert find_in("€1.234")[0].note == "could be 1234 or 1.234"
 

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
+from signalbox_client.async_approvals import AsyncApprovalMethods
 from signalbox_client.async_connection import AsyncGatewayConnection
-from signalbox_client.async_run_control import AsyncRunControl
 from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
@@ -31,7 +31,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class AsyncSignalbox(AsyncRunControl):
+class AsyncSignalbox(AsyncApprovalMethods):
     """A connection to a gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -138,53 +138,6 @@ class AsyncSignalbox(AsyncRunControl):
     async def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return await self._connection.fetch(requests.get_artifact(run_id, name))
-
-    async def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """List all approvals that are pending, oldest first. Reads page by page."""
-        found: list[models.InboxEntry] = []
-        cursor: str | None = None
-        while True:
-            inbox = await self._connection.send(requests.list_approvals(cursor))
-            found += inbox.approvals
-            cursor = inbox.next_cursor
-            if cursor is None:
-                return tuple(found)
-
-    async def approval(self, run_id: str, approval_id: str) -> models.Approval:
-        """Get one approval: its question, evidence and decisions."""
-        return await self._connection.send(requests.get_approval(run_id, approval_id))
-
-    async def decide(
-        self,
-        run_id: str,
-        approval_id: str,
-        answer: object,
-        *,
-        digest: str | None = None,
-        note: str | None = None,
-    ) -> models.Decided:
-        """Answer an approval.
-
-        Args:
-            answer: a JSON object that the approval's schema accepts.
-            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
-            note: a comment that is stored with the decision.
-
-        Raises:
-            InvalidInput: the answer breaks the schema; the approval stays pending.
-            Conflict: it is already decided, or the digest is stale.
-        """
-        decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
-        return await self._connection.send(requests.decide(run_id, approval_id, decision))
-
-    async def receipt(self, run_id: str, approval_id: str) -> bytes:
-        """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
-
-        Raises:
-            NotFound: `no_receipt` until the ledger has the outcome, seconds after the decision; `no_ledger`
-                when the deployment keeps none.
-        """
-        return await self._connection.fetch(requests.get_receipt(run_id, approval_id))
 
     @overload
     async def run(self, pipeline: str) -> models.Run: ...

@@ -208,14 +208,15 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
         "decide",
         "answer an approval",
         decide_commands.decide,
-        details="On a terminal you are prompted for the answer; elsewhere give --answer. It is refused "
-        "if the question changes meanwhile.",
+        details="On a terminal you are prompted for the answer; elsewhere give --answer, --agree or "
+        "--object. It is refused if the question changes meanwhile.",
     )
     _add_run(decide)
     decide.add_argument("approval", metavar="APPROVAL", help="the approval's id, see `signalbox approvals`")
-    decide.add_argument(
-        "--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)"
-    )
+    vote = decide.add_mutually_exclusive_group()
+    vote.add_argument("--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)")
+    vote.add_argument("--agree", action="store_true", help="give the answer that was given before")
+    vote.add_argument("--object", metavar="REASON", help="object, with a reason")
     decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
     cancel = add("cancel", "cancel a run; it cleans up first", run_commands.cancel)
     _add_run(cancel)

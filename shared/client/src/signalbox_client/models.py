@@ -7,16 +7,15 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
-    ApprovalState,
     ApprovalStatus,
-    ArtifactState,
     BlockedState,
     ChildState,
     QueuedState,
     RunStatus,
-    Snapshot,
     StepState,
+    VoteState,
 )
 from signalbox_core.subjects import Subject
 
@@ -112,8 +111,24 @@ class ApprovalDecision(Struct, frozen=True, kw_only=True):
     decider: Subject | None = None
 
 
+class ApprovalPolicy(Struct, frozen=True, kw_only=True):
+    """Who may decide; without a quorum, any one approver. `text` describes it for people."""
+
+    needed: int = 1
+    quorum: tuple[Quorum, ...] = ()
+    veto: tuple[str, ...] = ()
+    exclude_starter: bool = False
+    people: tuple[str, ...] = ()
+    text: str = ""
+
+
 class Approval(Struct, frozen=True, kw_only=True):
-    """A question, its evidence, and the decisions so far."""
+    """A question, its evidence, and the decisions so far.
+
+    Attributes:
+        votes: the latest vote of each subject, if a policy governs the question.
+        quorum: how far the newest answer has come.
+    """
 
     approval_id: str
     name: str
@@ -128,6 +143,15 @@ class Approval(Struct, frozen=True, kw_only=True):
     digest: str = ""
     deadline_at: datetime | None = None
     decisions: tuple[ApprovalDecision, ...] = ()
+    about: str | None = None
+    policy: ApprovalPolicy = ApprovalPolicy()
+    votes: tuple[VoteState, ...] = ()
+    quorum: tuple[QuorumProgress, ...] = ()
+    decision_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decider: Subject | None = None
+    note: str | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -183,7 +207,11 @@ class Inbox(Struct, frozen=True, kw_only=True):
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """A status of `recorded` means: stored durably, and applied as soon as a worker is available."""
+    """The effect of a decision.
+
+    A status of `counted` means: further votes are needed; `quorum` and `message` state which. `recorded`
+    means: stored durably, and applied as soon as a worker is available.
+    """
 
     run_id: str
     approval_id: str
@@ -192,68 +220,10 @@ class Decided(Struct, frozen=True, kw_only=True):
     decided_by: str = ""
     decided_at: datetime | None = None
     blocked: BlockedState | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    message: str | None = None
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
     run_id: str
     accepted: str = ""
-
-
-def snapshot_of(run: Run) -> Snapshot:
-    """Convert to the snapshot that events fold into; an artifact's `key` is its URL path in the API."""
-    return Snapshot(
-        run_id=run.run_id,
-        tenant="",
-        pipeline=run.pipeline,
-        title=run.title,
-        status=run.status,
-        started_at=run.started_at,
-        started_by=run.started_by,
-        starter=run.starter,
-        ended_at=run.ended_at,
-        steps=run.steps,
-        approvals=tuple(_approval_state(approval) for approval in run.approvals),
-        artifacts=tuple(
-            ArtifactState(
-                name=item.name,
-                media_type=item.media_type,
-                size_bytes=item.size_bytes,
-                key=item.url,
-                title=item.title,
-            )
-            for item in run.artifacts
-        ),
-        result=run.result,
-        error=run.error,
-        sequence=run.sequence,
-        blocked=run.blocked,
-        queued=run.queued,
-        parent=run.parent,
-        children=run.children,
-        retry_of=run.retry_of,
-        retried_as=run.retried_as,
-        retried_at=run.retried_at,
-    )
-
-
-def _approval_state(approval: Approval) -> ApprovalState:
-    last = approval.decisions[-1] if approval.decisions else None
-    return ApprovalState(
-        approval_id=approval.approval_id,
-        name=approval.name,
-        title=approval.title,
-        status=approval.status,
-        answer_schema=approval.answer_schema,
-        options=approval.options,
-        evidence=approval.evidence,
-        digest=approval.digest,
-        requested_at=approval.requested_at,
-        step=approval.step,
-        deadline_at=approval.deadline_at,
-        decision_id=last.decision_id if last else None,
-        decided_by=last.decided_by if last else None,
-        decider=last.decider if last else None,
-        decided_at=last.decided_at if last else None,
-        answer=last.answer if last else NULL,
-        note=last.note if last else None,
-    )

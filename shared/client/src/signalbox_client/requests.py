@@ -33,6 +33,12 @@ class DecisionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str | None = None
 
 
+class ObjectionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    reason: str
+    decision_id: str
+    digest: str | None = None
+
+
 class StartBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pipeline: str
     input: msgspec.Raw
@@ -96,6 +102,15 @@ def decide(run_id: str, approval_id: str, decision: DecisionBody) -> ApiRequest[
     return ApiRequest(
         method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(decision)
     )
+
+
+def raise_objection(
+    run_id: str, approval_id: str, reason: str, *, digest: str | None
+) -> ApiRequest[models.Decided]:
+    """Object to an approval, with a random id, so that retries count as one objection."""
+    body = ObjectionBody(reason=reason, decision_id=uuid.uuid4().hex, digest=digest)
+    path = f"{_approval_path(run_id, approval_id)}/objection"
+    return ApiRequest(method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(body))
 
 
 def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> DecisionBody:

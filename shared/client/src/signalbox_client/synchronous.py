@@ -23,8 +23,8 @@ from signalbox_client.run_pipeline import (
     pipeline_name,
 )
 from signalbox_client.stream_follower import Follower, Update
+from signalbox_client.sync_approvals import ApprovalMethods
 from signalbox_client.sync_connection import GatewayConnection
-from signalbox_client.sync_run_control import RunControl
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")
@@ -32,7 +32,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class Signalbox(RunControl):
+class Signalbox(ApprovalMethods):
     """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -139,53 +139,6 @@ class Signalbox(RunControl):
     def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return self._connection.fetch(requests.get_artifact(run_id, name))
-
-    def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """List all approvals that are pending, oldest first. Reads page by page."""
-        found: list[models.InboxEntry] = []
-        cursor: str | None = None
-        while True:
-            inbox = self._connection.send(requests.list_approvals(cursor))
-            found += inbox.approvals
-            cursor = inbox.next_cursor
-            if cursor is None:
-                return tuple(found)
-
-    def approval(self, run_id: str, approval_id: str) -> models.Approval:
-        """Get one approval: its question, evidence and decisions."""
-        return self._connection.send(requests.get_approval(run_id, approval_id))
-
-    def decide(
-        self,
-        run_id: str,
-        approval_id: str,
-        answer: object,
-        *,
-        digest: str | None = None,
-        note: str | None = None,
-    ) -> models.Decided:
-        """Answer an approval.
-
-        Args:
-            answer: a JSON object that the approval's schema accepts.
-            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
-            note: a comment that is stored with the decision.
-
-        Raises:
-            InvalidInput: the answer breaks the schema; the approval stays pending.
-            Conflict: it is already decided, or the digest is stale.
-        """
-        decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
-        return self._connection.send(requests.decide(run_id, approval_id, decision))
-
-    def receipt(self, run_id: str, approval_id: str) -> bytes:
-        """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
-
-        Raises:
-            NotFound: `no_receipt` until the ledger has the outcome, seconds after the decision; `no_ledger`
-                when the deployment keeps none.
-        """
-        return self._connection.fetch(requests.get_receipt(run_id, approval_id))
 
     @overload
     def run(self, pipeline: str) -> models.Run: ...

@@ -15,9 +15,9 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import ApiCall
-from signalbox_gateway.api.event_stream import event_stream_response
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.runs.inbox import InboxReader, SharedPage
+from signalbox_gateway.streaming.event_stream import event_stream_response
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner, owner_of
 from signalbox_gateway.streaming.listener import Listener

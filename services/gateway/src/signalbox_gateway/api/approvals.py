@@ -2,28 +2,37 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 from starlette.responses import Response
 
-from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.events.snapshot import ENDED, ApprovalState, BlockedState, Snapshot
+from signalbox_core.errors import InvalidInput, NotFound
+from signalbox_core.events.policy import describe_progress
+from signalbox_core.events.snapshot import ENDED, BlockedState, Snapshot
 from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import (
     DIGEST_REQUIRED,
     Decision,
     DecisionRecord,
+    VoteResult,
     digest_required,
 )
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
-from signalbox_gateway.api.runs import run_ended
-from signalbox_gateway.api.schemas import Decide, DecideResponse, ListApprovals
+from signalbox_gateway.api.schemas import Decide, DecideResponse, ListApprovals, RaiseObjection
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
 from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.outcomes import check_same_answer, find_approval, recorded_outcome, run_ended
 from signalbox_gateway.runs.views import approval_view
+
+_STATUS: Final[Mapping[VoteResult, Literal["accepted", "counted", "vetoed"]]] = {
+    "decided": "accepted",
+    "counted": "counted",
+    "vetoed": "vetoed",
+}
 
 
 class ApprovalHandlers:
@@ -50,11 +59,11 @@ class ApprovalHandlers:
     async def show(self, call: ApiCall) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
-        state = _find(snapshot, approval_id)
+        state = find_approval(snapshot, approval_id)
         if state is None and snapshot.status not in ENDED:
             # The projection may lag behind the workflow.
             snapshot = await self._states.snapshot_from_temporal(snapshot.key) or snapshot
-            state = _find(snapshot, approval_id)
+            state = find_approval(snapshot, approval_id)
         if state is None:
             raise unknown_approval(snapshot, approval_id)
         return json_response(approval_view(run_id, state))
@@ -69,10 +78,20 @@ class ApprovalHandlers:
         """
         call.principal.require_decider()
         request = await call.body(Decide)
-        run_id, approval_id = call.param("run_id"), call.param("approval_id")
-        snapshot = (await self._states.get(call.principal, run_id)).snapshot
+        approval_id = call.param("approval_id")
+        snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
         self._check_answer(snapshot, approval_id, request.answer)
-        decision = _decision(call, request, approval_id)
+        return await self._vote(call, snapshot, _decision(call, request, approval_id))
+
+    async def object(self, call: ApiCall) -> Response:
+        """Send an objection to the workflow, as a decision is sent."""
+        call.principal.require_decider()
+        request = await call.body(RaiseObjection)
+        snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
+        return await self._vote(call, snapshot, _objection(call, request, call.param("approval_id")))
+
+    async def _vote(self, call: ApiCall, snapshot: Snapshot, decision: Decision) -> Response:
+        run_id = call.param("run_id")
         record = recorded_outcome(snapshot, decision)
         if record is None:
             record = await self._send(call, decision, lacks_digest=self._lacks_digest(snapshot, decision))
@@ -90,7 +109,7 @@ class ApprovalHandlers:
             return await self._outcome_after_end(call, decision)
         if record is not None:
             # Temporal deduplicates updates by id before the workflow sees a second answer under the same id.
-            _check_same_answer(decision, record)
+            check_same_answer(decision, record)
         return record
 
     async def _outcome_after_end(self, call: ApiCall, decision: Decision) -> DecisionRecord:
@@ -115,70 +134,20 @@ class ApprovalHandlers:
         is_service = decision.decider is not None and decision.decider.kind == "service"
         if decision.digest is not None or is_service:
             return False
-        if _find(snapshot, decision.approval_id) is not None:
+        if find_approval(snapshot, decision.approval_id) is not None:
             raise InvalidInput(digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED)
         spec = self._pipelines.get(snapshot.pipeline)
         declared = spec.approvals if spec is not None else ()
         return not any(item.early and decision.approval_id.startswith(item.name) for item in declared)
 
     def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
-        spec, state = self._pipelines.get(snapshot.pipeline), _find(snapshot, approval_id)
+        spec, state = self._pipelines.get(snapshot.pipeline), find_approval(snapshot, approval_id)
         if spec is None or state is None:
             return
         contract = next((item for item in spec.approvals if item.name == state.name), None)
         # The workflow judges an answer to a question that another version of the contract asked.
         if contract is not None and _is_schema_of(contract.answer, state.answer_schema):
             validation.decode(contract.answer, answer, at="answer")
-
-
-def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
-    """The outcome that the snapshot holds. It may lag behind the workflow, but what it holds is final.
-
-    Returns:
-        The record of this very decision; None when the workflow has to answer.
-
-    Raises:
-        Conflict: the approval has another decision, another digest or was withdrawn, or the run has ended
-            without a decision.
-    """
-    state = _find(snapshot, decision.approval_id)
-    record = _record(state) if state is not None else None
-    if state is None or record is None:
-        if snapshot.status in ENDED:
-            raise run_ended(snapshot.run_id, snapshot.status)
-        if state is not None and state.status == "withdrawn":
-            raise Conflict(
-                f"approval {state.approval_id} of run {snapshot.run_id} was withdrawn: "
-                "the run no longer asks it; nothing to do",
-                code="withdrawn",
-            )
-        return None
-    if record.decision_id != decision.decision_id:
-        raise already_decided(snapshot.run_id, state)
-    _check_same_answer(decision, record)
-    if decision.digest is not None and decision.digest != state.digest:
-        raise Conflict(
-            f"decision {decision.decision_id} was accepted for another version of approval "
-            f"{state.approval_id}; "
-            "load the approval to see what was decided",
-            field="digest",
-            code="stale_digest",
-            digest=state.digest,
-        )
-    return record
-
-
-def already_decided(run_id: str, state: ApprovalState) -> Conflict:
-    at = state.decided_at.isoformat(timespec="minutes") if state.decided_at else "an unknown time"
-    return Conflict(
-        f"approval {state.approval_id} of run {run_id} was already decided by {state.decided_by} at {at}; "
-        "nothing to do",
-        code="already_decided",
-        decision_id=state.decision_id,
-        decided_by=state.decided_by,
-        decided_at=state.decided_at.isoformat() if state.decided_at else None,
-        answer=msgspec.json.decode(state.answer),
-    )
 
 
 def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
@@ -190,26 +159,10 @@ def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
     )
 
 
-def _check_same_answer(decision: Decision, record: DecisionRecord) -> None:
-    """Raises: Conflict: the decision id was used with a different answer, so this is not a retry."""
-    is_same = record.approval_id == decision.approval_id and msgspec.json.decode(
-        record.answer
-    ) == msgspec.json.decode(decision.answer)
-    if record.decision_id == decision.decision_id and not is_same:
-        raise Conflict(
-            f"decision_id {decision.decision_id} was used for a different answer by {record.decided_by}; "
-            "use a new id for a new decision",
-            field="decision_id",
-            code="decision_id_taken",
-        )
-
-
 def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
-    key = call.request.headers.get("idempotency-key")
-    derived = derived_id(call.principal.tenant, approval_id, key) if key else secrets.token_hex(13)
     return Decision(
         approval_id=approval_id,
-        decision_id=request.decision_id or derived,
+        decision_id=request.decision_id or _new_id(call, approval_id),
         answer=request.answer,
         decided_by=call.principal.name,
         digest=request.digest,
@@ -218,26 +171,27 @@ def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
     )
 
 
+def _objection(call: ApiCall, request: RaiseObjection, approval_id: str) -> Decision:
+    return Decision(
+        approval_id=approval_id,
+        decision_id=request.decision_id or _new_id(call, approval_id),
+        answer=msgspec.Raw(b"null"),
+        decided_by=call.principal.name,
+        digest=request.digest,
+        note=request.reason,
+        decider=call.principal.subject,
+        objection=True,
+    )
+
+
+def _new_id(call: ApiCall, approval_id: str) -> str:
+    key = call.request.headers.get("idempotency-key")
+    return derived_id(call.principal.tenant, approval_id, key) if key else secrets.token_hex(13)
+
+
 def _is_schema_of(answer: type[msgspec.Struct], recorded: msgspec.Raw) -> bool:
     live = msgspec.json.encode(json_schema(answer))
     return bool(msgspec.json.decode(live) == msgspec.json.decode(recorded))
-
-
-def _find(snapshot: Snapshot, approval_id: str) -> ApprovalState | None:
-    return next((state for state in snapshot.approvals if state.approval_id == approval_id), None)
-
-
-def _record(state: ApprovalState) -> DecisionRecord | None:
-    if state.decision_id is None or state.decided_by is None or state.decided_at is None:
-        return None
-    return DecisionRecord(
-        approval_id=state.approval_id,
-        decision_id=state.decision_id,
-        decided_by=state.decided_by,
-        decided_at=state.decided_at,
-        answer=state.answer,
-        decider=state.decider,
-    )
 
 
 def _accepted(run_id: str, record: DecisionRecord) -> Response:
@@ -246,10 +200,12 @@ def _accepted(run_id: str, record: DecisionRecord) -> Response:
             run_id=run_id,
             approval_id=record.approval_id,
             decision_id=record.decision_id,
-            status="accepted",
+            status=_STATUS[record.result or "decided"],
             decided_by=record.decided_by,
             decided_at=record.decided_at,
             answer=record.answer,
+            quorum=record.quorum or (),
+            message=describe_progress(record.quorum) if record.quorum else None,
         )
     )
 

@@ -18,7 +18,6 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decisions import ScalingDecisionStream, ScalingDecisionView
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.event_stream import event_stream_response
 from signalbox_gateway.api.schemas import (
     DecisionList,
     FollowDecisions,
@@ -27,6 +26,7 @@ from signalbox_gateway.api.schemas import (
     ScaledQueues,
 )
 from signalbox_gateway.auth.principal import Authenticate
+from signalbox_gateway.streaming.event_stream import event_stream_response
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner, owner_of
 from signalbox_gateway.streaming.listener import Listener

@@ -17,12 +17,12 @@ from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.runs import run_ended
 from signalbox_gateway.api.schemas import Decide, Note
 from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.outcomes import run_ended
 
 Token = Annotated[str, Meta(min_length=1, max_length=4_000)]
 _CLAIM_TTL: Final = timedelta(minutes=1)
@@ -30,6 +30,7 @@ _USED_TTL: Final = timedelta(days=30)
 _OUTCOMES: Final = {
     "decided": ("already_decided", "was already decided"),
     "expired": ("approval_expired", "expired before anyone decided"),
+    "vetoed": ("vetoed", "was vetoed"),
     "withdrawn": ("withdrawn", "was withdrawn: the run no longer asks it"),
 }
 

@@ -30,6 +30,7 @@ from signalbox_gateway.api.schemas import (
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.outcomes import run_ended
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
 from signalbox_gateway.runs.views import run_view
@@ -166,13 +167,6 @@ class RunHandlers:
         return snapshot.error or Failure(
             code=f"run_{snapshot.status}", message=f"the run was {snapshot.status}"
         )
-
-
-def run_ended(run_id: str, status: str) -> Conflict:
-    """The problem of controlling or deciding a run that has ended."""
-    return Conflict(
-        f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status
-    )
 
 
 def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:

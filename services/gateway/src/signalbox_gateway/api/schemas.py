@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.events.policy import QuorumProgress
 from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
@@ -16,6 +17,7 @@ from signalbox_gateway.runs.inbox import INBOX_PAGE
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
+Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
 Note = Annotated[str, Meta(max_length=2000)]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(r"[A-Za-z0-9._~:-]+"))]
 
@@ -124,20 +126,32 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: Note | None = None
 
 
-class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`recorded`: stored durably, and applied when a worker responds.
+class RaiseObjection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Objects to what an approval asks. An objection of a veto group ends the question."""
 
+    reason: Reason
+    decision_id: DecisionId | None = None
+    digest: str | None = None
+
+
+class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`accepted`: the approval is decided. `counted`: the vote is recorded, and further ones are needed.
+
+    `vetoed`: the objection ended the question. `recorded`: stored durably, applied when a worker responds.
+    `quorum`: how far the answer has come, in `message` for people.
     `blocked`: why the run could not apply a recorded decision yet, if it is known.
     """
 
     run_id: str
     approval_id: str
     decision_id: str
-    status: Literal["accepted", "recorded"]
+    status: Literal["accepted", "counted", "vetoed", "recorded"]
     decided_by: str
     decided_at: datetime | None
     answer: msgspec.Raw
     blocked: BlockedState | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    message: str | None = None
 
 
 class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.snapshot import ApprovalState, Snapshot, fold
+from signalbox_core.pipeline.contract.ladder import GROUP_PREFIX
 
 HEADLINES: Final[Mapping[str, str]] = {
     "approval.requested": "Decision requested",
@@ -17,6 +18,7 @@ HEADLINES: Final[Mapping[str, str]] = {
     "approval.delegated": "Decision delegated",
     "approval.escalated": "Decision escalated",
     "approval.decided": "Decided",
+    "approval.vetoed": "Vetoed",
     "approval.expired": "Expired without a decision",
     "approval.withdrawn": "No decision needed any more",
 }
@@ -86,9 +88,18 @@ class _ApprovalEvent(Struct, frozen=True, kw_only=True):
 
 
 def addressees_of(event: CloudEvent, state: ApprovalState | None) -> frozenset[str]:
-    """The groups and subjects that a notification is for; empty when it is for the whole tenant."""
+    """The groups and subjects that a notification is for; empty when it is for the whole tenant.
+
+    They are the target of a hand-over, else those that the policy of the question names.
+    """
     to = msgspec.json.decode(event.data, type=_ApprovalEvent).to or (state.handed_to if state else None)
-    return frozenset({to} if to is not None else ())
+    if to is not None:
+        return frozenset({to})
+    policy = state.policy if state is not None else None
+    if policy is None:
+        return frozenset()
+    groups = (quorum.group for quorum in policy.quorum)
+    return frozenset({*policy.people, *(f"{GROUP_PREFIX}{group}" for group in groups if group is not None)})
 
 
 def approval_of(event: CloudEvent, snapshot: Snapshot | None) -> ApprovalState | None:

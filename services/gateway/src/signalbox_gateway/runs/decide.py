@@ -27,10 +27,12 @@ from signalbox_core.pipeline.contract.messages import (
     INVALID_ANSWER,
     NOT_ALLOWED_BY_POLICY,
     NOT_ASKED_YET,
+    REASON_REQUIRED,
     SIGNAL_DECIDE,
     STALE_DIGEST,
     UNKNOWN_APPROVAL,
     UPDATE_DECIDE,
+    VETOED,
     WITHDRAWN,
     Decision,
     DecisionRecord,
@@ -49,6 +51,8 @@ _CLASSES: Final = {
     STALE_DIGEST: Conflict,
     NOT_ASKED_YET: Conflict,
     WITHDRAWN: Conflict,
+    VETOED: Conflict,
+    REASON_REQUIRED: InvalidInput,
     DIGEST_REQUIRED: InvalidInput,
     INVALID_ANSWER: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
@@ -94,9 +98,9 @@ class Decisions:
 
         Raises:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).
-            Conflict: the approval is not asked yet, decided, expired or withdrawn, or the digest is stale.
-            InvalidInput: the answer violates the pipeline's schema or rules.
-            Forbidden: the decider is an agent.
+            Conflict: the approval is not asked yet or has another outcome, or the digest is stale.
+            InvalidInput: the answer violates the pipeline's schema or rules, or an objection has no reason.
+            Forbidden: the decider is an agent, or the question's policy excludes it.
             Unavailable: Temporal is unavailable.
         """
         if self._availability.is_known_down and not await self._availability.check_promptly():

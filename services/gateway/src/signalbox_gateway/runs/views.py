@@ -10,6 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.policy import (
+    Policy,
+    Quorum,
+    QuorumProgress,
+    describe_policy,
+    no_progress,
+)
 from signalbox_core.events.snapshot import (
     ApprovalState,
     ApprovalStatus,
@@ -20,6 +27,7 @@ from signalbox_core.events.snapshot import (
     RunStatus,
     Snapshot,
     StepState,
+    VoteState,
 )
 from signalbox_core.subjects import Subject
 
@@ -36,11 +44,21 @@ class ArtifactView(Struct, frozen=True, kw_only=True):
     url: str
 
 
-class Policy(Struct, frozen=True, kw_only=True):
-    """Who may decide, and how many votes are needed."""
+class PolicyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may decide; without further members, any one approver.
 
-    role: str = _POLICY_ROLE
-    needed: int = 1
+    `needed`: how many subjects have to give the same answer. `quorum`: of which groups. `veto`: the groups of
+    which one member's objection ends the question. `exclude_starter`: the subject that started the run may
+    not vote. `people`: if any, the only subjects whose answers count. `text`: the same for people.
+    """
+
+    role: str
+    needed: int
+    quorum: tuple[Quorum, ...] = ()
+    veto: tuple[str, ...] = ()
+    exclude_starter: bool = False
+    people: tuple[str, ...] = ()
+    text: str = ""
 
 
 class DecisionView(Struct, frozen=True, kw_only=True):
@@ -53,7 +71,11 @@ class DecisionView(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalView(Struct, frozen=True, kw_only=True):
-    """A question and its decisions. `digest` covers the question as shown: send it with the decision."""
+    """A question and its decisions. `digest` covers the question as shown: send it with the decision.
+
+    `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
+    question. `quorum`: how far the newest answer has come, with such a policy.
+    """
 
     run_id: str
     approval_id: str
@@ -74,7 +96,10 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     note: str | None
     handed_to: str | None
-    policy: Policy
+    about: str | None
+    policy: PolicyView
+    votes: tuple[VoteState, ...]
+    quorum: tuple[QuorumProgress, ...]
     decisions: tuple[DecisionView, ...]
     url: str
 
@@ -177,10 +202,34 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         answer=state.answer,
         note=state.note,
         handed_to=state.handed_to,
-        policy=Policy(),
+        about=state.about,
+        policy=policy_view(state.policy or Policy()),
+        votes=state.votes,
+        quorum=progress_of(state),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",
     )
+
+
+def policy_view(policy: Policy) -> PolicyView:
+    if policy.is_default:
+        return PolicyView(role=_POLICY_ROLE, needed=1)
+    return PolicyView(
+        role=_POLICY_ROLE,
+        needed=policy.needed,
+        quorum=policy.quorum,
+        veto=policy.veto,
+        exclude_starter=policy.exclude_starter,
+        people=policy.people,
+        text=describe_policy(policy),
+    )
+
+
+def progress_of(state: ApprovalState) -> tuple[QuorumProgress, ...]:
+    """How far the newest answer has come."""
+    if state.votes and state.votes[-1].quorum:
+        return state.votes[-1].quorum
+    return no_progress(state.policy) if state.policy is not None else ()
 
 
 def links(run_id: str) -> Mapping[str, str]:
@@ -191,6 +240,8 @@ def links(run_id: str) -> Mapping[str, str]:
 
 def _decisions(state: ApprovalState) -> tuple[DecisionView, ...]:
     if state.decision_id is None or state.decided_by is None or state.decided_at is None:
+        return ()
+    if state.status == "vetoed":
         return ()
     return (
         DecisionView(

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.prompts import parse_answer, picture_of, prompt_for_answer
 from signalbox_client.commands.renderers import format_time, print_json, table
 from signalbox_client.models import Approval, Decided
 from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.events.policy import describe_progress
 
 
 async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
@@ -53,17 +56,40 @@ async def receipt(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def decide(context: CommandContext, options: argparse.Namespace) -> int:
-    """Send --answer once; at a terminal, prompt until an answer is accepted."""
+    """Send --answer, --agree or --object once; at a terminal, prompt until an answer is accepted."""
     approval = await context.client.approval(options.run, options.approval)
-    if options.answer is not None:
+    digest = approval.digest or None
+    if options.object is not None:
+        decided = await context.client.raise_objection(
+            options.run, options.approval, options.object, digest=digest
+        )
+    elif options.agree:
+        decided = await context.client.decide(
+            options.run, options.approval, _given_answer(approval), digest=digest, note=options.note
+        )
+    elif options.answer is not None:
         answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
         decided = await context.client.decide(
-            options.run, options.approval, answer, digest=approval.digest or None, note=options.note
+            options.run, options.approval, answer, digest=digest, note=options.note
         )
     else:
         decided = await decide_interactively(context, options.run, approval, options.note)
     _print_decided(context, decided)
     return 0
+
+
+def _given_answer(approval: Approval) -> msgspec.Raw:
+    """The answer on which all who have answered agree.
+
+    Raises:
+        InvalidInput: nobody has answered, or their answers differ.
+    """
+    answers = [vote.answer for vote in approval.votes if not vote.objection]
+    if not answers:
+        raise InvalidInput("nobody has answered yet; give the answer with --answer", field="--agree")
+    if any(msgspec.json.decode(answer) != msgspec.json.decode(answers[0]) for answer in answers):
+        raise InvalidInput("the answers so far differ; give yours with --answer", field="--agree")
+    return answers[0]
 
 
 async def decide_interactively(
@@ -82,6 +108,8 @@ async def decide_interactively(
             "give the answer with --answer JSON: there is no terminal to prompt on", field="--answer"
         )
     context.print(approval.title)
+    for line in describe_votes(approval):
+        context.print(line)
     with _picture_file(context, approval):
         while True:
             try:
@@ -95,6 +123,23 @@ async def decide_interactively(
                 ) from None
             except InvalidInput as error:
                 context.print(f"\nThe run rejected this answer: {error.detail}\n")
+
+
+def describe_votes(approval: Approval) -> Iterator[str]:
+    """The policy of an approval, the votes so far and what is still needed, one line each."""
+    if approval.about:
+        yield approval.about
+    if approval.policy.text:
+        yield f"policy: {approval.policy.text}"
+    for vote in approval.votes:
+        voter = vote.voted_by.name or vote.voted_by.subject
+        yield (
+            f"{voter} objected: {vote.note}"
+            if vote.objection
+            else f"{voter} answered {bytes(vote.answer).decode()}"
+        )
+    if approval.status == "pending" and any(item.counted for item in approval.quorum):
+        yield f"votes: {describe_progress(approval.quorum)}"
 
 
 @contextmanager
@@ -118,5 +163,8 @@ def _print_decided(context: CommandContext, decided: Decided) -> None:
         context.print(f"recorded ({decided.decision_id}); it is applied when a worker is available")
         if decided.blocked is not None:
             context.print(f"the run is blocked: {decided.blocked.reason}")
+    elif decided.status == "counted":
+        context.print(f"counted ({decided.decision_id}): {decided.message or 'the approval stays pending'}")
     else:
-        context.print(f"decided ({decided.decision_id})")
+        word = "vetoed" if decided.status == "vetoed" else "decided"
+        context.print(f"{word} ({decided.decision_id})")

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from signalbox_core.events.policy import CountedVote, Policy, QuorumProgress
 from signalbox_core.subjects import Subject
 
 
@@ -24,7 +25,9 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         approval_id: unique in the run (`variants`, `variants-2`).
         name: the approval in the pipeline's contract.
         answer_schema: JSON Schema of the answer.
-        digest: covers question, options and evidence: exactly what the approver sees.
+        digest: covers question, options, evidence and policy: exactly what the approver sees.
+        about: what the question is about, if the title does not say it.
+        policy: who may decide; left out when it is the default, by which any one approver decides.
         ladder: the steps of an escalation ladder before the deadline; left out without one.
         default_answer: of the ladder, with which the run goes on after the deadline.
     """
@@ -38,6 +41,8 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     digest: str
     step: str | None = None
     deadline_at: datetime | None = None
+    about: str | UnsetType = UNSET
+    policy: Policy | UnsetType = UNSET
     ladder: tuple[LadderRung, ...] | UnsetType = UNSET
     default_answer: msgspec.Raw | UnsetType = UNSET
 
@@ -48,20 +53,69 @@ class ApprovalReminded(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalHandedOver(Struct, frozen=True, kw_only=True):
-    """The question went to somebody else, because nobody had decided it. `to` is a group or a subject."""
+    """The question went to somebody else, because nobody had decided it.
+
+    Attributes:
+        to: a group (`group:leads`) or a subject.
+        policy: who may decide from now on; left out when the question has the default policy.
+    """
 
     approval_id: str
     to: str
     deadline_at: datetime | None = None
+    policy: Policy | UnsetType = UNSET
+
+
+class ApprovalVoted(Struct, frozen=True, kw_only=True):
+    """A subject's vote on a question that a policy governs, or its objection. It replaces its earlier vote.
+
+    Attributes:
+        answer: null of an objection.
+        rule: by which the subject was allowed to vote: `quorum` or `veto`.
+        group: the group for which the vote counts; null for any group.
+        quorum: how far the newest answer has come with this vote; empty before the first answer.
+    """
+
+    approval_id: str
+    decision_id: str
+    voted_by: Subject
+    answer: msgspec.Raw
+    objection: bool = False
+    note: str | None = None
+    rule: str = "quorum"
+    group: str | None = None
+    policy_digest: str = ""
+    quorum: tuple[QuorumProgress, ...] = ()
 
 
 class ApprovalDecided(Struct, frozen=True, kw_only=True):
+    """The answer.
+
+    `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome.
+    """
+
     approval_id: str
     decision_id: str
     decided_by: str
     answer: msgspec.Raw
     note: str | None = None
     decider: Subject | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    policy_digest: str | UnsetType = UNSET
+    votes: tuple[CountedVote, ...] | UnsetType = UNSET
+
+
+class ApprovalVetoed(Struct, frozen=True, kw_only=True):
+    """A member of a veto group objected, which ends the question. `group` is that group."""
+
+    approval_id: str
+    decision_id: str
+    voted_by: Subject
+    reason: str
+    rule: str = "veto"
+    group: str | None = None
+    policy_digest: str = ""
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ApprovalState, Fold, Snapshot
+from signalbox_core.events.states import ApprovalState, Fold, Snapshot, VoteState
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -24,6 +24,8 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         requested_at=event.time,
         step=data.step,
         deadline_at=data.deadline_at,
+        about=data.about or None,
+        policy=data.policy or None,
     )
     others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
     return replace(snapshot, approvals=(*others, state))
@@ -43,6 +45,33 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             evidence=data.evidence,
             digest=data.digest,
             deadline_at=data.deadline_at,
+            about=data.about or None,
+            policy=data.policy or None,
+        ),
+    )
+
+
+def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalVoted)
+    vote = VoteState(
+        decision_id=data.decision_id,
+        voted_by=data.voted_by,
+        voted_at=event.time,
+        answer=data.answer,
+        objection=data.objection,
+        note=data.note,
+        group=data.group,
+        quorum=data.quorum,
+    )
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            votes=(
+                *(item for item in state.votes if item.voted_by.subject != vote.voted_by.subject),
+                vote,
+            ),
         ),
     )
 
@@ -65,6 +94,23 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
+def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalVetoed)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            status="vetoed",
+            decision_id=data.decision_id,
+            decided_by=data.voted_by.name or data.voted_by.subject,
+            decided_at=event.time,
+            note=data.reason,
+            decider=data.voted_by,
+        ),
+    )
+
+
 def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalExpired)
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
@@ -77,12 +123,18 @@ def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 def _approval_handed_over(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalHandedOver)
-    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, handed_to=data.to))
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(state, handed_to=data.to, policy=data.policy or state.policy),
+    )
 
 
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
+    "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
+    "approval.vetoed": _approval_vetoed,
     "approval.delegated": _approval_handed_over,
     "approval.escalated": _approval_handed_over,
     "approval.expired": _approval_expired,

@@ -18,6 +18,8 @@ from signalbox_core.events.approval_data import (
     ApprovalHandedOver,
     ApprovalReminded,
     ApprovalRequested,
+    ApprovalVetoed,
+    ApprovalVoted,
     ApprovalWithdrawn,
 )
 from signalbox_core.events.children import ChildEnded, ChildStarted
@@ -215,7 +217,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
         EventType("approval.delegated", _M, ApprovalHandedOver, "The approval was delegated by its ladder."),
         EventType("approval.escalated", _M, ApprovalHandedOver, "The approval was escalated by its ladder."),
+        EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
+        EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType(
             "approval.withdrawn",

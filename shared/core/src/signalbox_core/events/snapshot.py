@@ -27,8 +27,10 @@ from signalbox_core.events.states import (
     Snapshot,
     StepState,
     StepStatus,
+    VoteState,
 )
 from signalbox_core.events.step_folds import STEP_FOLDS
+from signalbox_core.subjects import Subject
 
 __all__ = [
     "ENDED",
@@ -43,6 +45,7 @@ __all__ = [
     "Snapshot",
     "StepState",
     "StepStatus",
+    "VoteState",
     "assemble",
     "fold",
     "snapshot_key",
@@ -56,10 +59,12 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval, artifact or child).
+    milestone one per name and subject (step, approval, artifact or child); a vote one per voter too.
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
-    return f"{event.name}/{subject.child_run_id or subject.approval_id or subject.name or subject.step or ''}"
+    named = subject.child_run_id or subject.approval_id or subject.name or subject.step or ""
+    voter = f"/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else ""
+    return f"{event.name}/{named}{voter}"
 
 
 class _EventSubject(Struct, frozen=True):
@@ -67,6 +72,7 @@ class _EventSubject(Struct, frozen=True):
     step: str | None = None
     approval_id: str | None = None
     name: str | None = None
+    voted_by: Subject | None = None
 
 
 def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:

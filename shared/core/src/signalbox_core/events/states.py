@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.children import ChildStatus
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.events.policy import Policy, QuorumProgress
 from signalbox_core.ids import run_key
 from signalbox_core.subjects import Subject
 
@@ -18,7 +19,7 @@ RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
 ]
 StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-ApprovalStatus = Literal["pending", "decided", "expired", "withdrawn", "cancelled"]
+ApprovalStatus = Literal["pending", "decided", "vetoed", "expired", "withdrawn", "cancelled"]
 ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
 
 
@@ -43,7 +44,34 @@ class StepState(Struct, frozen=True, kw_only=True):
     text_offset: int = 0
 
 
+class VoteState(Struct, frozen=True, kw_only=True):
+    """The latest vote of one subject.
+
+    Attributes:
+        answer: null of an objection; its reason is the note.
+        group: the group for which the vote counted when it was cast; None for any group.
+        quorum: how far the newest answer had come then.
+    """
+
+    decision_id: str
+    voted_by: Subject
+    voted_at: datetime
+    answer: msgspec.Raw
+    objection: bool = False
+    note: str | None = None
+    group: str | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+
+
 class ApprovalState(Struct, frozen=True, kw_only=True):
+    """One question.
+
+    Attributes:
+        about: what the question is about, if the title does not say it.
+        policy: None for the default, by which any one approver decides.
+        votes: in the order in which they were cast; only of questions with a policy, and objections.
+    """
+
     approval_id: str
     name: str
     title: str
@@ -61,6 +89,9 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw = msgspec.Raw(b"null")
     note: str | None = None
     decider: Subject | None = None
+    about: str | None = None
+    policy: Policy | None = None
+    votes: tuple[VoteState, ...] = ()
     handed_to: str | None = None
 
 

@@ -12,8 +12,11 @@ DecimalSeparator = Literal[".", ","]
 
 SPACES: Final = "\u00a0\u202f\u2009 "
 _GROUPING_ONLY: Final = re.compile(rf"['’{SPACES}]")
-NUMERAL: Final = rf"\d{{1,24}}(?:(?:[.,]|['’{SPACES}](?=\d{{3}}(?!\d)))\d{{1,24}}){{0,9}}"
-"""Pattern of a written number; spaces and apostrophes stand before groups of three digits only."""
+NUMERAL: Final = (
+    rf"(?:\d{{1,3}}(?:['’{SPACES}]\d{{3}}(?!\d)){{1,8}}(?:[.,]\d{{1,24}}){{0,9}}"
+    r"|\d{1,24}(?:[.,]\d{1,24}){0,9})"
+)
+"""Pattern of a written number; spaces and apostrophes stand between groups of three digits only."""
 
 
 class Numeral(Struct, frozen=True):

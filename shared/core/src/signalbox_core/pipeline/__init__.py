@@ -4,9 +4,20 @@ Only the contract is imported here. `run` and `activity` need the Temporal clien
 code imports them itself.
 """
 
+from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_core.secret import Secret
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Secret", "ShownQuestion", "Step", "discover"]
+__all__ = [
+    "Approval",
+    "DomainEvent",
+    "PipelineSpec",
+    "Policy",
+    "Quorum",
+    "Secret",
+    "ShownQuestion",
+    "Step",
+    "discover",
+]

@@ -1,5 +1,6 @@
 """Public import path of a pipeline's contract."""
 
+from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.ladder import Default, Delegate, Escalate, Expire, Remind
 from signalbox_core.pipeline.contract.spec import (
@@ -18,6 +19,8 @@ __all__ = [
     "Escalate",
     "Expire",
     "PipelineSpec",
+    "Policy",
+    "Quorum",
     "Remind",
     "ShownQuestion",
     "Step",

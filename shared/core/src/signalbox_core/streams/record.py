@@ -20,6 +20,7 @@ from signalbox_core.events.approval_data import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
+    ApprovalVetoed,
     ApprovalWithdrawn,
 )
 from signalbox_core.events.catalogue import TERMINAL, RunStarted
@@ -33,7 +34,9 @@ _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired", "approval.withdrawn"})
+_APPROVAL_END_EVENTS: Final = frozenset(
+    {"approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"}
+)
 APPROVAL_EVENTS: Final = _APPROVAL_END_EVENTS | {"approval.requested"}
 
 
@@ -180,6 +183,8 @@ def closed_approval(event: CloudEvent) -> str | None:
     """Return the id of the approval that this event closes, or None."""
     if event.name == "approval.decided":
         return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
+    if event.name == "approval.vetoed":
+        return msgspec.json.decode(event.data, type=ApprovalVetoed).approval_id
     if event.name == "approval.expired":
         return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
     if event.name == "approval.withdrawn":

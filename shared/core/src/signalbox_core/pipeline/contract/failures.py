@@ -11,7 +11,8 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.pipeline.contract.messages import ErrorDetails
+from signalbox_core.pipeline.contract.messages import VETOED, ErrorDetails
+from signalbox_core.subjects import Subject
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_CHARS: Final = 8_000
@@ -48,6 +49,23 @@ def non_retryable_error(
         code=code, message=message, field=field, facts=msgspec.Raw(msgspec.json.encode(facts))
     )
     return ApplicationError(message, details, type=code, non_retryable=True)
+
+
+class VetoedError(ApplicationError):
+    """A question was vetoed. Raised by `Run.ask`; the run fails with code `vetoed` unless it is caught.
+
+    Attributes:
+        approval_id: of the question.
+        reason: of the objection.
+        vetoed_by: who objected.
+    """
+
+    def __init__(self, approval_id: str, reason: str, vetoed_by: Subject) -> None:
+        message = f"approval {approval_id} was vetoed by {vetoed_by.name or vetoed_by.subject}: {reason}"
+        super().__init__(message, ErrorDetails(code=VETOED, message=message), type=VETOED, non_retryable=True)
+        self.approval_id = approval_id
+        self.reason = reason
+        self.vetoed_by = vetoed_by
 
 
 def pipeline_bug(message: str) -> ApplicationError:

@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from signalbox_core.events.policy import Policy, Quorum
 
 GROUP_PREFIX: Final = "group:"
 _SUBJECT_FORMS: Final = ("key:", "mailto:")
@@ -83,6 +86,17 @@ def is_target(text: str) -> bool:
     return text.removeprefix(GROUP_PREFIX) != "" and (
         text.startswith((GROUP_PREFIX, *_SUBJECT_FORMS)) or "#" in text
     )
+
+
+def hand_over(policy: Policy, to: str) -> Policy:
+    """Return the policy after a question was handed over: one member of the group, or the subject, decides.
+
+    Veto groups and the exclusion of the starter stay.
+    """
+    if to.startswith(GROUP_PREFIX):
+        group = to.removeprefix(GROUP_PREFIX)
+        return replace(policy, quorum=(Quorum(1, group=group),), people=())
+    return replace(policy, quorum=(Quorum(),), people=(to,))
 
 
 def _check_order(ladder: Sequence[Rung]) -> None:

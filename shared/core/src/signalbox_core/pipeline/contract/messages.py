@@ -1,11 +1,12 @@
 """The messages between gateway and run, as plain Structs. Imports no Temporal client."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from signalbox_core.events.policy import CountedVote, QuorumProgress
 from signalbox_core.subjects import Subject
 
 QUERY_SNAPSHOT: Final = "snapshot"
@@ -27,13 +28,21 @@ STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
 NOT_ASKED_YET: Final = "not_asked_yet"
 WITHDRAWN: Final = "withdrawn"
+VETOED: Final = "vetoed"
+DECISION_ID_TAKEN: Final = "decision_id_taken"
+REASON_REQUIRED: Final = "reason_required"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
 
 
+VoteResult = Literal["decided", "counted", "vetoed"]
+"""`counted`: the vote is recorded, and the question stays open."""
+
+
 class Decision(Struct, frozen=True, kw_only=True):
-    """A person's answer.
+    """A person's vote: an answer, or an objection.
 
     Attributes:
+        answer: null of an objection.
         decision_id: makes the decision idempotent.
         digest: of the question as the person saw it. Only services may leave it out, and a decision that
             arrives before its question.
@@ -47,10 +56,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     digest: str | None = None
     note: str | None = None
     decider: Subject | None = None
+    objection: bool = False
 
 
 class DecisionRecord(Struct, frozen=True, kw_only=True):
-    """The decision that won."""
+    """What the run recorded of a decision; without `result`, it is the decision that won.
+
+    Attributes:
+        result: what the vote did to a question with a policy.
+        quorum: how far its answer has come.
+        votes: those that made the outcome.
+    """
 
     approval_id: str
     decision_id: str
@@ -58,6 +74,9 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     decided_at: datetime
     answer: msgspec.Raw
     decider: Subject | None = None
+    result: VoteResult | UnsetType = UNSET
+    quorum: tuple[QuorumProgress, ...] | UnsetType = UNSET
+    votes: tuple[CountedVote, ...] | UnsetType = UNSET
 
 
 class EarlyDecision(Struct, frozen=True, kw_only=True):

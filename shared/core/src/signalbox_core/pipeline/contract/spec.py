@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.events.policy import Policy, check_policy
 from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
 from signalbox_core.pipeline.contract.ladder import Ladder, check_ladder, deadline_of
 from signalbox_core.secret import Secret, schema_hook
@@ -40,6 +41,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        policy: who may decide; by default any one approver of the tenant.
         ladder: what happens while nobody decides; by default one reminder at half the deadline. Its `Expire`
             or `Default` replaces the deadline.
         links: whether people without an account may decide, by a link in a mail.
@@ -52,6 +54,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    policy: Policy = Policy()
     links: bool = False
     ladder: Ladder = ()
     approves: ApprovedValues | None = None
@@ -85,8 +88,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, a field has no JSON Schema, a ladder has a rung that
-            is never reached, or something other than the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a policy can never be met, a ladder has a rung that
+            is never reached, a field has no JSON Schema, or something other than the input holds a Secret.
     """
 
     name: str
@@ -113,6 +116,14 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
         self._check()
 
+    def _check_approvals(self) -> None:
+        for item in self.approvals:
+            try:
+                check_policy(item.policy)
+                check_ladder(item.ladder, item.answer, item.open_for)
+            except ValueError as error:
+                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
+
     def _check(self) -> None:
         for kind, names in (
             ("step", [step.name for step in self.steps]),
@@ -121,11 +132,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
-        for item in self.approvals:
-            try:
-                check_ladder(item.ladder, item.answer, item.open_for)
-            except ValueError as error:
-                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
+        self._check_approvals()
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},

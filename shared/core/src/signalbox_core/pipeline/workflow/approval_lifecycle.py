@@ -20,6 +20,8 @@ class ApprovalPhase(StrEnum):
     """The question is asked and is being recorded in the history, for milliseconds. Shown as `pending`."""
     PENDING = "pending"
     DECIDED = "decided"
+    VETOED = "vetoed"
+    """An objection with the right of veto ended the question."""
     EXPIRED = "expired"
     DEFAULTED = "defaulted"
     """The deadline passed and the run goes on with its default answer. The snapshot shows `expired`."""
@@ -34,8 +36,12 @@ class ApprovalInput(StrEnum):
 
     ASK = "ask"
     DECIDE = "decide"
+    """A vote that fills the quorum of its answer; with the default policy, any answer."""
+    VOTE = "vote"
+    """A vote that fills no quorum, or an objection without the right of veto."""
+    VETO = "veto"
     REPEAT = "repeat"
-    """A decision with the id of the one on record."""
+    """A decision with an id that is on record."""
     OTHER = "other decision"
     """A decision with another id than the one on record."""
     RECORDED = "recorded"
@@ -54,6 +60,8 @@ class ApprovalEffect(StrEnum):
     DEFER = "wait until the question is recorded"
     HOLD = "hold the decision until the question is asked"
     RECORD = "record approval.decided"
+    COUNT = "record approval.voted"
+    VETO = "record approval.vetoed"
     RETURN = "return the decision on record"
     EXPIRE = "record approval.expired and fail the run"
     TAKE_DEFAULT = "record approval.expired and use the default answer"
@@ -61,6 +69,7 @@ class ApprovalEffect(StrEnum):
     END = "close it with the run"
     NOTHING = "nothing"
     REFUSE_DECIDED = "refuse: already_decided"
+    REFUSE_VETOED = "refuse: vetoed"
     REFUSE_EXPIRED = "refuse: approval_expired"
     REFUSE_WITHDRAWN = "refuse: withdrawn"
     REFUSE_ENDED = "refuse: conflict"
@@ -79,10 +88,11 @@ _P, _I, _E = ApprovalPhase, ApprovalInput, ApprovalEffect
 
 OPEN: Final = frozenset({_P.ASKING, _P.PENDING})
 """The question is asked and has no outcome."""
-CLOSED: Final = frozenset({_P.DECIDED, _P.EXPIRED, _P.DEFAULTED, _P.WITHDRAWN, _P.CANCELLED})
+CLOSED: Final = frozenset({_P.DECIDED, _P.VETOED, _P.EXPIRED, _P.DEFAULTED, _P.WITHDRAWN, _P.CANCELLED})
 """The outcomes: no input leads from one of these to another state."""
 
 _REFUSALS: Final[Mapping[ApprovalPhase, ApprovalEffect]] = {
+    _P.VETOED: _E.REFUSE_VETOED,
     _P.EXPIRED: _E.REFUSE_EXPIRED,
     _P.DEFAULTED: _E.REFUSE_EXPIRED,
     _P.WITHDRAWN: _E.REFUSE_WITHDRAWN,
@@ -107,11 +117,13 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.ASKING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
     (_P.PENDING, _I.ASK): Transition(_P.PENDING, _E.BUG),
     (_P.PENDING, _I.DECIDE): Transition(_P.DECIDED, _E.RECORD),
+    (_P.PENDING, _I.VOTE): Transition(_P.PENDING, _E.COUNT),
+    (_P.PENDING, _I.VETO): Transition(_P.VETOED, _E.VETO),
+    (_P.PENDING, _I.REPEAT): Transition(_P.PENDING, _E.RETURN),
     (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
     (_P.PENDING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
     (_P.PENDING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
     (_P.PENDING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
-    (_P.DECIDED, _I.REPEAT): Transition(_P.DECIDED, _E.RETURN),
     (_P.DECIDED, _I.OTHER): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
 }
 
@@ -124,6 +136,8 @@ _IGNORED_AFTER_THE_OUTCOME: Final = frozenset(
 def _closed_cell(phase: ApprovalPhase, given: ApprovalInput) -> Transition:
     if given is _I.ASK:
         return Transition(phase, _E.BUG)
+    if given is _I.REPEAT:
+        return Transition(phase, _E.RETURN)
     if given is _I.DECIDE and phase in _REFUSALS:
         return Transition(phase, _REFUSALS[phase])
     if given in _IGNORED_AFTER_THE_OUTCOME:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from temporalio.exceptions import ApplicationError
 
 from signalbox_core.canonical_json import sha256_of
 from signalbox_core.events.approval_data import ApprovalRequested
@@ -21,6 +20,15 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
+from signalbox_core.pipeline.workflow.ballot.vote import (
+    already_decided,
+    apply_vote,
+    check_same_voter,
+    classify,
+    judge_content,
+    record_of,
+)
 
 
 class ApprovalRegistry:
@@ -109,8 +117,9 @@ class ApprovalRegistry:
                 versions whose histories hold no judgements.
 
         Raises:
-            ApplicationError: `unknown_approval`, `not_asked_yet`, `already_decided`, `approval_expired`,
-                `withdrawn`, `stale_digest` or `invalid_answer`.
+            ApplicationError: `unknown_approval`, `not_asked_yet`, `already_decided`, `vetoed`,
+                `approval_expired`, `withdrawn`, `not_allowed_by_policy`, `reason_required`, `stale_digest` or
+                `invalid_answer`.
         """
         question = self._asked.get(decision.approval_id)
         if question is None:
@@ -118,27 +127,29 @@ class ApprovalRegistry:
             return
         effect = self._effect_of(decision)
         if effect is not ApprovalEffect.RETURN:
-            judge_answer(question.approval, decision, question.check, is_changed=question.schema_changed)
+            judge_content(question, decision)
         if effect is not ApprovalEffect.DEFER or not question.is_replayed:
-            self.check_digest(decision)
+            self.check_recorded(decision)
 
     def judge_early(self, decision: Decision) -> None:
         """Check a decision that arrived before its question, which has just been asked.
 
         Raises:
-            ApplicationError: `stale_digest` or `invalid_answer`.
+            ApplicationError: `not_allowed_by_policy`, `stale_digest` or `invalid_answer`.
         """
-        question = self._asked[decision.approval_id]
-        self.check_digest(decision)
-        judge_answer(question.approval, decision, question.check)
+        self.check_recorded(decision)
+        judge_content(self._asked[decision.approval_id], decision)
 
-    def check_digest(self, decision: Decision) -> None:
-        """Check that a decision is for the question as it was recorded. Looks at no contract.
+    def check_recorded(self, decision: Decision) -> None:
+        """Check a decision against the policy and the digest that are recorded. Looks at no contract.
 
         Raises:
-            ApplicationError: `stale_digest`.
+            ApplicationError: `not_allowed_by_policy` or `stale_digest`.
         """
-        digest = self._asked[decision.approval_id].digest
+        question = self._asked[decision.approval_id]
+        if decision.decision_id not in question.replies:
+            judge_voter(question.policy, question.starter, decision)
+        digest = question.digest
         if decision.digest is not None and decision.digest != digest:
             raise non_retryable_error(
                 messages.STALE_DIGEST,
@@ -152,39 +163,45 @@ class ApprovalRegistry:
         """Record a decision that was judged before. Looks at no contract, so replay repeats it exactly.
 
         Returns:
-            The decision on record, and whether this call decided an open question.
+            What is on record of the decision, and whether this call voted on an open question.
 
         Raises:
             ApplicationError: the question has another outcome.
         """
         effect = self._effect_of(decision)
-        earlier = self._record_on_file(decision.approval_id)
+        earlier = self._reply_to(decision)
         if effect is ApprovalEffect.RETURN and earlier is not None:
             return earlier, False
-        record = _record_of(decision, now)
         if effect is ApprovalEffect.HOLD:
+            record = record_of(decision, now)
             self._early[decision.approval_id] = EarlyDecision(decision=decision, record=record)
             return record, False
-        self._transition(decision.approval_id, ApprovalInput.DECIDE)
-        self._asked[decision.approval_id].record = record
-        return record, True
+        question = self._asked[decision.approval_id]
+        given = classify(question, decision, now)
+        self._transition(decision.approval_id, given)
+        return apply_vote(question, decision, given, now), True
 
     def confirm(self, recorded: ApprovalRequested, now: datetime, *, accepts_early: bool) -> Decision | None:
         """Take over a question as the history has it, and the verdict on its early decision.
 
         Returns:
-            The early decision if it decides the question now.
+            The early decision if it is a vote on the question now.
         """
         question = self._asked[recorded.approval_id]
         live = question.requested.answer_schema
         question.schema_changed = msgspec.json.decode(recorded.answer_schema) != msgspec.json.decode(live)
         question.requested = recorded
         early = question.early.decision if accepts_early and question.early is not None else None
-        given = ApprovalInput.RECORDED if early is None else ApprovalInput.RECORDED_EARLY
-        effect = self._transition(recorded.approval_id, given)
-        if early is None or effect is not ApprovalEffect.RECORD:
+        given = classify(question, early, now) if early is not None else None
+        if given is ApprovalInput.DECIDE:
+            effect = self._transition(recorded.approval_id, ApprovalInput.RECORDED_EARLY)
+        else:
+            effect = self._transition(recorded.approval_id, ApprovalInput.RECORDED)
+            if given is not None and question.is_open:
+                effect = self._transition(recorded.approval_id, given)
+        if early is None or given is None or effect is ApprovalEffect.NOTHING:
             return None
-        question.record = _record_of(early, now)
+        apply_vote(question, early, given, now)
         return early
 
     def _effect_of(self, decision: Decision) -> ApprovalEffect:
@@ -195,12 +212,14 @@ class ApprovalRegistry:
         """
         record = self._record_on_file(decision.approval_id)
         given = ApprovalInput.DECIDE
-        if record is not None:
-            is_repeat = record.decision_id == decision.decision_id
-            given = ApprovalInput.REPEAT if is_repeat else ApprovalInput.OTHER
+        if (reply := self._reply_to(decision)) is not None:
+            check_same_voter(self._asked.get(decision.approval_id), decision, reply)
+            given = ApprovalInput.REPEAT
+        elif record is not None:
+            given = ApprovalInput.OTHER
         effect = TABLE[self.phase(decision.approval_id), given].effect
         if record is not None and effect is ApprovalEffect.REFUSE_DECIDED:
-            raise _already_decided(record)
+            raise already_decided(record)
         if effect in _REFUSALS:
             code, reason = _REFUSALS[effect]
             raise non_retryable_error(code, f"approval {decision.approval_id} {reason}; nothing to do")
@@ -213,6 +232,15 @@ class ApprovalRegistry:
             return question.record
         early = self._early.get(approval_id)
         return early.record if early is not None else None
+
+    def _reply_to(self, decision: Decision) -> DecisionRecord | None:
+        """Return what is on record of a decision, by its id."""
+        question = self._asked.get(decision.approval_id)
+        if question is not None:
+            return question.replies.get(decision.decision_id)
+        early = self._early.get(decision.approval_id)
+        is_same = early is not None and early.record.decision_id == decision.decision_id
+        return early.record if early is not None and is_same else None
 
     def _transition(self, approval_id: str, given: ApprovalInput) -> ApprovalEffect:
         cell = TABLE[self.phase(approval_id), given]
@@ -240,36 +268,21 @@ class ApprovalRegistry:
                 field="approval_id",
             )
         self._effect_of(decision)
+        if decision.objection:
+            raise non_retryable_error(
+                messages.NOT_ASKED_YET,
+                f"approval {approval_id} has not been asked yet; wait for the question, then object",
+                field="approval_id",
+            )
         judge_answer(approval, decision, None)
 
 
 _REFUSALS: Final[Mapping[ApprovalEffect, tuple[str, str]]] = {
+    ApprovalEffect.REFUSE_VETOED: (messages.VETOED, "was vetoed"),
     ApprovalEffect.REFUSE_EXPIRED: (messages.APPROVAL_EXPIRED, "expired before anyone decided"),
     ApprovalEffect.REFUSE_WITHDRAWN: (messages.WITHDRAWN, "was withdrawn: the run no longer asks it"),
     ApprovalEffect.REFUSE_ENDED: ("conflict", "ended with its run"),
 }
-
-
-def _record_of(decision: Decision, now: datetime) -> DecisionRecord:
-    return DecisionRecord(
-        approval_id=decision.approval_id,
-        decision_id=decision.decision_id,
-        decided_by=decision.decided_by,
-        decided_at=now,
-        answer=decision.answer,
-        decider=decision.decider,
-    )
-
-
-def _already_decided(record: DecisionRecord) -> ApplicationError:
-    at = record.decided_at.isoformat(timespec="seconds")
-    return non_retryable_error(
-        messages.ALREADY_DECIDED,
-        f"approval {record.approval_id} was already decided by {record.decided_by} at {at}; nothing to do",
-        decided_by=record.decided_by,
-        decided_at=record.decided_at,
-        decision_id=record.decision_id,
-    )
 
 
 def digest_of(question: object, options: object, evidence: object) -> str:

@@ -6,10 +6,13 @@ from typing import Any
 from msgspec import Struct
 
 from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.policy import Policy
 from signalbox_core.pipeline.contract.messages import DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import Approval
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import OPEN, ApprovalPhase
+from signalbox_core.pipeline.workflow.ballot.tally import Vote
+from signalbox_core.subjects import Subject
 
 
 class AskedQuestion(Struct, kw_only=True):
@@ -23,7 +26,12 @@ class AskedQuestion(Struct, kw_only=True):
         schema_changed: the schema recorded with the question differs from that of the live contract.
         early: the decision that arrived before the question.
         accepts_early: the verdict of live code on it, which is recorded with the question.
-        handed_to: the group or subject to which the ladder has handed the question over.
+        starter: who started the run.
+        votes: the latest vote of each subject.
+        replies: what the run recorded of each decision, by its id. A vote that was replaced has one too.
+        record: the decision that won.
+        veto: the objection that ended the question.
+        handed_policy: who may decide since the ladder has handed the question over.
     """
 
     approval: Approval[Any]
@@ -34,9 +42,13 @@ class AskedQuestion(Struct, kw_only=True):
     schema_changed: bool = False
     early: EarlyDecision | None = None
     accepts_early: bool = False
+    starter: Subject | None = None
     phase: ApprovalPhase = ApprovalPhase.PENDING
+    votes: dict[str, Vote] = {}
+    replies: dict[str, DecisionRecord] = {}
     record: DecisionRecord | None = None
-    handed_to: str | None = None
+    veto: Vote | None = None
+    handed_policy: Policy | None = None
 
     @property
     def approval_id(self) -> str:
@@ -51,6 +63,15 @@ class AskedQuestion(Struct, kw_only=True):
         deadline_at = self.requested.deadline_at
         assert deadline_at is not None, "only events of older versions have no deadline"
         return deadline_at
+
+    @property
+    def policy(self) -> Policy:
+        return self.handed_policy or self.requested.policy or Policy()
+
+    @property
+    def is_voted_out(self) -> bool:
+        """Whether votes have ended the question."""
+        return self.record is not None or self.veto is not None
 
     @property
     def is_open(self) -> bool:

@@ -43,7 +43,7 @@ class RunMessageHandlers:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
-            ApplicationError: `not_allowed_by_policy` when an agent decides, or a link is used although the
+            ApplicationError: `not_allowed_by_policy` when an agent votes, or a link is used although the
                 contract permits none; `conflict` when the run has ended or is being cancelled;
                 `digest_required`; else as `ApprovalRegistry.validate`.
         """
@@ -81,7 +81,7 @@ class RunMessageHandlers:
             )
 
     async def decide(self, decision: Decision) -> DecisionRecord:
-        """Accept a decision; an update's validator has judged its answer in this very step.
+        """Accept a vote; an update's validator has judged it in this very step.
 
         Replay runs no validator: what the history accepted is not judged again.
 
@@ -94,10 +94,10 @@ class RunMessageHandlers:
             await workflow.wait_condition(lambda: not asked.awaits_record)
             self._require_open_run()
             if asked.is_open:
-                self._state.approvals.check_digest(decision)
-        record, decides = self._state.approvals.accept(decision, workflow.now())
-        if decides:
-            self._state.record_decision(decision)
+                self._state.approvals.check_recorded(decision)
+        record, is_vote = self._state.approvals.accept(decision, workflow.now())
+        if is_vote:
+            self._state.record_vote(decision)
         return record
 
     async def decide_by_signal(self, decision: Decision) -> None:

@@ -12,7 +12,14 @@ from signalbox_core.events.approval_data import (
     ApprovalRequested,
     LadderRung,
 )
-from signalbox_core.pipeline.contract.ladder import Default, Delegate, Escalate, Ladder, Remind
+from signalbox_core.pipeline.contract.ladder import (
+    Default,
+    Delegate,
+    Escalate,
+    Ladder,
+    Remind,
+    hand_over,
+)
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.state import RunState
 
@@ -44,13 +51,22 @@ def recorded_rungs(requested: ApprovalRequested, now: datetime) -> tuple[LadderR
 
 
 def take_rung(state: RunState, asked: AskedQuestion, rung: LadderRung) -> None:
-    """Record the event of a rung, and whom the question was handed to."""
+    """Record the event of a rung. With a policy, its target may decide from now on.
+
+    The outcome is judged by the policy that is in force when a vote arrives.
+    """
     if rung.to is None:
         reminded = ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at)
         state.record_event("approval.reminded", reminded)
         return
-    asked.handed_to = rung.to
-    data = ApprovalHandedOver(approval_id=asked.approval_id, to=rung.to, deadline_at=asked.deadline_at)
+    if not asked.policy.is_default:
+        asked.handed_policy = hand_over(asked.policy, rung.to)
+    data = ApprovalHandedOver(
+        approval_id=asked.approval_id,
+        to=rung.to,
+        deadline_at=asked.deadline_at,
+        policy=asked.handed_policy if asked.handed_policy is not None else UNSET,
+    )
     state.record_event(_EVENTS[rung.kind], data)
 
 

@@ -12,7 +12,7 @@ from signalbox_core.temporal.names import MEMO_RETRY_OF, MEMO_STARTED_BY, MEMO_S
 
 def run_started(spec: PipelineSpec) -> RunStarted:
     """Return the data of the `run.started` of the workflow that calls this."""
-    starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
+    starter = run_starter()
     return RunStarted(
         pipeline=spec.name,
         title=spec.title,
@@ -27,3 +27,9 @@ def run_started(spec: PipelineSpec) -> RunStarted:
 def _parent() -> str | UnsetType:
     parent = workflow.info().parent
     return run_id_of(parent.workflow_id) if parent is not None and is_run_key(parent.workflow_id) else UNSET
+
+
+def run_starter() -> Subject | None:
+    """Return who started the run; None in histories of earlier releases."""
+    starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
+    return starter

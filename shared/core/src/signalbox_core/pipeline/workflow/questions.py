@@ -10,6 +10,8 @@ from msgspec import UNSET, Struct
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
+from signalbox_core.events.policy import Policy, check_narrowed
+from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
@@ -23,19 +25,46 @@ from signalbox_core.pipeline.workflow.ladder import (
     rungs_before,
     take_rung,
 )
+from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
 
 class ApprovalQuestion(Struct, frozen=True, kw_only=True):
-    """What the approver sees, and the pipeline's check of the answer."""
+    """What the approver sees, and the pipeline's check of the answer.
+
+    Attributes:
+        about: what the question is about; None when the title says it.
+    """
 
     approval: Approval[Any]
+    title: str
+    about: str | None
+    deadline: timedelta
+    policy: Policy
     approval_id: str
     options: object
     evidence: object
     check: AnswerCheck | None = None
+
+
+def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
+    """Return the policy of a question: the contract's, or a stricter one.
+
+    A question that the history has keeps its policy, even if the contract's has become stricter since. So the
+    refusal is recorded as a patch.
+
+    Raises:
+        ApplicationError: `pipeline_bug`: the policy is weaker than the contract's, or can never be met.
+    """
+    policy = narrowed if narrowed is not None else approval.policy
+    try:
+        check_narrowed(approval.policy, policy, run_starter())
+    except ValueError as error:
+        if workflow.patched(f"signalbox.policy-refused-{approval_id}"):
+            raise pipeline_bug(f"approval {approval_id}: {error}") from None
+    return policy
 
 
 def open_question(
@@ -53,6 +82,7 @@ def open_question(
         requested=data,
         is_replayed=workflow.unsafe.is_replaying(),
         is_recorded=state.records_questions,
+        starter=run_starter(),
     )
     state.approvals.open(question.approval_id, asked)
     asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
@@ -67,20 +97,26 @@ def open_question(
 def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
-    form = {"title": approval.title, "answer_schema": schema}
+    form: dict[str, object] = {"title": question.title, "answer_schema": schema}
+    if question.about is not None:
+        form["about"] = question.about
+    if not question.policy.is_default:
+        form["policy"] = question.policy
     call = current_call.get()
     now, ladder = workflow.now(), approval.ladder if has_ladder else ()
-    deadline_at = now + (approval.open_for if has_ladder else approval.deadline)
+    deadline_at = now + question.deadline
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
-        title=approval.title,
+        title=question.title,
         answer_schema=_raw(schema),
         options=_raw(question.options),
         evidence=_raw(question.evidence),
         digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
         deadline_at=deadline_at,
+        about=question.about if question.about is not None else UNSET,
+        policy=question.policy if not question.policy.is_default else UNSET,
         ladder=rungs_before(ladder, now, deadline_at),
         default_answer=default_answer_of(ladder),
     )
@@ -89,7 +125,7 @@ def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data
 async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
     """Wait until the question has an outcome. A decision that arrives with the deadline wins."""
     try:
-        await _wait_for_decision(state, asked, has_default=has_default)
+        await _wait_for_votes(state, asked, has_default=has_default)
     except asyncio.CancelledError:
         # A cancelled run closes its questions when it ends.
         if workflow.cancellation_reason() is None:
@@ -97,15 +133,15 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default
         raise
 
 
-async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
+async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
     if state.follows_ladders:
         # The rungs are those that the history has.
         await workflow.wait_condition(lambda: not asked.awaits_record)
     for rung in recorded_rungs(asked.requested, workflow.now()):
-        if await _decided_within(asked, rung.at - workflow.now()):
+        if await _ended_by_votes_within(asked, rung.at - workflow.now()):
             return
         take_rung(state, asked, rung)
-    if await _decided_within(asked, asked.deadline_at - workflow.now()):
+    if await _ended_by_votes_within(asked, asked.deadline_at - workflow.now()):
         return
     has_default = has_default or asked.requested.default_answer is not UNSET
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
@@ -131,8 +167,8 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
         state.record_event("approval.withdrawn", withdrawn)
 
 
-async def _decided_within(asked: AskedQuestion, limit: timedelta) -> bool:
-    return await wait_until(lambda: asked.record is not None, limit)
+async def _ended_by_votes_within(asked: AskedQuestion, limit: timedelta) -> bool:
+    return await wait_until(lambda: asked.is_voted_out, limit)
 
 
 def _raw(value: object) -> msgspec.Raw:

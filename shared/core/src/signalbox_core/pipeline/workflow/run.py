@@ -3,6 +3,7 @@
 No method waits for event delivery. The worker's interceptor records how the run ended (`lifecycle.py`).
 """
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
@@ -10,15 +11,21 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events import catalogue
+from signalbox_core.events.policy import Policy
 from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
-from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
+from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
-from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
+from signalbox_core.pipeline.workflow.questions import (
+    ApprovalQuestion,
+    open_question,
+    question_policy,
+    wait_for_outcome,
+)
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
@@ -163,6 +170,10 @@ class Run:
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: A | _Unset = ...,
+        title: str | None = ...,
+        subject: str | None = ...,
+        deadline: timedelta | None = ...,
+        policy: Policy | None = ...,
     ) -> A: ...
     @overload
     async def ask(
@@ -174,8 +185,12 @@ class Run:
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: Struct | _Unset = ...,
+        title: str | None = ...,
+        subject: str | None = ...,
+        deadline: timedelta | None = ...,
+        policy: Policy | None = ...,
     ) -> Any: ...
-    async def ask(
+    async def ask(  # noqa: PLR0913 - each is one aspect of the question
         self,
         approval: Approval[Any] | str,
         *,
@@ -184,6 +199,10 @@ class Run:
         check: AnswerCheck | None = None,
         approval_id: str | None = None,
         default: Struct | _Unset = _UNSET,
+        title: str | None = None,
+        subject: str | None = None,
+        deadline: timedelta | None = None,
+        policy: Policy | None = None,
     ) -> Any:
         """Ask a person and wait for the answer.
 
@@ -198,23 +217,43 @@ class Run:
             approval_id: unique in the run; by default `variants`, then `variants-2`, …
             default: the answer when the deadline passes. Without one, and without a `Default` in the
                 approval's ladder, the run fails with code `approval_expired`.
+            title, deadline: replace those of the contract for this question.
+            subject: what the question is about, if the title does not say it.
+            policy: who may decide this question; as strict as the contract's policy or stricter.
+
+        Raises:
+            VetoedError: a member of a veto group objected.
+            ApplicationError: `approval_expired`; `pipeline_bug` when the policy is weaker than the contract's
+                or can never be met.
         """
         declared = self._declared(approval)
         question_id = approval_id or self.state.approvals.next_id(declared.name)
+        open_for = declared.open_for if self.state.follows_ladders else declared.deadline
+        open_for = deadline if deadline is not None else open_for
         question = ApprovalQuestion(
-            approval=declared, approval_id=question_id, options=options, evidence=evidence, check=check
+            approval=declared,
+            approval_id=question_id,
+            options=options,
+            evidence=evidence,
+            check=check,
+            title=title if title is not None else declared.title,
+            about=subject,
+            deadline=open_for,
+            policy=question_policy(declared, question_id, policy),
         )
         asked = open_question(self.state, question, self._handlers.is_early_acceptable)
         await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
         await self.state.hold_for_cancel()
         if asked.record is not None:
             return decode_accepted(asked.record.answer, declared.answer)
+        if asked.veto is not None:
+            raise VetoedError(asked.approval_id, asked.veto.decision.note or "", asked.veto.voter)
         if isinstance(default, _Unset) and asked.requested.default_answer:
             return decode_accepted(asked.requested.default_answer, declared.answer)
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,
-                f"approval {question_id} expired undecided after {declared.open_for}; start the run again",
+                f"approval {question_id} expired undecided after {open_for}; start the run again",
             )
         return default
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 
@@ -19,6 +19,7 @@ from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
@@ -164,17 +165,10 @@ class RunState:
         self.outbox.add(event)
         return event
 
-    def record_decision(self, decision: Decision) -> None:
-        """Record `approval.decided`."""
-        data = approval_data.ApprovalDecided(
-            approval_id=decision.approval_id,
-            decision_id=decision.decision_id,
-            decided_by=decision.decided_by,
-            answer=decision.answer,
-            note=decision.note,
-            decider=decision.decider if decision.decider is not None else UNSET,
-        )
-        self.record_event("approval.decided", data)
+    def record_vote(self, decision: Decision) -> None:
+        """Record the events of a vote: `approval.voted` if a policy governs it, and the outcome."""
+        for name, data in vote_events(self.approvals.get(decision.approval_id), decision):
+            self.record_event(name, data)
 
     def progress(self, data: catalogue.StepProgress) -> None:
         """Fold progress into the snapshot and pass it to the worker process."""
@@ -266,10 +260,10 @@ class RunState:
         )
 
     def confirm_question(self, recorded: approval_data.ApprovalRequested, *, accepts_early: bool) -> None:
-        """Open a question as the history has it, or decide it with the decision that arrived before it."""
+        """Open a question as the history has it, and vote with the decision that arrived before it."""
         early = self.approvals.confirm(recorded, workflow.now(), accepts_early=accepts_early)
         if early is not None:
-            self.record_decision(early)
+            self.record_vote(early)
 
     def _restore_carried(self) -> None:
         payload = workflow.info().headers.get(HEADER_CARRIED)

@@ -40,7 +40,7 @@ function fields(theme) {
     field("count", "Variants", { value: "11", "aria-invalid": "true" }, "Enter at most 10.")));
 }
 
-function rows() {
+function rows(theme) {
   const list = h("ol", { class: "runs" });
   const height = 36;
   list.style.setProperty("--height", `${LINES.length * height}px`);
@@ -52,7 +52,7 @@ function rows() {
     list.append(row.element);
   }
   const table = div("runs-table", list);
-  return part("Rows", h("div", { class: "design-scroll", tabindex: "0", role: "region", "aria-label": "Rows" }, table));
+  return part("Rows", h("div", { class: "design-scroll", tabindex: "0", role: "region", "aria-label": `Rows, ${theme}` }, table));
 }
 
 function steps() {
@@ -71,10 +71,11 @@ function steps() {
 function theme([title, scheme, contrast]) {
   return h("section", { class: "design-theme", data: { scheme, ...(contrast ? { contrast } : {}) }, "aria-label": title },
     h("h2", {}, title), part("Greys and ink", div("design-row", GREYS.map(token))), part("Accent and state", div("design-row", COLOURS.map(token))),
-    part("Type", h("h1", {}, "Sáng chậm rãi từ Đà Lạt"), h("p", {}, "Body, 14 px. A run survives any crash."),
+    part("Type", h("h1", { role: "presentation" }, "Sáng chậm rãi từ Đà Lạt"), h("p", {}, "Body, 14 px. A run survives any crash."),
       h("p", { class: "hint" }, "Small, 13 px. Started by Lan, 12 min ago."), h("p", {}, h("code", {}, "run-1m39eaby42e03apg42gaac0w8g"))),
-    buttons(), fields(`${scheme}${contrast ?? ""}`), part("States", div("design-row", STATES.map((state) => statusSign(state).element))), rows(), steps(),
+    buttons(), fields(`${scheme}${contrast ?? ""}`), part("States", div("design-row", STATES.map((state) => statusSign(state).element))), rows(title), steps(),
     part("Notices", div("notice", h("p", {}, "Your own draft is kept below.")), div("notice notice-error", h("p", {}, "Enter at most 10."))));
 }
 
-replace(document.getElementById("main"), div("design", THEMES.map(theme)));
+replace(document.getElementById("main"),
+  h("h1", { class: "design-title" }, "Design of the console"), div("design", THEMES.map(theme)));

@@ -188,9 +188,9 @@ def _number_fact(kind: EntityType, label: str, text: str) -> DataFact:
     try:
         return DataFact(type=kind, label=label, value=str(module.validate(text)))
     except ValidationError:
-        return DataFact(
-            type=kind, label=label, value=text, problem="its check digits or its length are wrong"
-        )
+        number = re.sub(r"[^0-9A-Z]", "", text.upper())
+        problem = "its check digits or its length are wrong"
+        return DataFact(type=kind, label=label, value=number or text, problem=problem)
 
 
 def _phone(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """Finding the facts on a page: one finder per type, in a fixed order of precedence."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from msgspec import Struct
@@ -16,9 +16,13 @@ from signalbox_pipelines.document_batch.document.extract.amounts import find_amo
 from signalbox_pipelines.document_batch.document.extract.contacts import find_emails, find_phones
 from signalbox_pipelines.document_batch.document.extract.dates import find_dates
 from signalbox_pipelines.document_batch.document.extract.finder import Finder, TextMatch
+from signalbox_pipelines.document_batch.document.extract.labelled_amounts import (
+    find_labelled_amounts,
+    only_currency,
+)
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
-VERSION: Final = "5"
+VERSION: Final = "6"
 """Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 
@@ -45,16 +49,21 @@ class _ClaimedSpans(Struct):
         return True
 
 
-def find_entities(page: PageText, languages: Sequence[Language]) -> list[Entity]:
+def find_entities(page: PageText, languages: Sequence[Language], currency: str | None = None) -> list[Entity]:
     """Find the facts on a page, in text order and without overlaps.
 
     Args:
         languages: of the document, the most likely one first.
+        currency: the only one that the document names; without it, the only one of the page.
     """
+    currency = currency or only_currency([page.text])
     claims = _ClaimedSpans([])
     entities: list[Entity] = []
     for kind, finder in FINDERS:
-        for found in islice(finder(page.text, languages[0]), MAX_PER_PAGE):
+        matches = finder(page.text, languages[0])
+        if kind == "amount" and currency is not None:
+            matches = chain(matches, find_labelled_amounts(page.text, currency))
+        for found in islice(matches, MAX_PER_PAGE):
             if len(entities) >= MAX_PER_PAGE:
                 break
             if claims.claim(found.start, found.end):

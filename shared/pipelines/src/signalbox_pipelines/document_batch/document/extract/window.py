@@ -13,6 +13,7 @@ from signalbox_pipelines.document_batch.document.extract.data_facts import (
     without_overlaps,
 )
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
+from signalbox_pipelines.document_batch.document.extract.labelled_amounts import only_currency
 from signalbox_pipelines.document_batch.document.extract.positions import locate_in_words
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
@@ -57,9 +58,14 @@ def find_in_window(
     layer_pages: list[int] = []
     unplaced = list(data_facts)
     chars, stop = 0, start
+    pages: list[PageText] = []
     while stop < len(raw_pages) and chars < WINDOW_CHARS:
-        page = msgspec.json.decode(raw_pages[stop], type=PageText)
-        in_text = find_entities(page, languages)
+        pages.append(msgspec.json.decode(raw_pages[stop], type=PageText))
+        chars += len(pages[-1].text)
+        stop += 1
+    currency = only_currency(page.text for page in pages)
+    for page in pages:
+        in_text = find_entities(page, languages, currency)
         places = place_facts(page, unplaced, in_text)
         stated = [data_entity(unplaced[index], source, page, span) for index, span in places.items()]
         unplaced = [fact for index, fact in enumerate(unplaced) if index not in places]
@@ -67,8 +73,6 @@ def find_in_window(
         found += locate_in_words(page, sorted(of_page, key=lambda entity: entity.start))
         if page.read_by == "text layer":
             layer_pages.append(page.number)
-        chars += len(page.text)
-        stop += 1
     return EntityWindow(
         entities=found,
         stop=stop,

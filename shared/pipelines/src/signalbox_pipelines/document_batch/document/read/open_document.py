@@ -54,7 +54,7 @@ class OpenDocument:
         """Read the electronic invoice that the document is or has attached, if any."""
         if self._source[1] not in (PDF, XML):
             return StructuredData()
-        return await _run(self._cpu, _structured_data, *self._source)
+        return await _run(self._cpu, read_structured_data, *self._source)
 
     async def _call(self, work: Callable[[DocumentPages, Sequence[int]], R], indexes: Sequence[int]) -> R:
         return await _run(self._cpu, _with_pages, self._source, work, indexes)
@@ -88,7 +88,15 @@ def _page_count(body: bytes, media_type: str, name: str) -> int:
         pages.close()
 
 
-def _structured_data(body: bytes, media_type: str, name: str) -> StructuredData:
+def read_structured_data(body: bytes, media_type: str, name: str) -> StructuredData:
+    """Read the electronic invoice that an XML document is, or that a PDF has attached, if any.
+
+    Args:
+        media_type: PDF or XML.
+
+    Raises:
+        Rejected: `damaged_document` or `password_needed`.
+    """
     if media_type == XML:
         return StructuredData(invoice=read_einvoice(body, name))
     pages = PdfPages(body, name)

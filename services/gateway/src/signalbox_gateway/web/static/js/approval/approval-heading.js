@@ -4,6 +4,7 @@ import { full } from "../ui/format.js";
 import { agoTime } from "../ui/ticker.js";
 import { decidedSummary } from "./decided.js";
 import { statusSign } from "../ui/status.js";
+import { votesView } from "./votes.js";
 
 export function heading(approval, id) {
   const facts = [];
@@ -14,6 +15,7 @@ export function heading(approval, id) {
     facts.push(what ? `${what} · ` : "", `${approval.decided_by}, `, agoTime(approval.decided_at));
   }
   const status = approval.status === "pending" ? "attention" : approval.status;
-  return div("approval-head", h("h2", { id }, approval.title),
-    h("p", { class: "approval-facts" }, statusSign(status).element, facts.length ? h("span", {}, facts) : null));
+  return div("approval-head", h("h2", { id }, approval.title), approval.about ? h("p", {}, approval.about) : null,
+    h("p", { class: "approval-facts" }, statusSign(status).element, facts.length ? h("span", {}, facts) : null),
+    votesView(approval));
 }

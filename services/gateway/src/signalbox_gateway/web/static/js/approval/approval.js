@@ -23,7 +23,10 @@ export class ApprovalPanels {
     for (const approval of [...snapshot.approvals].reverse()) {
       const before = this.#panels.get(approval.approval_id);
       const version = `${approval.status}/${approval.digest}`;
-      if (before?.version === version) continue;
+      if (before?.version === version) {
+        before.open?.showVotes(approval);
+        continue;
+      }
       this.#put(approval, before, { version, ...this.#panelOf(approval, before?.open) });
     }
     this.#sort(snapshot);
@@ -93,6 +96,8 @@ export function openApproval(runId, approval, { decided }) {
 }
 
 function endText(approval) {
+  if (approval.status === "vetoed") return `${approval.decided_by} objected, which ended this question: ${approval.note}`;
+  if (approval.status === "withdrawn") return "The run no longer asks this question.";
   if (approval.status === "expired") return "This question expired without a decision.";
   if (approval.status !== "decided") return "The run ended before this question was decided.";
   const what = decidedSummary(approval);

@@ -9,6 +9,7 @@ import { AnswerForm } from "./answer-form.js";
 import { heading } from "./approval-heading.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
+import { votesView } from "./votes.js";
 
 const SAVE_MS = 200;
 const RECORDED = "Decision recorded. The run continues as soon as a worker is available.";
@@ -45,11 +46,19 @@ export class OpenPanel {
     for (const name of ["input", "change", "click"]) {
       this.form.addEventListener(name, (event) => this.#onInput(event));
     }
+    this.onLeave = () => this.#saveNow();
+    addEventListener("pagehide", this.onLeave);
     const names = { "aria-labelledby": title, data: { approval: approval.approval_id } };
     this.element = h("section", { class: "panel approval open", ...names }, this.form);
   }
 
+  /** Shows the votes so far; what is entered stays. */
+  showVotes(approval) {
+    this.head.querySelector(".votes")?.replaceWith(votesView(approval));
+  }
+
   close() {
+    removeEventListener("pagehide", this.onLeave);
     this.#saveNow();
     this.deadline.close();
   }
@@ -124,11 +133,13 @@ export class OpenPanel {
     this.send.disabled = true;
     this.element.setAttribute("aria-busy", "true");
     try {
-      const { status } = await api.decide(this.runId, this.approval.approval_id, {
+      const { status, body } = await api.decide(this.runId, this.approval.approval_id, {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       });
       this.discard();
-      toast(status === 202 ? RECORDED : "Decision accepted.", { kind: "good" });
+      // A change of this vote is a new decision.
+      if (body.status === "counted") this.#decisionId = newKey();
+      toast(doneText(status, body), { kind: "good" });
       this.decided({ accepted: true });
     } catch (problem) {
       this.#refused(problem);
@@ -150,6 +161,11 @@ export class OpenPanel {
       this.decided({ accepted: false });
     }
   }
+}
+
+function doneText(status, body) {
+  if (status === 202) return RECORDED;
+  return body.status === "counted" ? `Vote counted: ${body.message}.` : "Decision accepted.";
 }
 
 function bodyOf(runId, approval, draft) {

@@ -74,8 +74,14 @@ const CHANGES = {
       status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
     }),
-  "approval.delegated": (snapshot, data) => withApproval(snapshot, data.approval_id, { handed_to: data.to }),
-  "approval.escalated": (snapshot, data) => withApproval(snapshot, data.approval_id, { handed_to: data.to }),
+  "approval.delegated": handedOver,
+  "approval.escalated": handedOver,
+  "approval.voted": approvalVoted,
+  "approval.vetoed": (snapshot, data, frame) =>
+    withApproval(snapshot, data.approval_id, {
+      status: "vetoed", decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
+      note: data.reason, decider: subject(data.voted_by),
+    }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
@@ -124,14 +130,38 @@ function subject(data) {
   return { subject: data.subject, kind: data.kind ?? "human", name: data.name ?? null, groups: data.groups ?? [] };
 }
 
+function handedOver(snapshot, data) {
+  const changed = data.policy ? { policy: policy(data.policy) } : {};
+  return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed });
+}
+
 function approvalRequested(snapshot, data, frame) {
   const approval = {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    handed_to: null,
+    about: data.about ?? null, policy: policy(data.policy), votes: [], handed_to: null,
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
+}
+
+/** The latest vote of each subject, in the order in which they were cast. */
+function approvalVoted(snapshot, data, frame) {
+  const approval = snapshot.approvals.find((item) => item.approval_id === data.approval_id);
+  if (!approval) return snapshot;
+  const vote = {
+    decision_id: data.decision_id, voted_by: subject(data.voted_by), voted_at: frame.time, answer: data.answer, objection: data.objection ?? false,
+    note: data.note ?? null, group: data.group ?? null, quorum: (data.quorum ?? []).map((item) => ({ ...item, group: item.group ?? null })),
+  };
+  const others = (approval.votes ?? []).filter((item) => item.voted_by.subject !== vote.voted_by.subject);
+  return withApproval(snapshot, data.approval_id, { votes: [...others, vote] });
+}
+
+/** Who may decide, with every member; null for the default, by which one approver decides. */
+function policy(data) {
+  if (!data) return null;
+  const quorum = (data.quorum ?? [{}]).map((item) => ({ needed: item.needed ?? 1, group: item.group ?? null }));
+  return { quorum, veto: data.veto ?? [], exclude_starter: data.exclude_starter ?? false, people: data.people ?? [] };
 }
 
 /** Ends the run, and with it its running steps and pending approvals. */

@@ -5,7 +5,7 @@ import { gateway, linkState } from "./stream.js";
 const ENDINGS = new Set(["run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"]);
 const OPEN_STATES = { "run.paused": "paused", "run.resumed": "running" };
 const CONDITIONS = new Set(["run.blocked", "run.queued", "run.unblocked"]);
-const CHANGES = new Set(["approval.requested", "approval.decided", "approval.expired", "approval.withdrawn"]);
+const CHANGES = new Set(["approval.requested", "approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"]);
 
 /**
  * on.started(run), on.reported(runId, {status, ended_at}), on.progress(snapshot), on.state(state), and on.changed()

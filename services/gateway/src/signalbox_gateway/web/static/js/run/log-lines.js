@@ -11,7 +11,12 @@ export function linesOf(snapshot) {
   for (const item of snapshot.approvals) {
     const { approval_id: subject, requested_at, decided_at, decided_by } = item;
     lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Approval requested: ${item.title}` });
-    if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
+    for (const vote of item.votes ?? []) {
+      lines.push({ name: "approval.voted", subject, at: vote.voted_at, status: "attention", text: voted(vote) });
+    }
+    if (decided_at && item.status === "vetoed") {
+      lines.push({ name: "approval.vetoed", subject, at: decided_at, status: "failed", text: `Vetoed by ${decided_by}: ${item.note}` });
+    } else if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
   }
   const { status, ended_at: at } = snapshot;
   if (at) lines.push({ name: `run.${status}`, subject: "", at, status, text: endText(snapshot) });
@@ -30,6 +35,7 @@ function stepLines(step) {
 }
 
 const started = (by) => (by ? `Run started by ${by}` : "Run started");
+const voted = ({ voted_by: by, objection, note }) => `${by.name ?? by.subject} ${objection ? `objected: ${note}` : "voted"}`;
 const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
 
 const TEXTS = {
@@ -42,6 +48,8 @@ const TEXTS = {
   "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
   "approval.delegated": (data) => ["attention", `Delegated to ${data.to}`],
   "approval.escalated": (data) => ["attention", `Escalated to ${data.to}`],
+  "approval.voted": (data) => ["attention", voted(data)],
+  "approval.vetoed": (data) => ["failed", `Vetoed by ${data.voted_by.name ?? data.voted_by.subject}: ${data.reason}`],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],

@@ -46,7 +46,7 @@ class SpanLog {
       case "step.completed": this.#stop(data.step, at, "work"); break;
       case "step.failed": this.#stop(data.step, at, "failed"); break;
       case "approval.requested": this.#asked.set(data.approval_id, { step: data.step, from: at, title: data.title }); break;
-      case "approval.decided": case "approval.expired": case "approval.withdrawn": this.#answered(data.approval_id, at); break;
+      case "approval.decided": case "approval.vetoed": case "approval.expired": case "approval.withdrawn": this.#answered(data.approval_id, at); break;
       case "run.paused": this.#pausedAt ??= at; break;
       case "run.resumed": this.#resume(at); break;
       default:

@@ -4,7 +4,7 @@ import { h, setText, span } from "./dom.js";
 const ASPECTS = {
   queued: ["unlit", "Queued"], blocked: ["blocked", "Blocked"], pending: ["unlit", "Waiting"], running: ["running", "Running"], attention: ["attention", "Needs you"],
   paused: ["paused", "Paused"], completed: ["clear", "Completed"], decided: ["clear", "Decided"], failed: ["danger", "Failed"],
-  terminated: ["danger", "Terminated"], timed_out: ["danger", "Timed out"], expired: ["danger", "Expired"], cancelled: ["off", "Cancelled"],
+  terminated: ["danger", "Terminated"], timed_out: ["danger", "Timed out"], expired: ["danger", "Expired"], vetoed: ["danger", "Vetoed"], cancelled: ["off", "Cancelled"],
 };
 
 export const statusWord = (status) => (ASPECTS[status] ?? ["unlit", status])[1];

@@ -1,0 +1,76 @@
+"""Lists, decides and proves approvals through the API. A base of the asyncio client."""
+
+from signalbox_client import models, requests
+from signalbox_client.async_run_control import AsyncRunControl
+from signalbox_client.http_options import encode_raw
+
+
+class AsyncApprovalMethods(AsyncRunControl):
+    """The methods of approvals."""
+
+    async def approvals(self) -> tuple[models.InboxEntry, ...]:
+        """List all approvals that are pending, oldest first. Reads page by page."""
+        found: list[models.InboxEntry] = []
+        cursor: str | None = None
+        while True:
+            inbox = await self._connection.send(requests.list_approvals(cursor))
+            found += inbox.approvals
+            cursor = inbox.next_cursor
+            if cursor is None:
+                return tuple(found)
+
+    async def approval(self, run_id: str, approval_id: str) -> models.Approval:
+        """Get one approval: its question, evidence and decisions."""
+        return await self._connection.send(requests.get_approval(run_id, approval_id))
+
+    async def decide(
+        self,
+        run_id: str,
+        approval_id: str,
+        answer: object,
+        *,
+        digest: str | None = None,
+        note: str | None = None,
+    ) -> models.Decided:
+        """Answer an approval.
+
+        Args:
+            answer: a JSON object that the approval's schema accepts.
+            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
+            note: a comment that is stored with the decision.
+
+        Returns:
+            With status `counted` when the approval's policy needs further votes.
+
+        Raises:
+            InvalidInput: the answer breaks the schema; the approval stays pending.
+            Conflict: it is already decided, or the digest is stale.
+            Forbidden: the approval's policy does not let you decide.
+        """
+        decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
+        return await self._connection.send(requests.decide(run_id, approval_id, decision))
+
+    async def raise_objection(
+        self, run_id: str, approval_id: str, reason: str, *, digest: str | None = None
+    ) -> models.Decided:
+        """Object to an approval.
+
+        Returns:
+            With status `vetoed` when the approval's policy gives your group a veto, which ends it.
+
+        Raises:
+            Conflict: it has an outcome, or the digest is stale.
+            Forbidden: the approval's policy does not let you vote.
+        """
+        return await self._connection.send(
+            requests.raise_objection(run_id, approval_id, reason, digest=digest)
+        )
+
+    async def receipt(self, run_id: str, approval_id: str) -> bytes:
+        """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
+
+        Raises:
+            NotFound: `no_receipt` until the ledger has the outcome, seconds after the decision; `no_ledger`
+                when the deployment keeps none.
+        """
+        return await self._connection.fetch(requests.get_receipt(run_id, approval_id))

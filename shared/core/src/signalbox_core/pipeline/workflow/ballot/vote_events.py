@@ -1,0 +1,85 @@
+"""The events of a vote: `approval.voted` of a question with a policy, and the outcome that it made. Pure."""
+
+from collections.abc import Iterator
+
+from msgspec import UNSET, Struct
+
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVetoed, ApprovalVoted
+from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.tally import first_group, tally, veto_group, voter_of
+
+
+def vote_events(question: AskedQuestion, decision: Decision) -> Iterator[tuple[str, Struct]]:
+    """Yield name and data of the events of a vote that was just applied.
+
+    With the default policy an answer is `approval.decided` alone.
+    """
+    record = question.replies[decision.decision_id]
+    if record.result:
+        yield "approval.voted", _voted(question, decision)
+    if record.result == "vetoed":
+        yield "approval.vetoed", _vetoed(question, decision)
+    elif record.result != "counted":
+        yield "approval.decided", _decided(question, decision, record)
+
+
+def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
+    voter, policy = voter_of(decision), question.policy
+    group = veto_group(policy, voter)
+    answers = [vote.decision.answer for vote in question.votes.values() if not vote.decision.objection]
+    voted = tally(policy, question.votes, answers[-1]) if answers else None
+    if decision.objection:
+        return ApprovalVoted(
+            approval_id=question.approval_id,
+            decision_id=decision.decision_id,
+            voted_by=voter,
+            answer=decision.answer,
+            objection=True,
+            note=decision.note,
+            rule="veto" if group is not None else "quorum",
+            group=group if group is not None else first_group(policy, voter),
+            policy_digest=policy.digest,
+            quorum=voted.quorum if voted is not None else (),
+        )
+    return ApprovalVoted(
+        approval_id=question.approval_id,
+        decision_id=decision.decision_id,
+        voted_by=voter,
+        answer=decision.answer,
+        note=decision.note,
+        group=(voted.group_of(decision.decision_id) if voted is not None else None)
+        or first_group(policy, voter),
+        policy_digest=policy.digest,
+        quorum=voted.quorum if voted is not None else (),
+    )
+
+
+def _vetoed(question: AskedQuestion, decision: Decision) -> ApprovalVetoed:
+    voter = voter_of(decision)
+    return ApprovalVetoed(
+        approval_id=question.approval_id,
+        decision_id=decision.decision_id,
+        voted_by=voter,
+        reason=decision.note or "",
+        group=veto_group(question.policy, voter),
+        policy_digest=question.policy.digest,
+    )
+
+
+def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord) -> ApprovalDecided:
+    has_policy = bool(record.result)
+    counted = record.votes or ()
+    group = next((vote.group for vote in counted if vote.decision_id == decision.decision_id), None)
+    return ApprovalDecided(
+        approval_id=decision.approval_id,
+        decision_id=decision.decision_id,
+        decided_by=decision.decided_by,
+        answer=decision.answer,
+        note=decision.note,
+        decider=decision.decider if decision.decider is not None else UNSET,
+        rule="quorum" if has_policy else UNSET,
+        group=group or UNSET,
+        policy_digest=question.policy.digest if has_policy else UNSET,
+        votes=record.votes,
+    )

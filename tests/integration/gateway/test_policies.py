@@ -1,0 +1,320 @@
+"""Every entry point of a vote × every rule of a policy × own and other tenant: nobody bypasses a policy.
+
+The entry points are read from the route table, so a new one is covered at once; the workflow's update and
+signal are entry points as well.
+"""
+
+import hashlib
+import json
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.events import Snapshot
+from signalbox_core.events.snapshot import ApprovalState
+from signalbox_core.ids import run_key
+from signalbox_core.pipeline import Policy, Quorum
+from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DECIDE, UPDATE_DECIDE, Decision
+from signalbox_core.subjects import Subject
+from signalbox_gateway.api.endpoint import Dispatcher, Endpoint
+from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.auth.authenticator import ApiKeys
+from support.assertions.eventually import eventually
+from support.drivers.api_calls import Json, asked, ended, started
+from support.servers.gateway import ORIGIN
+
+DECIDERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "an": ("marketing",),
+    "lan": ("marketing",),
+    "minh": ("legal",),
+    "nam": (),
+}
+KEYS: Final[Mapping[str, Mapping[str, object]]] = {
+    **{name: {"roles": ["operator", "approver"], "groups": groups} for name, groups in DECIDERS.items()},
+    "bot": {"roles": ["operator", "approver"], "kind": "agent", "groups": ["marketing", "legal"]},
+    "stranger": {"roles": ["admin"], "tenant": "other", "groups": ["marketing", "legal"]},
+}
+RULES: Final[Mapping[str, tuple[Policy, str]]] = {
+    "quorum": (Policy(quorum=(Quorum(2, "marketing"),)), "minh"),
+    "no group": (Policy(quorum=(Quorum(1, "marketing"), Quorum(1, "legal"))), "nam"),
+    "exclude_starter": (Policy(quorum=(Quorum(2),), exclude_starter=True), "an"),
+    "people": (Policy(quorum=(Quorum(2),), people=("key:an", "key:lan")), "minh"),
+    "agent": (Policy(quorum=(Quorum(1, "marketing"),)), "bot"),
+    "agent, default": (Policy(), "bot"),
+    "tenant": (Policy(quorum=(Quorum(1, "marketing"),)), "stranger"),
+    "tenant, default": (Policy(), "stranger"),
+}
+"""A policy, and a caller whom it excludes. The run was started by An."""
+As = Callable[[str], httpx2.AsyncClient]
+
+
+def secret(name: str) -> str:
+    return f"sbx_policies_{name}"
+
+
+@pytest.fixture
+def app(parts: Parts, tmp_path: Path) -> Starlette:
+    keys = [
+        {
+            "id": name,
+            "name": name.title(),
+            "tenant": "acme",
+            "sha256": hashlib.sha256(secret(name).encode()).hexdigest(),
+            **given,
+        }
+        for name, given in KEYS.items()
+    ]
+    path = tmp_path / "policies.json"
+    path.write_text(json.dumps({"keys": keys}))
+    return Gateway(replace(parts, keys=ApiKeys(path))).app()
+
+
+@pytest.fixture
+def as_user(app: Starlette, worker: None) -> As:
+    return lambda name: httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app),
+        base_url=ORIGIN,
+        headers={"authorization": f"Bearer {secret(name)}"},
+    )
+
+
+def vote_endpoints(app: Starlette) -> list[Endpoint]:
+    """The endpoints that act on an approval."""
+    dispatchers = [
+        route.app
+        for route in app.routes
+        if isinstance(route, Route | Mount) and isinstance(route.app, Dispatcher)
+    ]
+    return [
+        endpoint
+        for dispatcher in dispatchers
+        for endpoint in dispatcher.endpoints
+        if "{approval_id}" in endpoint.path and endpoint.method == "POST"
+    ]
+
+
+BODIES: Final[Mapping[str, Mapping[str, object]]] = {
+    "decide": {"answer": {"word": "yes"}},
+    "object": {"reason": "misleading"},
+}
+
+
+def path_of(endpoint: Endpoint, run_id: str) -> str:
+    return endpoint.path.replace("{run_id}", run_id).replace("{approval_id}", "word")
+
+
+async def run_with(as_user: As, policy: Policy) -> tuple[str, str]:
+    """Start a run that asks by this policy; its id and the digest of its question."""
+    async with as_user("an") as starter:
+        given = {} if policy.is_default else {"policy": msgspec.to_builtins(policy)}
+        run_id = await started(starter, ask=True, **given)
+        await asked(starter, run_id)
+        approval = await starter.get(f"/v1/runs/{run_id}/approvals/word")
+    return run_id, str(approval.json()["digest"])
+
+
+async def workflow_state(temporal: Client, run_id: str) -> ApprovalState:
+    handle = temporal.get_workflow_handle(run_key("acme", run_id))
+    snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
+    return snapshot.approvals[0]
+
+
+async def failure_of(temporal: Client, run_id: str) -> ApplicationError:
+    """The error with which the run failed."""
+    with pytest.raises(WorkflowFailureError) as failed:
+        await temporal.get_workflow_handle(run_key("acme", run_id)).result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    return failed.value.cause
+
+
+def forged(caller: str, digest: str, *, objection: bool) -> Decision:
+    """The message that a gateway would send for this caller."""
+    kind = "agent" if caller == "bot" else "human"
+    groups = KEYS[caller]["groups"]
+    return Decision(
+        approval_id="word",
+        decision_id=f"{caller}-{uuid.uuid4().hex[:6]}",
+        answer=msgspec.Raw(b"null" if objection else b'{"word":"yes"}'),
+        decided_by=caller,
+        decider=msgspec.convert({"subject": f"key:{caller}", "kind": kind, "groups": groups}, Subject),
+        objection=objection,
+        note="misleading",
+        digest=digest,
+    )
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_no_entry_point_bypasses_a_rule(
+    app: Starlette, as_user: As, temporal: Client, rule: str
+) -> None:
+    policy, excluded = RULES[rule]
+    endpoints = vote_endpoints(app)
+    assert {endpoint.name for endpoint in endpoints} == set(BODIES), "add the new endpoint's body"
+    run_id, digest = await run_with(as_user, policy)
+    attempts = 0
+
+    async with as_user(excluded) as caller:
+        for endpoint in endpoints:
+            assert endpoint.role is Role.APPROVER
+            refused = await caller.request(
+                "POST", path_of(endpoint, run_id), json={"digest": digest, **BODIES[endpoint.name]}
+            )
+            attempts += 1
+            expected = {404} if excluded == "stranger" else {403}
+            assert refused.status_code in expected, (endpoint.name, refused.text)
+            if excluded != "stranger":
+                assert refused.json()["code"] == "not_allowed_by_policy"
+    if excluded != "stranger":
+        attempts += await attempt_messages(temporal, run_id, excluded, digest)
+
+    state = await workflow_state(temporal, run_id)
+    assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
+    sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
+
+
+async def attempt_messages(temporal: Client, run_id: str, caller: str, digest: str) -> int:
+    """Vote past the gateway, by update and by signal."""
+    handle = temporal.get_workflow_handle(run_key("acme", run_id))
+    for objection in (False, True):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(UPDATE_DECIDE, forged(caller, digest, objection=objection))
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == "not_allowed_by_policy"
+        await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=objection))
+    return 4
+
+
+async def test_votes_are_counted_and_the_answer_says_what_is_needed(as_user: As, temporal: Client) -> None:
+    policy = Policy(quorum=(Quorum(2, "marketing"), Quorum(1, "legal")))
+    run_id, digest = await run_with(as_user, policy)
+    replies: list[Json] = []
+    for name in ("an", "lan", "minh"):
+        async with as_user(name) as caller:
+            sent = {"digest": digest, "answer": {"word": "yes"}, "decision_id": f"of-{name}"}
+            reply = await caller.post(f"/v1/runs/{run_id}/approvals/word/decision", json=sent)
+            assert reply.status_code == 200, reply.text
+            replies.append(reply.json())
+
+    async with as_user("an") as caller:
+        await ended(caller, run_id)
+        approval = (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()
+        again = await caller.post(
+            f"/v1/runs/{run_id}/approvals/word/decision",
+            json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "of-an"},
+        )
+        result = (await caller.get(f"/v1/runs/{run_id}/result")).json()
+
+    assert [reply["status"] for reply in replies] == ["counted", "counted", "accepted"]
+    assert replies[0]["message"] == "1 of 2 of marketing; 1 of legal still needed"
+    assert replies[1]["message"] == "2 of 2 of marketing; 1 of legal still needed"
+    assert result == {"text": "yes"}
+    assert approval["status"] == "decided"
+    assert approval["policy"]["needed"] == 3
+    assert "2 of marketing and 1 of legal must agree" in approval["policy"]["text"]
+    assert [vote["voted_by"]["subject"] for vote in approval["votes"]] == ["key:an", "key:lan", "key:minh"]
+    assert [vote["group"] for vote in approval["votes"]] == ["marketing", "marketing", "legal"]
+    assert (again.status_code, again.json()["status"]) == (200, "counted")
+
+
+async def test_a_changed_vote_replaces_the_earlier_one(as_user: As, temporal: Client) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    path = f"/v1/runs/{run_id}/approvals/word/decision"
+    async with as_user("an") as an, as_user("lan") as lan:
+        await an.post(path, json={"digest": digest, "answer": {"word": "no"}, "decision_id": "first"})
+        changed = await an.post(
+            path, json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "second"}
+        )
+        repeated = await an.post(
+            path, json={"digest": digest, "answer": {"word": "no"}, "decision_id": "first"}
+        )
+        other = await lan.post(path, json={"digest": digest, "answer": {"word": "no"}})
+        state = await workflow_state(temporal, run_id)
+        taken = await lan.post(
+            path, json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "second"}
+        )
+        decided = await lan.post(path, json={"digest": digest, "answer": {"word": "yes"}})
+
+    assert [item.json()["status"] for item in (changed, repeated, other)] == ["counted"] * 3
+    assert [vote.decision_id for vote in state.votes if vote.voted_by.subject == "key:an"] == ["second"]
+    assert (taken.status_code, taken.json()["code"]) == (409, "decision_id_taken")
+    assert decided.json()["status"] == "accepted"
+
+
+async def test_an_objection_of_the_veto_group_ends_the_question(as_user: As, temporal: Client) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), veto=("legal",)))
+    path = f"/v1/runs/{run_id}/approvals/word"
+    async with as_user("an") as an, as_user("minh") as minh:
+        objected = await an.post(f"{path}/objection", json={"digest": digest, "reason": "too long"})
+        without_reason = await minh.post(f"{path}/objection", json={"digest": digest, "reason": "  "})
+        vetoed = await minh.post(
+            f"{path}/objection", json={"digest": digest, "reason": "misleading", "decision_id": "v"}
+        )
+        run = await ended(an, run_id)
+        late = await an.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
+        again = await minh.post(
+            f"{path}/objection", json={"digest": digest, "reason": "misleading", "decision_id": "v"}
+        )
+        approval = (await an.get(path)).json()
+    failure = await failure_of(temporal, run_id)
+
+    assert (objected.status_code, objected.json()["status"]) == (200, "counted")
+    assert (without_reason.status_code, without_reason.json()["code"]) == (422, "reason_required")
+    assert (vetoed.status_code, vetoed.json()["status"]) == (200, "vetoed")
+    assert run["status"] == "failed"
+    assert (failure.type, failure.message) == ("vetoed", "approval word was vetoed by Minh: misleading")
+    assert (late.status_code, late.json()["code"], late.json()["reason"]) == (409, "vetoed", "misleading")
+    assert (again.status_code, again.json()["status"]) == (200, "vetoed")
+    assert (approval["status"], approval["decided_by"]) == ("vetoed", "Minh")
+
+
+async def test_votes_by_signal_are_judged_when_a_worker_handles_them(as_user: As, temporal: Client) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), exclude_starter=False))
+    handle = temporal.get_workflow_handle(run_key("acme", run_id))
+    for caller in ("minh", "an", "an", "lan"):
+        await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=False))
+
+    async with as_user("an") as an:
+        run = await ended(an, run_id)
+    state = await workflow_state(temporal, run_id)
+
+    assert run["status"] == "completed"
+    assert [vote.voted_by.subject for vote in state.votes] == ["key:an", "key:lan"]
+
+
+async def test_a_policy_that_excludes_too_many_people_fails_the_run(as_user: As, temporal: Client) -> None:
+    policy = Policy(quorum=(Quorum(2),), people=("key:an", "key:lan"), exclude_starter=True)
+    async with as_user("an") as an:
+        run_id = await started(an, ask=True, policy=msgspec.to_builtins(policy))
+        await ended(an, run_id)
+    failure = await failure_of(temporal, run_id)
+
+    assert failure.type == "pipeline_bug"
+    assert "policy.people without the subject that started the run" in failure.message
+
+
+async def test_pending_votes_are_shown_to_the_next_voter(as_user: As) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    path = f"/v1/runs/{run_id}/approvals/word"
+    async with as_user("an") as an, as_user("lan") as lan:
+        await an.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
+
+        async def shown() -> Json | None:
+            body = (await lan.get(path)).json()
+            return body if body["votes"] else None
+
+        approval = await eventually(shown)
+
+    assert approval["status"] == "pending"
+    assert approval["quorum"] == [{"needed": 2, "counted": 1, "group": None}]

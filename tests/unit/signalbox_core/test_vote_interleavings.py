@@ -1,0 +1,310 @@
+"""Every interleaving of three voters, timer, cancel, withdrawal and restart to depth 8, by policy."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Final
+
+import msgspec
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+from temporalio.exceptions import ApplicationError
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum, Step
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.workflow.approval_lifecycle import (
+    CLOSED,
+    OPEN,
+    ApprovalInput,
+    ApprovalPhase,
+)
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.subjects import Subject
+
+DEPTH: Final = 8
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+GROUPS: Final = {"an": ("marketing",), "lan": ("marketing", "legal"), "minh": ("legal",)}
+WORDS: Final = ("yes", "no", "object")
+POLICIES: Final = {
+    "any two": Policy(quorum=(Quorum(2),)),
+    "marketing and legal": Policy(quorum=(Quorum(2, "marketing"), Quorum(1, "legal"))),
+    "two of marketing, veto": Policy(quorum=(Quorum(2, group="marketing"),), veto=("legal",)),
+    "named people": Policy(quorum=(Quorum(2),), people=("key:an", "key:minh")),
+    "not the starter": Policy(quorum=(Quorum(1, "marketing"), Quorum(1)), exclude_starter=True),
+}
+STARTER: Final = Subject(subject="key:an")
+
+
+class Text(Struct, frozen=True, kw_only=True):
+    text: str
+
+
+TEXT: Final = Approval(name="text", title="Text", answer=Text)
+SPEC: Final = PipelineSpec(
+    name="texts",
+    title="Texts",
+    input=Text,
+    result=Text,
+    workflow="texts.workflow:Texts",
+    steps=(Step("a", "A"),),
+    approvals=(TEXT,),
+)
+
+
+class Course(Struct, frozen=True):
+    """What the server has recorded of a run, in order, and the votes that wait for the question's record."""
+
+    history: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
+
+    @property
+    def is_cancelled(self) -> bool:
+        return ApprovalInput.CANCEL in self.history
+
+
+class Instance:
+    """A workflow instance, rebuilt from a history.
+
+    Args:
+        is_edited: the live contract refuses every answer and has another policy. Replay must not care.
+    """
+
+    def __init__(self, policy: Policy, history: tuple[str, ...], *, is_edited: bool = False) -> None:
+        self.registry = ApprovalRegistry(SPEC)
+        self.policy = policy
+        self.is_edited = is_edited
+        self.outcomes: list[ApprovalPhase] = []
+        for entry in history:
+            self.apply(entry)
+
+    @property
+    def phase(self) -> ApprovalPhase:
+        return self.registry.phase("text")
+
+    @property
+    def asked(self) -> AskedQuestion | None:
+        return self.registry.find("text")
+
+    def apply(self, entry: str) -> None:
+        before = self.phase
+        kind, _, detail = entry.partition(":")
+        if kind == "vote":
+            self.registry.accept(vote(detail), NOW)
+        elif kind == "ask":
+            self._ask()
+        elif kind == "recorded":
+            self.registry.confirm(requested(self.policy), NOW, accepts_early=False)
+        else:
+            self.registry.close("text", ApprovalInput(kind))
+        if self.phase is not before and self.phase in CLOSED:
+            self.outcomes.append(self.phase)
+
+    def _ask(self) -> None:
+        live = Policy(people=("key:nobody",)) if self.is_edited else self.policy
+        asked = AskedQuestion(approval=TEXT, requested=requested(live), check=self._check, starter=STARTER)
+        self.registry.open("text", asked)
+
+    def _check(self, _answer: object) -> None:
+        if self.is_edited:
+            raise InvalidInput("no answer is good enough")
+
+    def latest(self) -> dict[str, str]:
+        """The id of each subject's latest vote, in the order in which they were cast."""
+        votes = self.asked.votes if self.asked is not None else {}
+        return {subject: vote.decision.decision_id for subject, vote in votes.items()}
+
+    def state(self) -> tuple[object, ...]:
+        record = self.asked.record if self.asked is not None else None
+        return self.phase, self.latest(), record, tuple(self.outcomes)
+
+
+def requested(policy: Policy) -> ApprovalRequested:
+    return ApprovalRequested(
+        approval_id="text",
+        name="text",
+        title="Text",
+        answer_schema=msgspec.Raw(b"{}"),
+        options=msgspec.Raw(b"null"),
+        evidence=msgspec.Raw(b"null"),
+        digest="x",
+        policy=policy,
+    )
+
+
+def vote(decision_id: str) -> Decision:
+    """The vote of an id: `an/yes/0` is An's first vote, `yes`."""
+    voter, word, _ = decision_id.split("/")
+    is_objection = word == "object"
+    return Decision(
+        approval_id="text",
+        decision_id=decision_id,
+        answer=msgspec.Raw(b"null" if is_objection else msgspec.json.encode(Text(text=word))),
+        decided_by=voter,
+        decider=Subject(subject=f"key:{voter}", groups=GROUPS[voter]),
+        objection=is_objection,
+        note="misleading",
+    )
+
+
+def votes(course: Course, phase: ApprovalPhase) -> Iterator[str]:
+    """Every voter's next vote, and every vote so far again."""
+    # While the question is being recorded, for milliseconds, each voter votes once.
+    cast = [entry for entry in (*course.history, *course.deferred) if entry.startswith("vote:")]
+    if phase is not ApprovalPhase.ASKING:
+        yield from sorted(set(cast))
+    for voter in GROUPS:
+        number = sum(entry.startswith(f"vote:{voter}/") for entry in cast)
+        if not number or phase is not ApprovalPhase.ASKING:
+            yield from (f"vote:{voter}/{word}/{number}" for word in WORDS)
+
+
+def moves(course: Course, phase: ApprovalPhase) -> Iterator[str]:
+    if phase is not ApprovalPhase.UNASKED and (not course.is_cancelled or phase in CLOSED):
+        yield from votes(course, phase)
+    if course.is_cancelled:
+        return
+    if phase is ApprovalPhase.UNASKED:
+        yield "ask"
+    if phase is ApprovalPhase.ASKING:
+        yield "recorded"
+    if phase in OPEN or phase in CLOSED:
+        yield from (ApprovalInput.DEADLINE, ApprovalInput.DEADLINE_WITH_DEFAULT, ApprovalInput.WITHDRAW)
+        yield ApprovalInput.CANCEL
+
+
+def follow(policy: Policy, course: Course, move: str) -> tuple[Course, Instance]:
+    """Make a move as the handlers do: an update is validated; during the recording it waits."""
+    instance = Instance(policy, course.history)
+    if not move.startswith("vote:"):
+        instance.apply(move)
+        after = replace(course, history=(*course.history, move))
+        if instance.phase is ApprovalPhase.ASKING:
+            return after, instance
+        for entry in course.deferred:
+            after = send(instance, after, entry)
+        return replace(after, deferred=()), instance
+    if instance.phase is ApprovalPhase.ASKING:
+        return deferred(instance, course, move), instance
+    return send(instance, course, move), instance
+
+
+def deferred(instance: Instance, course: Course, move: str) -> Course:
+    try:
+        instance.registry.validate(vote(move.removeprefix("vote:")))
+    except ApplicationError:
+        return course
+    return replace(course, deferred=(*course.deferred, move))
+
+
+def send(instance: Instance, course: Course, entry: str) -> Course:
+    """Vote now; a vote that is refused leaves nothing in the history."""
+    try:
+        instance.registry.validate(vote(entry.removeprefix("vote:")))
+    except ApplicationError:
+        return course
+    instance.apply(entry)
+    return replace(course, history=(*course.history, entry))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_interleaving_of_votes_has_one_outcome(name: str) -> None:
+    policy = POLICIES[name]
+    visited, frontier, transitions = {Course()}, [Course()], 0
+    seen: set[object] = set()
+    for _ in range(DEPTH):
+        reached = []
+        for course in frontier:
+            before = Instance(policy, course.history)
+            for move in moves(course, before.phase):
+                after, instance = follow(policy, course, move)
+                transitions += 1
+                assert_invariants(policy, before, after, instance)
+                # Votes that were replaced are followed once for each state that they lead to.
+                state = shape(after, instance)
+                if state not in seen:
+                    seen.add(state)
+                    assert_replay(policy, after, instance)
+                    visited.add(after)
+                    reached.append(after)
+        frontier = reached
+
+    sys.stdout.write(f"{name}: {len(visited)} states, {transitions} transitions to depth {DEPTH}\n")
+    assert len(visited) > 100
+
+
+def shape(course: Course, instance: Instance) -> tuple[object, ...]:
+    """What a run's future depends on: the outcome, and each voter's latest vote in order."""
+    latest = tuple(item.rpartition("/")[0] for item in instance.latest().values())
+    has_changed = len(course.history) - len(latest) > len({"ask", "recorded"} & set(course.history))
+    deferred_votes = tuple(entry.rpartition("/")[0] for entry in course.deferred)
+    return instance.phase, latest, deferred_votes, has_changed, course.is_cancelled
+
+
+def assert_invariants(policy: Policy, before: Instance, after: Course, instance: Instance) -> None:
+    # One outcome, which nothing changes, whether another vote or the end of the run.
+    assert len(instance.outcomes) <= 1
+    if before.phase in CLOSED:
+        assert instance.state() == before.state()
+    # No vote is lost or counted twice: the history's votes, replayed by the rules alone, give the outcome.
+    latest, outcome = expected(policy, after.history)
+    assert instance.latest() == latest
+    if outcome is not None:
+        assert instance.phase is outcome
+    asked = instance.asked
+    record = asked.record if asked is not None else None
+    assert (record is not None) == (instance.phase is ApprovalPhase.DECIDED)
+    if record is not None:
+        assert record.votes
+        subjects = [item.subject.subject for item in record.votes]
+        assert len(set(subjects)) == len(subjects) == policy.needed
+        assert {item.decision_id for item in record.votes} <= set(latest.values())
+
+
+def assert_replay(policy: Policy, after: Course, instance: Instance) -> None:
+    # A restart on code and a policy that have changed since rebuilds the same run from the history.
+    assert Instance(policy, after.history, is_edited=True).state() == instance.state()
+
+
+def expected(policy: Policy, history: tuple[str, ...]) -> tuple[dict[str, str], ApprovalPhase | None]:
+    """The latest votes and the outcome, by the rules written down a second time."""
+    latest: dict[str, str] = {}
+    used: set[str] = set()
+    for entry in history:
+        if entry.startswith("vote:") and (decision_id := entry.removeprefix("vote:")) not in used:
+            used.add(decision_id)
+            voter, word, _ = decision_id.split("/")
+            assert may_vote(policy, voter, word)
+            latest.pop(f"key:{voter}", None)
+            latest[f"key:{voter}"] = decision_id
+            if word == "object" and set(policy.veto) & set(GROUPS[voter]):
+                return latest, ApprovalPhase.VETOED
+            if word != "object" and is_filled(
+                policy, [item for item in latest.values() if f"/{word}/" in item]
+            ):
+                return latest, ApprovalPhase.DECIDED
+        elif entry not in ("ask", "recorded") and not entry.startswith("vote:"):
+            return latest, None
+    return latest, None
+
+
+def may_vote(policy: Policy, voter: str, word: str) -> bool:
+    if policy.exclude_starter and STARTER.subject == f"key:{voter}":
+        return False
+    if word == "object" and set(policy.veto) & set(GROUPS[voter]):
+        return True
+    is_named = not policy.people or f"key:{voter}" in policy.people
+    return is_named and any(item.group in (None, *GROUPS[voter]) for item in policy.quorum)
+
+
+def is_filled(policy: Policy, votes: list[str]) -> bool:
+    places = [item.group for item in policy.quorum for _ in range(item.needed)]
+    voters = [item.partition("/")[0] for item in votes]
+    return any(
+        all(group is None or group in GROUPS[voter] for group, voter in zip(places, order, strict=True))
+        for order in permutations(voters, len(places))
+    )
