@@ -163,9 +163,10 @@ async def test_after_a_hand_over_a_member_of_the_target_decides_alone(client: Cl
     async with pipeline_under_test(HANDED, activities=[], client=client) as pipeline:
         run = await pipeline.start(LadderInput())
         await eventually(partial(_has_event, run, "approval.delegated"), within_s=60)
+        digest = (await run.approval("publish")).digest
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await run.send(answer_of(marketer))
-        await run.send(answer_of(lead))
+            await run.send(answer_of(marketer, digest))
+        await run.send(answer_of(lead, digest))
         assert await run.result() == LadderResult(published=True)
         await eventually(partial(_has_event, run, "run.completed"))
         snapshot, history = await run.snapshot(), await run.handle.fetch_history()
@@ -177,11 +178,12 @@ async def test_after_a_hand_over_a_member_of_the_target_decides_alone(client: Cl
     assert state.policy == Policy(quorum=(Quorum(1, group="leads"),), veto=("legal",))
 
 
-def answer_of(subject: Subject) -> Decision:
+def answer_of(subject: Subject, digest: str) -> Decision:
     return Decision(
         approval_id="publish",
         decision_id=subject.subject,
         answer=msgspec.Raw(b'{"publish":true}'),
         decided_by=subject.subject,
         decider=subject,
+        digest=digest,
     )
