@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
-from signalbox_pipelines.invoice_import.pacing.lanes import BREAKER_THRESHOLD, RateLane
+from signalbox_core.redis.pacing import BREAKER_THRESHOLD
+from signalbox_pipelines.invoice_import.pacing.lanes import RateLane
 from signalbox_pipelines.invoice_import.pacing.rate_limiter import (
     PermitDelayed,
     PortalRateLimiter,

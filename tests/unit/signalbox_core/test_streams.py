@@ -1,5 +1,7 @@
 """Cursors, records and channel messages of a run's stream."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -12,9 +14,11 @@ from signalbox_core.streams.record import (
     live_record,
     milestone_record,
     pack_message,
+    requested_us,
     snapshot_marks,
     unpack_message,
 )
+from signalbox_core.streams.run_stream import InboxItem
 from support.fakes.events import make_event, story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -111,3 +115,22 @@ def test_a_snapshot_implies_the_marks_of_its_events(count: int) -> None:
 
 def _pairs(marks: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(marks[::2], marks[1::2], strict=True))
+
+
+def test_questions_of_one_instant_are_listed_in_the_order_of_their_numbers() -> None:
+    ids = ["page-10", "page-2", "page", "page-1000"]
+    items = [
+        InboxItem(
+            run_id="run-1",
+            approval_id=approval_id,
+            title="",
+            pipeline="",
+            requested_at=datetime(2026, 1, 1, tzinfo=UTC),
+            deadline_at=None,
+        )
+        for approval_id in ids
+    ]
+
+    ordered = sorted(items, key=requested_us)
+
+    assert [item.approval_id for item in ordered] == ["page", "page-2", "page-10", "page-1000"]

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.streams import RunStream
-from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.lookup import RunReader, unknown_run
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.temporal import TemporalRuns
 
@@ -38,3 +38,11 @@ async def test_a_failed_lookup_of_a_cancelled_caller_is_not_reported() -> None:
     gc.collect()
 
     assert [context["message"] for context in reported] == []
+
+
+def test_the_name_of_a_pipeline_in_place_of_a_run_is_refused_with_the_remedy() -> None:
+    assert (
+        "to start a run of it, send its input to POST /v1/runs"
+        in unknown_run("ai_task", is_pipeline=True).detail
+    )
+    assert unknown_run("run-1").detail == "there is no run run-1; GET /v1/runs lists yours"

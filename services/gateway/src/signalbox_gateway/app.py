@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 from signalbox_core.ledger.log import TenantLog
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
+from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
+from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
@@ -25,7 +27,6 @@ from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
-from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -35,7 +36,6 @@ from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
-from signalbox_gateway.api.tokens import TokenHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter

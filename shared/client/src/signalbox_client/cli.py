@@ -206,13 +206,20 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("approvals", "list the approvals that are pending", decide_commands.approvals)
     decide = add(
         "decide",
-        "answer an approval",
+        "show an approval's question and answer it",
         decide_commands.decide,
         details="On a terminal you are prompted for the answer; elsewhere give --answer, --agree or "
         "--object. It is refused if the question changes meanwhile.",
     )
     _add_run(decide)
-    decide.add_argument("approval", metavar="APPROVAL", help="the approval's id, see `signalbox approvals`")
+    decide.add_argument(
+        "approval",
+        metavar="APPROVAL",
+        nargs="?",
+        help="the approval's id, see `signalbox approvals`; with --all the name of the questions to decide",
+    )
+    decide.add_argument("--all", action="store_true", help="give --answer to all pending questions of RUN")
+    decide.add_argument("--dry-run", action="store_true", help="list what --all would decide, and stop")
     vote = decide.add_mutually_exclusive_group()
     vote.add_argument("--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)")
     vote.add_argument("--agree", action="store_true", help="give the answer that was given before")

@@ -41,7 +41,9 @@ def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> 
     unknown = sorted(name for name in environ if name.startswith(f"{prefix}_") and name not in known)
     if unknown:
         raise InvalidInput(
-            f"unknown environment variable {unknown[0]}; known are: {', '.join(sorted(known))}",
+            f"unknown environment variable {unknown[0]}: names that begin with {prefix}_ are those of the"
+            f" service; call a pipeline's setting {unknown[0].removeprefix(f'{prefix}_')}, for example."
+            f" Known are: {', '.join(sorted(known))}",
             field=unknown[0],
         )
     missing = [

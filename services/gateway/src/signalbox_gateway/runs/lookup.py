@@ -58,7 +58,7 @@ class RunReader:
         found = await self._projected(principal.tenant, run_id) or await self._unprojected(key)
         state = self._latest(key, found)
         if state is None or state.snapshot.tenant != principal.tenant:
-            raise unknown_run(run_id)
+            raise unknown_run(run_id, is_pipeline=run_id in self._pipelines)
         self._known[key] = None
         if self._conditions is None:
             return state
@@ -166,7 +166,13 @@ def queued_snapshot(start: PendingStart, spec: PipelineSpec | None) -> Snapshot:
     )
 
 
-def unknown_run(run_id: str) -> NotFound:
+def unknown_run(run_id: str, *, is_pipeline: bool = False) -> NotFound:
+    if is_pipeline:
+        return NotFound(
+            f"there is no run {run_id}, but a pipeline of that name; to start a run of it, send its input to"
+            f" POST /v1/runs, in Python with run({run_id!r}, input)",
+            code="unknown_run",
+        )
     return NotFound(f"there is no run {run_id[:128]}; GET /v1/runs lists yours", code="unknown_run")
 
 

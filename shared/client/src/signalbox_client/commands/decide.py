@@ -4,17 +4,19 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
 from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.decide_all import decide_all
 from signalbox_client.commands.prompts import parse_answer, picture_of, prompt_for_answer
+from signalbox_client.commands.question_text import artifact_names, question_lines
 from signalbox_client.commands.renderers import format_time, print_json, table
 from signalbox_client.models import Approval, Decided
-from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events.policy import describe_progress
 
 
@@ -56,8 +58,16 @@ async def receipt(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def decide(context: CommandContext, options: argparse.Namespace) -> int:
-    """Send --answer, --agree or --object once; at a terminal, prompt until an answer is accepted."""
+    """Show the question. Send --answer, --agree or --object once; at a terminal, prompt for an answer."""
+    if options.all:
+        return await decide_all(context, options)
+    if options.approval is None or options.dry_run:
+        raise InvalidInput(
+            "name the APPROVAL, see `signalbox approvals`; --dry-run needs --all", field="APPROVAL"
+        )
     approval = await context.client.approval(options.run, options.approval)
+    if not context.as_json and (options.answer or options.agree or options.object) is not None:
+        context.print("\n".join([*question_lines(approval, {}), *describe_votes(approval)]))
     digest = approval.digest or None
     if options.object is not None:
         decided = await context.client.raise_objection(
@@ -107,10 +117,9 @@ async def decide_interactively(
         raise InvalidInput(
             "give the answer with --answer JSON: there is no terminal to prompt on", field="--answer"
         )
-    context.print(approval.title)
-    for line in describe_votes(approval):
-        context.print(line)
-    with _picture_file(context, approval):
+    with _picture_file(context, approval), TemporaryDirectory(prefix="signalbox-") as folder:
+        files = await _save_pictures(context, run_id, approval, Path(folder))
+        context.print("\n".join([*question_lines(approval, files), *describe_votes(approval)]))
         while True:
             try:
                 answer = await prompt_for_answer(approval, context.prompt, context.print)
@@ -123,6 +132,19 @@ async def decide_interactively(
                 ) from None
             except InvalidInput as error:
                 context.print(f"\nThe run rejected this answer: {error.detail}\n")
+
+
+async def _save_pictures(
+    context: CommandContext, run_id: str, approval: Approval, folder: Path
+) -> dict[str, str]:
+    """Save the pictures of the candidates while the user is prompted; one that cannot be read is left out."""
+    saved = {}
+    for name in artifact_names(approval):
+        with suppress(SignalboxError):
+            path = folder / Path(name).name
+            path.write_bytes(await context.client.artifact(run_id, name))
+            saved[name] = str(path)
+    return saved
 
 
 def describe_votes(approval: Approval) -> Iterator[str]:

@@ -27,7 +27,9 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         about=data.about or None,
         policy=data.policy or None,
     )
-    others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
+    others, place = snapshot.approvals, _place_of(snapshot, data.approval_id)
+    if place is not None:
+        others = (*others[:place], *others[place + 1 :])
     return replace(snapshot, approvals=(*others, state))
 
 
@@ -145,9 +147,16 @@ APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
 def _with_approval(
     snapshot: Snapshot, approval_id: str, change: Callable[[ApprovalState], ApprovalState]
 ) -> Snapshot:
-    return replace(
-        snapshot,
-        approvals=tuple(
-            change(item) if item.approval_id == approval_id else item for item in snapshot.approvals
-        ),
-    )
+    place = _place_of(snapshot, approval_id)
+    if place is None:
+        return snapshot
+    found = snapshot.approvals
+    return replace(snapshot, approvals=(*found[:place], change(found[place]), *found[place + 1 :]))
+
+
+def _place_of(snapshot: Snapshot, approval_id: str) -> int | None:
+    """Find an approval. A run may have a thousand, and each of their events is folded."""
+    try:
+        return [item.approval_id for item in snapshot.approvals].index(approval_id)
+    except ValueError:
+        return None

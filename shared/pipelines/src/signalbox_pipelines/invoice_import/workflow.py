@@ -17,7 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.workflow.steps import StepScope, all_or_first_error
+    from signalbox_core.pipeline.workflow.steps import StepScope
+    from signalbox_core.pipeline.workflow.waits import all_or_first_error
     from signalbox_pipelines.invoice_import.activities import InvoiceActivities
     from signalbox_pipelines.invoice_import.auth.sign_in_flow import SignInFlow, ask_trouble
     from signalbox_pipelines.invoice_import.contract import SPEC, ImportInput

@@ -1,13 +1,13 @@
 """Routes of decisions by link. The token is in the body, never in a path, so no access log has it."""
 
 from signalbox_gateway.api import schemas
-from signalbox_gateway.api.endpoint import Endpoint, Reply
-from signalbox_gateway.api.link_decisions import (
+from signalbox_gateway.api.access.link_decisions import (
     DecideByLink,
     LinkDecisionHandlers,
     LinkQuestionView,
     OpenLink,
 )
+from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
 
 

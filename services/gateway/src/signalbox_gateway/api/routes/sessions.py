@@ -1,11 +1,12 @@
 """Routes of browser sessions, scoped tokens and stream tickets."""
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_gateway.api import schemas, token_schemas
+from signalbox_gateway.api import schemas
+from signalbox_gateway.api.access import token_schemas
+from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
 from signalbox_gateway.api.sessions import SessionHandlers
-from signalbox_gateway.api.tokens import TokenHandlers
 
 
 def session_routes(sessions: SessionHandlers) -> tuple[Endpoint, ...]:

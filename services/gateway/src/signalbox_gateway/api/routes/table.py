@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
+from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
@@ -11,7 +13,6 @@ from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
-from signalbox_gateway.api.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.retry import RetryHandler
@@ -27,7 +28,6 @@ from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
-from signalbox_gateway.api.tokens import TokenHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 
 

@@ -23,6 +23,7 @@ from signalbox_core.ids import derived_id, run_id_of, tenant_of
 from signalbox_core.pipeline.activity.approved_objects import call_approval
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
+from signalbox_core.pipeline.activity.result_size import check_result
 from signalbox_core.pipeline.activity.tenant import call_tenant
 from signalbox_core.pipeline.contract.approved_effect import check_argument, check_events
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
@@ -82,6 +83,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
                 data = payload_of(emission, input.args[0] if input.args else None, result)
                 if data is not None:
                     await self._emitter.announce(_domain_event(emission, call, data))
+            check_result(result)
             return result
         except SignalboxError as error:
             raise as_application_error(error) from error

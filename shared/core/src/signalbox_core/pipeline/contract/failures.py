@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    ChildWorkflowError,
+    RetryState,
+)
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError
@@ -73,6 +80,16 @@ def pipeline_bug(message: str) -> ApplicationError:
     return non_retryable_error(BUG, message)
 
 
+def rate_limit_delay(error: ActivityError) -> timedelta | None:
+    """Return the delay of the rate limit at which the last attempt of an activity ended, if it did."""
+    cause = error.cause
+    if error.retry_state is not RetryState.MAXIMUM_ATTEMPTS_REACHED or not isinstance(
+        cause, ApplicationError
+    ):
+        return None
+    return cause.next_retry_delay
+
+
 def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     """Describe an error for people.
 
@@ -88,6 +105,8 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     innermost = chain[-1]
     if isinstance(innermost, ApplicationError):
         return _plain_failure(innermost, step)
+    if isinstance(innermost, CancelledError | TimeoutError):
+        return Failure(code="timed_out", message=_workflow_timeout_message(chain), step=step)
     return Failure(
         code="unexpected_error", message=f"{type(innermost).__name__}: {innermost}"[:_MAX_CHARS], step=step
     )
@@ -132,6 +151,19 @@ class ErrorText(msgspec.Struct, frozen=True):
     code: str
     message: str | None = None
     field: str | None = None
+
+
+def _workflow_timeout_message(chain: list[BaseException]) -> str:
+    """The message for work that the workflow itself ended, as `asyncio.timeout` does."""
+    named = (
+        item.activity_type if isinstance(item, ActivityError) else item.workflow_type
+        for item in chain
+        if isinstance(item, ActivityError | ChildWorkflowError)
+    )
+    return (
+        f"{next(named, 'the work')} was cancelled by the workflow, as a timeout in its code does;"
+        " start the run again, or raise that timeout"
+    )
 
 
 def _timeout_message(chain: list[BaseException], cause: TimedOut) -> str:

@@ -1,8 +1,9 @@
 """A pipeline's contract: its public description. Imports no client library."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
@@ -202,13 +203,20 @@ def _field_without_schema(kind: object) -> str | None:
 
 
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:
-    """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`."""
+    """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`. Computed once."""
+    return _cached_schema(kind)
+
+
+def _build_schema(kind: type[Struct]) -> Mapping[str, object]:
     (schema,), components = msgspec.json.schema_components(
         (kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}"
     )
     name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
     top = components.pop(name) if name in components and not _refers(components, name) else schema
     return {**top, **({"$defs": components} if components else {})}
+
+
+_cached_schema: Final[Callable[[type[Struct]], Mapping[str, object]]] = cache(_build_schema)
 
 
 def _refers(components: Mapping[str, object], name: str) -> bool:

@@ -5,11 +5,11 @@ Authors write no terminal events, so none can be forgotten.
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from temporalio import workflow
-from temporalio.exceptions import is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
@@ -20,6 +20,9 @@ from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
 
 _NULL = msgspec.Raw(b"null")
+OWN_CANCEL_FAILS: Final = "signalbox.own-cancel-fails"
+"""The patch since which work that the workflow itself cancelled fails the run with an event; older histories
+replay as recorded."""
 
 
 async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
@@ -38,10 +41,13 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
             await workflow.wait_condition(workflow.all_handlers_finished)
     except (asyncio.CancelledError, Exception) as error:
         if is_cancelled_exception(error):
-            if workflow.cancellation_reason() is None:
+            if workflow.cancellation_reason() is not None:
+                await _finish_cancelled(state)
                 raise
-            await _finish_cancelled(state)
-            raise
+            # An eviction raises a bare CancelledError; a timeout in the workflow's code may leave an
+            # ActivityError, with which the run fails.
+            if not isinstance(error, FailureError) or not workflow.patched(OWN_CANCEL_FAILS):
+                raise
         failure = as_application_error(error) if isinstance(error, SignalboxError) else error
         if not workflow.is_failure_exception(failure):
             raise

@@ -167,7 +167,9 @@ class Outbox:
     def restore(self, event: CloudEvent) -> None:
         """Take over the event of a question as the history has it."""
         self._unrecorded.discard(event.id)
-        self._events = [event if item.id == event.id else item for item in self._events]
+        place = next((place for place, item in enumerate(self._events) if item.id == event.id), None)
+        if place is not None:
+            self._events[place] = event
 
     def close_intake(self) -> None:
         """Start no further delivery; events added from here on are delivered by `close`."""

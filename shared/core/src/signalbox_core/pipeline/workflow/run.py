@@ -16,7 +16,7 @@ from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
-from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
+from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
@@ -81,18 +81,27 @@ class Run:
     ) -> None:
         """Do nothing: the run's outcome is known only when the workflow itself returns or raises."""
 
-    def step(self, name: str) -> StepScope:
+    def step(self, name: str, *, title: str | None = None, number: int = 1) -> StepScope:
         """Return the scope of a declared step. Entering it waits while the run is paused.
 
+        Args:
+            title: instead of the declared one, for example with the name of the item at hand.
+            number: 2 and more show a further step, `name-2`, after the declared ones; without a number, the
+                declared step is entered again, as its next attempt.
+
         Raises:
-            ApplicationError: `pipeline_bug` when the contract does not declare the step.
+            ApplicationError: `pipeline_bug` when the contract does not declare the step, or the number is
+                below 1.
         """
         if name not in self._steps:
             raise pipeline_bug(
                 f"pipeline {self.spec.name} declares no step {name!r}; "
                 f"its steps are: {', '.join(self._steps)}"
             )
-        return StepScope(self.state, self._steps[name])
+        if number < 1:
+            raise pipeline_bug(f"step {name!r} has number {number}; numbers begin at 1")
+        shown = Step(name if number == 1 else f"{name}-{number}", title or self._steps[name].title)
+        return StepScope(self.state, shown)
 
     async def call(self, spec: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Out:
         """Run another pipeline as a child of this run, and return its result.

@@ -1,7 +1,6 @@
 """A step of a run: a scope that records its start and end and calls activities on its behalf."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
@@ -18,6 +17,7 @@ from signalbox_core.pipeline.contract.spec import Step
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call
 from signalbox_core.pipeline.workflow.receipts import approve_call
 from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.pipeline.workflow.waits import all_or_first_error, through_rate_limits
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -170,9 +170,8 @@ class StepScope:
                 with `not_what_was_approved` unless the argument is a value that was approved and each object
                 that the activity reads is a file that was shown, unchanged.
         """
-        await self._state.hold_for_cancel()
         approval = approve_call(self._state.spec, approved, arg) if approved is not None else None
-        return await self._start(activity, arg, options, approval=approval)
+        return await self._run(activity, arg, options, approval=approval)
 
     @overload
     async def map(
@@ -227,13 +226,21 @@ class StepScope:
         async def process_remaining() -> None:
             nonlocal done
             for index, item in remaining:
-                await self._state.hold_for_cancel()
-                results[index] = await self._start(activity, item, options, index=index, total=len(items))
+                results[index] = await self._run(activity, item, options, index=index, total=len(items))
                 done += 1
                 self.progress(done, len(items))
 
         await all_or_first_error([process_remaining() for _ in range(min(max(parallel, 1), len(items)))])
         return results
+
+    async def _run(self, activity: Callable[..., Any], arg: Any, options: CallOptions, **item: Any) -> Any:
+        async def run_once() -> Any:
+            await self._state.hold_for_cancel()
+            return await self._start(activity, arg, options, **item)
+
+        if options.local:
+            return await run_once()
+        return await through_rate_limits(run_once, options.rate_limit_wait)
 
     def _start(
         self,
@@ -275,18 +282,3 @@ class StepScope:
             )
         finally:
             current_call.reset(token)
-
-
-async def all_or_first_error(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all jobs; on the first error cancel the others and raise it.
-
-    A TaskGroup would raise the error wrapped in an exception group.
-    """
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        await asyncio.gather(*tasks)
-    except (Exception, asyncio.CancelledError):
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

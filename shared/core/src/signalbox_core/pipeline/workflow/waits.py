@@ -1,14 +1,20 @@
 """Waiting inside a workflow: waits with a timeout, shielded work, and the end of a workflow task's work."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from signalbox_core.pipeline.contract.failures import rate_limit_delay
 
 T = TypeVar("T")
+
+RATE_LIMITS_WAIT: Final = "signalbox.rate-limits-wait"
+"""The patch since which a rate limit does not use up a call; older histories replay as recorded."""
 
 _WAIT_FOR_ITERATIONS: Final = 3
 """Loop iterations between a future's result and the return of Python 3.11's `asyncio.wait_for` around it."""
@@ -67,3 +73,36 @@ async def let_waits_return() -> None:
     """
     for _ in range(_WAIT_FOR_ITERATIONS):
         await asyncio.sleep(0)
+
+
+async def through_rate_limits(call: Callable[[], Awaitable[T]], max_wait: timedelta) -> T:
+    """Run a call of an activity. When its attempts end at a rate limit, wait for it and call again.
+
+    Args:
+        max_wait: of all waits together; a longer one raises the error of the call.
+    """
+    waited = timedelta()
+    while True:
+        try:
+            return await call()
+        except ActivityError as error:
+            delay = rate_limit_delay(error)
+            if delay is None or waited + delay > max_wait or not workflow.patched(RATE_LIMITS_WAIT):
+                raise
+        waited += delay
+        await workflow.sleep(delay)
+
+
+async def all_or_first_error(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all jobs; on the first error cancel the others and raise it.
+
+    A TaskGroup would raise the error wrapped in an exception group.
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    except (Exception, asyncio.CancelledError):
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

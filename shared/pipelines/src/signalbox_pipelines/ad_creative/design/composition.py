@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from signalbox_core.errors import Rejected
+from signalbox_core.formats.pictures import DAMAGED_PICTURE
 from signalbox_core.ids import derived_id
 from signalbox_pipelines.ad_creative.contract import Ad, AdPicture, SizeName
 from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
@@ -163,5 +164,5 @@ def _open_logo(body: bytes) -> Image.Image | None:
     try:
         with Image.open(io.BytesIO(body)) as image:
             return image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError):
+    except DAMAGED_PICTURE:
         return None

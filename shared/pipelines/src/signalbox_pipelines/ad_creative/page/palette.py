@@ -11,6 +11,7 @@ import tinycss2.color3
 from msgspec import Struct
 from PIL import Image
 
+from signalbox_core.formats.pictures import DAMAGED_PICTURE
 from signalbox_pipelines.ad_creative.design.colour import (
     Rgb,
     contrast,
@@ -23,6 +24,7 @@ from signalbox_pipelines.ad_creative.design.colour import (
 )
 from signalbox_pipelines.ad_creative.messages import Palette
 
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (*DAMAGED_PICTURE, Image.DecompressionBombError)
 _NEUTRAL: Final = (43, 52, 69)
 MAX_CSS_CHARS: Final = 1_000_000
 """Of all style sheets of a page together; what follows is not read."""
@@ -66,7 +68,7 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
         with Image.open(io.BytesIO(body)) as image:
             image.thumbnail((160, 160))
             pixels = image.convert("RGBA")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except _UNREADABLE:
         return []
     ink = Image.new("RGB", pixels.size, (255, 255, 255))
     ink.paste(pixels, mask=pixels.getchannel("A"))

@@ -6,8 +6,10 @@ from typing import Final
 from msgspec import Struct
 from PIL import Image, ImageFilter, ImageOps, ImageStat
 
+from signalbox_core.formats.pictures import DAMAGED_PICTURE
 from signalbox_pipelines.ad_creative.messages import BrandFacts, ImageLink
 
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (*DAMAGED_PICTURE, Image.DecompressionBombError)
 MIN_SIDE: Final = 280
 MAX_RATIO: Final = 3.2
 MAX_PIXELS: Final = 24_000_000
@@ -54,7 +56,7 @@ def open_picture(body: bytes) -> Image.Image:
                 return background
             upright.load()
             return upright.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise UnusablePictureError("the file is corrupt") from error
 
 

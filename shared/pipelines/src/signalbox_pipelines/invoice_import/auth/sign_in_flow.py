@@ -36,7 +36,7 @@ FETCH_CAPTCHA: Final = CallOptions(
     timeout=timedelta(minutes=1), maximum_attempts=120, longest_retry_after=timedelta(seconds=60)
 )
 """Retries as long as the rest of the import: the session may end while the portal is unavailable."""
-SIGN_IN: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1)
+SIGN_IN: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1, rate_limit_wait=timedelta())
 _LOST_ATTEMPT_WAIT_S: Final = 3.0
 MAX_WRONG: Final = 3
 MAX_UNANSWERED: Final = 3

@@ -5,6 +5,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from signalbox_core.errors import RateLimited, SignalboxError
+from signalbox_core.redis.pacing import CallOutcome
 from signalbox_pipelines.invoice_import.portal.faults import (
     NoOriginal,
     PortalBlocked,
@@ -15,17 +16,7 @@ from signalbox_pipelines.invoice_import.portal.settings import PortalSettings
 
 LaneName = Literal["query", "export"]
 """`query`: sign-in, lists and details; `export`: originals."""
-CallOutcome = Literal["ok", "limited", "slow", "other"]
 
-SPACING_MARGIN: Final = 1.04
-"""Calls are spaced a little wider than configured, because network jitter brings them closer together."""
-MAX_SPACING_MS: Final = 15_000
-RECOVERY: Final = 0.5 ** (1 / 20)
-"""Factor on the spacing after a successful call: 20 of them halve it."""
-BREAKER_THRESHOLD: Final = 6
-"""Failed calls in a row that open the circuit breaker; after a rest a single call probes the portal."""
-BREAKER_REST_MS: Final = 30_000
-MAX_BREAKER_REST_MS: Final = 300_000
 LEASE_MARGIN_MS: Final = 5_000
 
 
@@ -42,10 +33,6 @@ class RateLane(Struct, frozen=True, kw_only=True):
     spacing_ms: int
     in_flight: int
     lease_ms: int
-
-    @property
-    def min_spacing_ms(self) -> float:
-        return self.spacing_ms * SPACING_MARGIN
 
 
 def build_lanes(settings: PortalSettings) -> "dict[LaneName, RateLane]":

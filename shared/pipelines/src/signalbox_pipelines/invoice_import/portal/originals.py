@@ -5,6 +5,7 @@ and a document type declaration is rejected, because no signed invoice has one.
 """
 
 import io
+import struct
 import zipfile
 import zlib
 from datetime import date
@@ -21,6 +22,11 @@ from signalbox_pipelines.invoice_import.portal.rows import RateAmount, rate_amou
 MEMBER: Final = "invoice.xml"
 MAX_XML_BYTES: Final = 20_000_000
 MAX_MEMBERS: Final = 50
+_ZIP_ERRORS: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError),
+    # An offset before the file, a name in no encoding, a date outside the format.
+    *(ValueError, OverflowError, struct.error),
+)
 
 
 class BadOriginal(Rejected):
@@ -64,7 +70,7 @@ def extract_xml(archive: bytes) -> bytes:
                 raise BadOriginal(f"the export contains no {MEMBER}")
             with found.open(members[0]) as member:
                 body = member.read(MAX_XML_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except _ZIP_ERRORS as error:
         raise BadOriginal(f"the export is a damaged ZIP ({type(error).__name__})") from error
     if len(body) > MAX_XML_BYTES:
         raise BadOriginal(f"the invoice has more than {MAX_XML_BYTES:,} bytes")

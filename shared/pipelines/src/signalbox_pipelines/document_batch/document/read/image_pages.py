@@ -8,6 +8,7 @@ from typing import Final
 from PIL import ExifTags, Image, ImageChops, ImageFilter, ImageOps
 
 from signalbox_core.errors import Rejected
+from signalbox_core.formats.pictures import DAMAGED_PICTURE
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
 from signalbox_pipelines.document_batch.document.read.picture_memory import BUDGET_BYTES, reading_bytes
 
@@ -78,7 +79,7 @@ class ImagePages:
                 yield image
         except _BOMBS as error:
             raise self._too_many_pixels("far too many") from error
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+        except DAMAGED_PICTURE as error:
             detail = f"{self._name} is a damaged picture; send it again, whole"
             raise Rejected(detail, field="url", code="damaged_document") from error
 

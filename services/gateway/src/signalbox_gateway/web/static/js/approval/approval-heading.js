@@ -15,7 +15,7 @@ export function heading(approval, id) {
     facts.push(what ? `${what} · ` : "", `${approval.decided_by}, `, agoTime(approval.decided_at));
   }
   const status = approval.status === "pending" ? "attention" : approval.status;
-  return div("approval-head", h("h2", { id }, approval.title), approval.about ? h("p", {}, approval.about) : null,
+  return div("approval-head", h("h2", { id }, approval.title), approval.about ? h("p", { class: "approval-about" }, approval.about) : null,
     h("p", { class: "approval-facts" }, statusSign(status).element, facts.length ? h("span", {}, facts) : null),
     votesView(approval));
 }

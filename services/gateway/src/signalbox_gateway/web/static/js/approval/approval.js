@@ -6,6 +6,7 @@ import { may } from "../data/session.js";
 import { heading } from "./approval-heading.js";
 import { decidedSummary, decidedView } from "./decided.js";
 import { OpenPanel } from "./open-panel.js";
+import { proofView } from "./proof.js";
 
 /**
  * The panels of a run's approvals. A panel is kept across events, so that input is not lost.
@@ -50,12 +51,12 @@ export class ApprovalPanels {
     if (!open?.hasDraft || open.isDecider(approval)) {
       open?.discard();
       open?.close();
-      return { element: closedPanel(approval) };
+      return { element: closedPanel(this.runId, approval) };
     }
     const isDecided = approval.status === "decided";
     const head = heading(approval, `approval-${approval.approval_id}`);
     open.supersede({ head, text: endText(approval), details: isDecided ? decidedView(approval) : null }, () => {
-      this.#put(approval, this.#panels.get(approval.approval_id), { version: `${approval.status}/${approval.digest}`, element: closedPanel(approval) });
+      this.#put(approval, this.#panels.get(approval.approval_id), { version: `${approval.status}/${approval.digest}`, element: closedPanel(this.runId, approval) });
     });
     return { element: open.element, open };
   }
@@ -104,8 +105,8 @@ function endText(approval) {
   return `${approval.decided_by} decided this at ${clock(approval.decided_at)}${what ? `: ${what}` : ""}.`;
 }
 
-function closedPanel(approval) {
+function closedPanel(runId, approval) {
   const title = `approval-${approval.approval_id}`;
   return h("section", { class: "panel approval", "aria-labelledby": title, data: { approval: approval.approval_id } },
-    h("details", {}, h("summary", {}, heading(approval, title)), decidedView(approval)));
+    h("details", {}, h("summary", {}, heading(approval, title)), decidedView(approval), proofView(runId, approval)));
 }

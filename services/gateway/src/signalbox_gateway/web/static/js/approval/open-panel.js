@@ -9,7 +9,8 @@ import { AnswerForm } from "./answer-form.js";
 import { heading } from "./approval-heading.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
-import { votesView } from "./votes.js";
+import { raiseObjection } from "./objection.js";
+import { policyText, votesView } from "./votes.js";
 
 const SAVE_MS = 200;
 const RECORDED = "Decision recorded. The run continues as soon as a worker is available.";
@@ -22,7 +23,10 @@ export class OpenPanel {
   #timer = 0;
   #isOpen = true;
 
-  /** decided({accepted}): the gateway has accepted this decision, or refused it because there is one already. */
+  /**
+   * decided({accepted, isOpen}): the gateway has accepted this decision, or refused it because there is one already.
+   * isOpen: it is a vote, and further ones are needed.
+   */
   constructor(runId, approval, { decided }) {
     Object.assign(this, { runId, approval, decided });
     const draft = loadDraft(runId, approval);
@@ -31,6 +35,8 @@ export class OpenPanel {
     this.banner = div("approval-banner");
     this.problem = div("approval-problem");
     this.deadline = new Deadline(approval);
+    this.object = h("button", { type: "button", class: "button danger-quiet", onclick: () => this.#object() }, "Object");
+    this.object.hidden = !may("approver") || !policyText(approval.policy);
     this.send = h("button", { type: "submit", class: "button primary" }, this.body.sendLabel);
     const allowed = may("approver");
     this.send.disabled = !allowed;
@@ -42,7 +48,7 @@ export class OpenPanel {
     this.form = h("form", { novalidate: true, onsubmit: submit, onkeydown: (event) => this.#onKey(event) },
       this.head, this.banner, this.body.element, this.problem,
       div("send-bar", this.body.tally, this.restored, this.deadline.element,
-        allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.send));
+        allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.object, this.send));
     for (const name of ["input", "change", "click"]) {
       this.form.addEventListener(name, (event) => this.#onInput(event));
     }
@@ -77,7 +83,7 @@ export class OpenPanel {
     this.#saveNow();
     this.#isOpen = false;
     this.deadline.close();
-    this.deadline.element.hidden = this.restored.hidden = this.send.hidden = true;
+    this.deadline.element.hidden = this.restored.hidden = this.object.hidden = this.send.hidden = true;
     if (head) this.head.replaceWith(head);
     else this.head.remove();
     replace(this.problem);
@@ -140,13 +146,25 @@ export class OpenPanel {
       // A change of this vote is a new decision.
       if (body.status === "counted") this.#decisionId = newKey();
       toast(doneText(status, body), { kind: "good" });
-      this.decided({ accepted: true });
+      this.decided({ accepted: true, isOpen: body.status === "counted" });
     } catch (problem) {
       this.#refused(problem);
     } finally {
       this.send.disabled = !may("approver");
       this.element.removeAttribute("aria-busy");
     }
+  }
+
+  async #object() {
+    try {
+      const answer = await raiseObjection(this.runId, this.approval);
+      if (!answer) return;
+      const isOpen = answer.body.status === "counted";
+      if (answer.status === 202) toast(RECORDED);
+      else toast(isOpen ? "Objection counted." : "Objection counted; it has ended the question.");
+      this.discard();
+      this.decided({ accepted: true, isOpen });
+    } catch (problem) { this.#refused(problem); }
   }
 
   #refused(problem) {

@@ -1,6 +1,11 @@
-// The policy of an approval and the votes so far, as text.
-import { div, h } from "../ui/dom.js";
+// The policy of an approval, the votes so far, and what is still needed, in words.
+import { session } from "../data/session.js";
+import { div, h, span } from "../ui/dom.js";
+import { humane } from "../ui/format.js";
 import { agoTime } from "../ui/ticker.js";
+import { decidedSummary } from "./decided.js";
+
+const MAX_MEMBERS = 3;
 
 const who = (subject) => subject.name ?? subject.subject;
 const places = ({ needed, group }) => `${needed} of ${group ?? "any group"}`;
@@ -18,27 +23,40 @@ export function policyText(policy) {
   return rules.filter(Boolean).join("; ");
 }
 
-/** "1 of 2 of marketing; 1 of legal still needed": how far the newest answer has come. */
-export function progressText(quorum) {
-  return quorum.map(({ needed, counted, group }) => {
+/** "1 of 2 of marketing; 1 of legal still needed": how far an answer has come. */
+function progressText(quorum) {
+  return quorum.map(({ needed, counted = 0, group }) => {
     const of = group ? ` of ${group}` : "";
     return counted ? `${counted} of ${needed}${of}` : `${needed}${of} still needed`;
   }).join("; ");
 }
 
-/** The policy, who has voted, and what is still needed; empty without a policy and votes. */
+/** What an answer says, shortly: "1 approved", or its first members. */
+export function answerText(answer) {
+  if (answer === null || typeof answer !== "object") return String(answer ?? "");
+  const members = Object.entries(answer).filter(([, value]) => value !== null && typeof value !== "object");
+  return decidedSummary({ answer }) || members.slice(0, MAX_MEMBERS).map(([name, value]) => `${humane(name)}: ${value}`).join(", ");
+}
+
+/** The policy, who has voted, and what is still needed; empty for the default policy. */
 export function votesView(approval) {
-  const votes = approval.votes ?? [];
   const rule = policyText(approval.policy);
-  const progress = votes.at(-1)?.quorum ?? [];
-  const isOpen = approval.status === "pending";
+  const votes = rule ? approval.votes ?? [] : [];
   return div("votes",
     rule ? h("p", { class: "hint" }, `${rule[0].toUpperCase()}${rule.slice(1)}.`) : null,
-    isOpen && progress.length ? h("p", {}, `Votes so far: ${progressText(progress)}.`) : null,
-    votes.length ? h("ul", { class: "decisions" }, votes.map(voteLine)) : null);
+    votes.length ? h("ul", { class: "vote-list", "aria-label": "Votes" }, votes.map(voteLine)) : null,
+    rule && approval.status === "pending" ? h("p", { class: "votes-needed" }, needText(approval)) : null);
+}
+
+function needText({ policy, votes = [] }) {
+  const newest = votes.findLast((vote) => vote.quorum?.length);
+  const start = newest ? "The newest answer has" : "No answer has votes yet:";
+  return `${start} ${progressText(newest?.quorum ?? policy.quorum ?? [])}.`;
 }
 
 function voteLine(vote) {
-  const what = vote.objection ? `objected: ${vote.note}` : "answered";
-  return h("li", { class: "decision" }, h("span", {}, `${who(vote.voted_by)} ${what}, `), agoTime(vote.voted_at));
+  const text = answerText(vote.answer);
+  const what = vote.objection ? ["objected: ", vote.note] : ["answered", text ? ` “${text}”` : "", vote.group ? ` for ${vote.group}` : ""];
+  const isOwn = vote.voted_by.subject === session()?.subject;
+  return h("li", { class: "vote", data: vote.objection ? { objection: "" } : {} }, h("strong", {}, who(vote.voted_by)), isOwn ? " (you)" : "", " ", what, span("hint", " · ", agoTime(vote.voted_at)));
 }

@@ -81,6 +81,8 @@ export const api = {
   approvals: (options) => get("/v1/approvals?status=pending", options),
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
+  object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),
+  receipt: (path) => get(path),
   health: () => get("/readyz"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
   decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
@@ -88,6 +90,7 @@ export const api = {
   retry: (runId, body, key) => call("POST", `/v1/runs/${id(runId)}/retry`, { body, headers: { "Idempotency-Key": key } }),
 };
 
+export const receiptPath = (runId, approvalId) => `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/receipt`;
 /** The path of an artifact's bytes, always on this gateway. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
 export const artifactAddress = (runId, name) => addressOf(artifactPath(runId, name));

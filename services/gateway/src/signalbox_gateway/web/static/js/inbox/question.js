@@ -16,7 +16,10 @@ export class Question {
   constructor({ run_id: runId, approval_id: approvalId }, { decided, back }) {
     Object.assign(this, { runId, approvalId });
     this.panels = new ApprovalPanels(runId, {
-      decided: ({ accepted }) => { if (accepted) decided(); else this.reload(); },
+      decided: ({ accepted, isOpen }) => {
+        if (!accepted || isOpen) this.reload();
+        if (accepted) decided();
+      },
     });
     this.about = div("triage-about", h("a", { class: "back", href: back }, "Inbox"));
     this.rounds = new RoundChanges();

@@ -17,9 +17,9 @@ export function leaveRoute() {
 }
 
 /** Asks for confirmation. Resolves with {reason} when confirmed, otherwise with null. `name` is its address. */
-export function confirm({ name, title, text, action, danger = false, reasonLabel = null }) {
+export function confirm({ name, title, text, action, danger = false, reasonLabel = null, reasonRequired = false }) {
   const heading = uniqueId("dialog");
-  const reason = reasonLabel ? h("textarea", { id: `${heading}-reason`, rows: 3, maxlength: 500 }) : null;
+  const reason = reasonLabel ? h("textarea", { id: `${heading}-reason`, rows: 3, maxlength: 500, required: reasonRequired }) : null;
   const dialog = h(
     "dialog", { class: "dialog", "aria-labelledby": heading },
     h("form", { method: "dialog" },
@@ -27,7 +27,7 @@ export function confirm({ name, title, text, action, danger = false, reasonLabel
       h("p", {}, text),
       reason ? div("field", h("label", { for: reason.id }, reasonLabel), reason) : null,
       div("dialog-actions",
-        h("button", { class: "button", value: "no" }, "Go back"),
+        h("button", { class: "button", value: "no", formnovalidate: true }, "Go back"),
         h("button", { class: danger ? "button danger" : "button primary", value: "yes" }, action))),
   );
   const outcome = () => (dialog.returnValue === "yes" ? { reason: reason?.value.trim() || null } : null);

@@ -1,5 +1,5 @@
 -- A request left later than its permit was granted: measure the distance to the next one from now.
--- KEYS: pace (as in acquire.lua)
+-- KEYS: pace (as in pace_acquire.lua)
 -- ARGV: min_spacing_ms, margin
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

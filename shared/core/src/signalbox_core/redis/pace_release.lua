@@ -1,5 +1,5 @@
 -- Return a permit and adapt the pace to the outcome of the call. All times are this server's, in ms.
--- KEYS: pace, flight (as in acquire.lua)
+-- KEYS: pace, flight (as in pace_acquire.lua)
 -- ARGV: permit, outcome (ok, limited, slow, other), started_ms, min_spacing_ms, max_spacing_ms, wait_ms,
 --       breaker_threshold, rest_ms, max_rest_ms, recovery, keep_ms
 local clock = redis.call('TIME')

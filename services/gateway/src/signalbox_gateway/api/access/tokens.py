@@ -9,8 +9,8 @@ from starlette.responses import Response
 from signalbox_core.errors import Forbidden, NotFound
 from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_gateway.api.access.token_schemas import AskTicket, MintToken, TicketIssued, TokenMinted
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.token_schemas import AskTicket, MintToken, TicketIssued, TokenMinted
 from signalbox_gateway.auth.principal import Principal, earliest
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.auth.sessions import TicketStore

@@ -1,0 +1,1 @@
+"""Access without a session: scoped tokens, and decisions by link."""

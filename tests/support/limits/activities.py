@@ -1,0 +1,11 @@
+"""The work of `limits`; a test replaces it by name."""
+
+from temporalio import activity
+
+from support.limits.contract import LimitsInput
+
+
+@activity.defn(name="limits.fetch")
+async def fetch(request: LimitsInput) -> str:
+    """Return as many characters as requested. Idempotent: pure."""
+    return "x" * request.size_bytes
