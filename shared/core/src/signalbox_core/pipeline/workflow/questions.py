@@ -36,6 +36,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
 
     Attributes:
         about: what the question is about; None when the title says it.
+        proposal: the answer, or a part of it, as proposed; None without one.
     """
 
     approval: Approval[Any]
@@ -47,6 +48,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     options: object
     evidence: object
     check: AnswerCheck | None = None
+    proposal: object = None
 
 
 def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
@@ -102,6 +104,8 @@ def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data
         form["about"] = question.about
     if not question.policy.is_default:
         form["policy"] = question.policy
+    if question.proposal is not None:
+        form["proposal"] = question.proposal
     call = current_call.get()
     now, ladder = workflow.now(), approval.ladder if has_ladder else ()
     deadline_at = now + question.deadline
@@ -117,6 +121,7 @@ def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data
         deadline_at=deadline_at,
         about=question.about if question.about is not None else UNSET,
         policy=question.policy if not question.policy.is_default else UNSET,
+        proposal=_raw(question.proposal) if question.proposal is not None else UNSET,
         ladder=rungs_before(ladder, now, deadline_at),
         default_answer=default_answer_of(ladder),
     )
