@@ -80,6 +80,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "step": st.none() | step,
             "deadline_at": st.none() | st.just(BEGAN),
             "about": st.just("round 2"),
+            "proposal": st.just({"x": [2]}),
             "policy": st.sampled_from(
                 [
                     {"quorum": [{"needed": 2, "group": "legal"}, {}], "veto": ["legal"]},
@@ -97,7 +98,11 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "decided_by": st.just("Lan"),
             "answer": st.just({"x": [1]}),
         },
-        optional={"note": text},
+        optional={
+            "note": text,
+            "outcome": st.just("modified"),
+            "modified": st.just(["/x/0"]),
+        },
     ),
     "approval.voted": st.fixed_dictionaries(
         {

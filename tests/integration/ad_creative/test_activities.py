@@ -19,6 +19,7 @@ from signalbox_pipelines.ad_creative.messages import (
     MatchRequest,
     PageRequest,
 )
+from support.fakes.ad_pages import PAGES
 from support.servers.shop import Shop
 
 
@@ -49,6 +50,19 @@ async def test_a_minimal_page_gives_an_ad(shop: Shop, activities: AdActivities) 
     ad = await activities.compose_ad(await compose_request(activities, brand))
 
     assert brand.palette.sources == ("none found: neutral colours",)
+    assert [picture.size for picture in ad.pictures] == list(SIZE_NAMES)
+
+
+@pytest.mark.parametrize(("script", "path"), [("arabic", "ar/qahwa"), ("japanese", "ja/kohi")])
+async def test_a_page_in_another_script_gives_an_ad_within_the_memory_of_a_cpu_process(
+    shop: Shop, activities: AdActivities, script: str, path: str
+) -> None:
+    PAGES[script].require_fonts()
+    brand = await activities.extract_brand(PageRequest(url=shop.url(path)))
+
+    ad = await activities.compose_ad(await compose_request(activities, brand))
+
+    assert brand.language == path.partition("/")[0]
     assert [picture.size for picture in ad.pictures] == list(SIZE_NAMES)
 
 

@@ -66,6 +66,7 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
         result: AdResult = await run.result()
         await eventually(lambda: run.event_names()[-1] == "run.completed")
         names = [artifact.name for artifact in (await run.snapshot()).artifacts]
+        edited, unedited = (await run.snapshot()).approvals
 
     assert [ad.variant for ad in first] == ["variant-1", "variant-2", "variant-3"]
     assert [(ad.variant, ad.version) for ad in again] == [("variant-2", 2), ("variant-3", 2)]
@@ -79,6 +80,8 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
         for picture in ad.pictures
     )
     assert run.event_names().count("ad.approved") == 2
+    assert (edited.outcome, edited.modified) == ("modified", ("/decisions/1/headline",))
+    assert (unedited.outcome, unedited.modified) == (None, ())
     assert len(names) == len(set(names)) == 10
 
 

@@ -52,6 +52,8 @@ HOSTILE: Final = {
     "marks": "\u0315\u0300",
     "brackets": "([{",
     "cue": "total: ",
+    "escapes": '\\"',
+    "comments": "/* ",
 }
 
 

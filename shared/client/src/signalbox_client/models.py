@@ -144,6 +144,9 @@ class Approval(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     decisions: tuple[ApprovalDecision, ...] = ()
     about: str | None = None
+    proposal: msgspec.Raw = NULL
+    outcome: str | None = None
+    modified: tuple[str, ...] = ()
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()

@@ -42,6 +42,51 @@ def _differences(expected: Any, found: Any, at: str) -> Iterator[str]:
         yield at
 
 
+def edited_members(proposed: object, answer: object) -> tuple[str, ...]:
+    """Return the JSON pointers, in the answer, of the members that differ from what was proposed.
+
+    A member counts as edited if both have it and its value differs; null in the answer keeps what was
+    proposed. Objects in lists are compared with the one of the same name: the first member whose values are
+    texts that occur once in either list.
+    """
+    return tuple(_edits(_plain(proposed), _plain(answer), ""))
+
+
+def _edits(proposed: Any, answer: Any, at: str) -> Iterator[str]:
+    if answer is None:
+        return
+    if isinstance(proposed, dict) and isinstance(answer, dict):
+        for name in answer:
+            if name in proposed:
+                yield from _edits(proposed[name], answer[name], f"{at}/{pointer_part(name)}")
+    elif isinstance(proposed, list) and isinstance(answer, list):
+        yield from _item_edits(proposed, answer, at)
+    elif canonical_json(proposed) != canonical_json(answer):
+        yield at
+
+
+def _item_edits(proposed: list[Any], answer: list[Any], at: str) -> Iterator[str]:
+    name = _naming_member(proposed, answer)
+    known = {item[name]: item for item in proposed} if name is not None else dict(enumerate(proposed))
+    for index, item in enumerate(answer):
+        key = item[name] if name is not None else index
+        if key in known:
+            yield from _edits(known[key], item, f"{at}/{index}")
+        else:
+            yield f"{at}/{index}"
+
+
+def _naming_member(*lists: list[Any]) -> str | None:
+    items = [item for each in lists for item in each]
+    if not items or not all(isinstance(item, dict) for item in items):
+        return None
+    for name in items[0]:
+        columns = [[item.get(name) for item in each] for each in lists]
+        if all(all(isinstance(v, str) for v in found) and len(set(found)) == len(found) for found in columns):
+            return str(name)
+    return None
+
+
 def pointer_part(name: str) -> str:
     """Escape a member's name for a JSON pointer."""
     return name.replace("~", "~0").replace("/", "~1")

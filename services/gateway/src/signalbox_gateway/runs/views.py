@@ -74,7 +74,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     """A question and its decisions. `digest` covers the question as shown: send it with the decision.
 
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
-    question. `quorum`: how far the newest answer has come, with such a policy.
+    question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
+    proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
     """
 
     run_id: str
@@ -96,6 +97,9 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     note: str | None
     about: str | None
+    proposal: msgspec.Raw
+    outcome: str | None
+    modified: tuple[str, ...]
     policy: PolicyView
     votes: tuple[VoteState, ...]
     quorum: tuple[QuorumProgress, ...]
@@ -201,6 +205,9 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         answer=state.answer,
         note=state.note,
         about=state.about,
+        proposal=state.proposal,
+        outcome=state.outcome,
+        modified=state.modified,
         policy=policy_view(state.policy or Policy()),
         votes=state.votes,
         quorum=progress_of(state),

@@ -217,12 +217,14 @@ class _EventDetails(msgspec.Struct, frozen=True):
     name: str | None = None
     approval_id: str | None = None
     decided_by: str | None = None
+    modified: tuple[str, ...] = ()
     reason: str | None = None
     error: _EventError | None = None
 
     @property
     def decider(self) -> str | None:
-        return f"by {self.decided_by}" if self.decided_by else None
+        modified = f", modified: {', '.join(self.modified)}" if self.modified else ""
+        return f"by {self.decided_by}{modified}" if self.decided_by else None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

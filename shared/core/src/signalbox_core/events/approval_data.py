@@ -1,6 +1,7 @@
 """The data of the events of approvals; `catalogue` lists them with all others."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -18,6 +19,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         answer_schema: JSON Schema of the answer.
         digest: covers question, options, evidence and policy: exactly what the approver sees.
         about: what the question is about, if the title does not say it.
+        proposal: the answer, or a part of it, as proposed; an answer that differs is recorded as modified.
         policy: who may decide; left out when it is the default, by which any one approver decides.
     """
 
@@ -32,6 +34,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     about: str | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
+    proposal: msgspec.Raw | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):
@@ -64,7 +67,8 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
 class ApprovalDecided(Struct, frozen=True, kw_only=True):
     """The answer.
 
-    `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome.
+    `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome. `outcome` is
+    `modified` if the answer edits what was proposed; `modified` has the JSON pointers of the edited members.
     """
 
     approval_id: str
@@ -77,6 +81,8 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     group: str | UnsetType = UNSET
     policy_digest: str | UnsetType = UNSET
     votes: tuple[CountedVote, ...] | UnsetType = UNSET
+    outcome: Literal["modified"] | UnsetType = UNSET
+    modified: tuple[str, ...] | UnsetType = UNSET
 
 
 class ApprovalVetoed(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
@@ -26,6 +28,7 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         deadline_at=data.deadline_at,
         about=data.about or None,
         policy=data.policy or None,
+        proposal=_proposal(data),
     )
     others, place = snapshot.approvals, _place_of(snapshot, data.approval_id)
     if place is not None:
@@ -49,8 +52,13 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             deadline_at=data.deadline_at,
             about=data.about or None,
             policy=data.policy or None,
+            proposal=_proposal(data),
         ),
     )
+
+
+def _proposal(data: approval_data.ApprovalRequested) -> msgspec.Raw:
+    return data.proposal if not isinstance(data.proposal, UnsetType) else msgspec.Raw(b"null")
 
 
 def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -92,6 +100,8 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             answer=data.answer,
             note=data.note,
             decider=data.decider or None,
+            outcome=data.outcome or None,
+            modified=data.modified or (),
         ),
     )
 

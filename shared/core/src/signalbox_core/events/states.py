@@ -69,6 +69,8 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     Attributes:
         about: what the question is about, if the title does not say it.
         policy: None for the default, by which any one approver decides.
+        proposal: the answer as proposed; null without one.
+        outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
     """
 
@@ -92,6 +94,9 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     about: str | None = None
     policy: Policy | None = None
     votes: tuple[VoteState, ...] = ()
+    proposal: msgspec.Raw = msgspec.Raw(b"null")
+    outcome: str | None = None
+    modified: tuple[str, ...] = ()
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         apply_decisions,
         build_evidence,
         check_decisions,
+        proposed_texts,
     )
 
 FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
@@ -104,6 +105,7 @@ class AdCreativeWorkflow:
                 VARIANTS,
                 options=[item.ad for item in pending],
                 evidence=build_evidence(brand, matches, pending),
+                proposal=proposed_texts(pending) if self.checks_effects else None,
                 check=partial(
                     check_decisions, pending=pending, scripts_without_font=brand.scripts_without_font
                 ),

@@ -1,4 +1,4 @@
-"""The products of the shops, in English and Vietnamese."""
+"""The products of the shops, in English, Vietnamese, Arabic and Japanese."""
 
 from typing import Final
 
@@ -90,6 +90,46 @@ PRODUCTS: Final = (
             ("coffee-hero.jpg", "Túi cà phê Sương Mai màu xanh và hạt cà phê"),
             ("coffee-table.jpg", "Túi cà phê Sương Mai và tách cà phê nóng trên bàn"),
             ("coffee-beans.jpg", "Hạt arabica mới rang"),
+        ),
+    ),
+    Product(
+        path="ar/qahwa",
+        language="ar",
+        brand=SUONG_MAI,
+        name="قهوة ضباب الصباح 340 غ",
+        slogan="صباح هادئ من تلال دا لات",
+        description="بن أرابيكا من مصدر واحد، يحمّص كل ثلاثاء. نكهات الكراميل والبرتقال والكاكاو.",
+        price="55",
+        currency="AED",
+        price_text="55 AED",
+        rating="4.8",
+        reviews=312,
+        benefits=("يحمّص عند الطلب كل ثلاثاء", "يزرع على ارتفاع 1500 متر", "كيس قابل للتحلل"),
+        shipping="شحن مجاني للطلبات فوق 200 درهم",
+        button="أضف إلى السلة",
+        pictures=(
+            ("coffee-hero.jpg", "كيس أخضر من قهوة ضباب الصباح مع حبوب البن"),
+            ("coffee-table.jpg", "كيس القهوة وفنجان ساخن على الطاولة"),
+        ),
+    ),
+    Product(
+        path="ja/kohi",
+        language="ja",
+        brand=SUONG_MAI,
+        name="朝もやコーヒー 340g",
+        slogan="ダラットの丘から届く、ゆっくり焙煎の朝。",
+        description="シングルオリジンのアラビカ豆を毎週火曜日に少量焙煎。キャラメルとオレンジ、カカオの香り。",
+        price="2180",
+        currency="JPY",
+        price_text="¥2,180",
+        rating="4.8",
+        reviews=312,
+        benefits=("毎週火曜日に注文焙煎", "標高1,500mで栽培", "土に還る「コンポスト袋」"),
+        shipping="5,000円以上のご注文で送料無料",
+        button="カートに入れる",
+        pictures=(
+            ("coffee-hero.jpg", "朝もやコーヒーの緑の袋とコーヒー豆"),
+            ("coffee-table.jpg", "コーヒーの袋と湯気の立つカップ"),
         ),
     ),
     Product(

@@ -8,7 +8,7 @@ from typing import Final
 from signalbox_devstack.emulators.shop.catalogue import PRODUCTS, Product, ShopBrand
 
 _PAGE: Final = Template("""<!doctype html>
-<html lang="$language">
+<html lang="$language" dir="$direction">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -108,6 +108,7 @@ def _fields(product: Product) -> dict[str, object]:
     brand = product.brand
     return {
         "language": product.language,
+        "direction": "rtl" if product.language == "ar" else "ltr",
         "name": product.name,
         "brand": brand.name,
         "primary": brand.primary,

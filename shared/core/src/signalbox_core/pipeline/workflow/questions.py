@@ -30,6 +30,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
 
     Attributes:
         about: what the question is about; None when the title says it.
+        proposal: the answer, or a part of it, as proposed; None without one.
     """
 
     approval: Approval[Any]
@@ -41,6 +42,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     options: object
     evidence: object
     check: AnswerCheck | None = None
+    proposal: object = None
 
 
 def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
@@ -96,6 +98,8 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
         form["about"] = question.about
     if not question.policy.is_default:
         form["policy"] = question.policy
+    if question.proposal is not None:
+        form["proposal"] = question.proposal
     call = current_call.get()
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
@@ -109,6 +113,7 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
         deadline_at=workflow.now() + question.deadline,
         about=question.about if question.about is not None else UNSET,
         policy=question.policy if not question.policy.is_default else UNSET,
+        proposal=_raw(question.proposal) if question.proposal is not None else UNSET,
     )
 
 

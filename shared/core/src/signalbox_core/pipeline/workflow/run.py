@@ -183,6 +183,7 @@ class Run:
         subject: str | None = ...,
         deadline: timedelta | None = ...,
         policy: Policy | None = ...,
+        proposal: object = ...,
     ) -> A: ...
     @overload
     async def ask(
@@ -198,6 +199,7 @@ class Run:
         subject: str | None = ...,
         deadline: timedelta | None = ...,
         policy: Policy | None = ...,
+        proposal: object = ...,
     ) -> Any: ...
     async def ask(  # noqa: PLR0913 - each is one aspect of the question
         self,
@@ -212,6 +214,7 @@ class Run:
         subject: str | None = None,
         deadline: timedelta | None = None,
         policy: Policy | None = None,
+        proposal: object = None,
     ) -> Any:
         """Ask a person and wait for the answer.
 
@@ -229,6 +232,7 @@ class Run:
             title, deadline: replace those of the contract for this question.
             subject: what the question is about, if the title does not say it.
             policy: who may decide this question; as strict as the contract's policy or stricter.
+            proposal: the answer, or a part of it, as proposed; an answer that edits it is `modified`.
 
         Raises:
             VetoedError: a member of a veto group objected.
@@ -248,6 +252,7 @@ class Run:
             about=subject,
             deadline=open_for,
             policy=question_policy(declared, question_id, policy),
+            proposal=proposal,
         )
         asked = open_question(self.state, question, self._handlers.is_early_acceptable)
         await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))

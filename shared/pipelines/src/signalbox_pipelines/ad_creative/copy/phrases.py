@@ -176,12 +176,14 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "ja": Phrases(
         name="Japanese",
         details="詳細を見る",
-        calls=r"(?:今すぐ|いますぐ)?(?:ご?購入|ご?注文|買う|ご?予約|申し?込)|(?:ショッピング)?カートに|買い物かごに|かごに入れる"
+        calls=r"(?:今すぐ|いますぐ)?(?:ご?購入|ご?注文|買う|ご?予約|申し?込)"
+        r"|(?:ショッピング)?カートに|買い物かごに|かごに入れる"
         r"|バッグに|お?問い?合わ?せ|試す|お試し",
         rating="評価{score}（{count}件）",
         lowest="{price}から",
         shipping=r"送料|配送|お届け|返品",
-        refusals=r"売り切れ|在庫切れ|品切れ|完売|申し訳|できません|いたしかねます|対象外|含まれません|不可|クッキー"
+        refusals=r"売り切れ|在庫切れ|品切れ|完売|申し訳|できません|いたしかねます|対象外"
+        r"|含まれません|不可|クッキー"
         r"|Cookie|プライバシー|ログイン|パスワード",
         is_spaced=False,
         is_latin=False,
@@ -243,7 +245,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "zh": Phrases(
         name="Simplified Chinese",
         details="查看详情",
-        calls=r"加入购物车|放入购物车|(?:立即|马上|现在)(?:购买|抢购|下单|预订|预约|咨询)|购买|抢购|下单|预订|预约|联系|咨询|试用",
+        calls=r"加入购物车|放入购物车|(?:立即|马上|现在)(?:购买|抢购|下单|预订|预约|咨询)|购买|抢购"
+        r"|下单|预订|预约|联系|咨询|试用",
         rating="评分{score}（{count}条评价）",
         lowest="{price}起",
         shipping=r"包邮|运费|配送|送货|发货|退货|退换",
@@ -254,7 +257,8 @@ PHRASES: Final[dict[PageLanguage, Phrases]] = {
     "zh-Hant": Phrases(
         name="Traditional Chinese",
         details="查看詳情",
-        calls=r"加入購物車|放入購物車|(?:立即|馬上|現在)(?:購買|搶購|下單|預訂|預約|諮詢)|購買|搶購|下單|預訂|預約|聯絡|聯繫|諮詢|試用",
+        calls=r"加入購物車|放入購物車|(?:立即|馬上|現在)(?:購買|搶購|下單|預訂|預約|諮詢)|購買|搶購"
+        r"|下單|預訂|預約|聯絡|聯繫|諮詢|試用",
         rating="評分{score}（{count}則評價）",
         lowest="{price}起",
         shipping=r"免運|運費|配送|送貨|出貨|退貨|退換",

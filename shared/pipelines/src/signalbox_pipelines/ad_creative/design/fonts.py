@@ -27,6 +27,7 @@ Weight = Literal["Medium", "Bold", "ExtraBold"]
 DEFAULT_FOLDERS: Final = ("/usr/share/fonts", "/usr/local/share/fonts")
 BITMAP_PX: Final = 109
 """The one size of the glyphs in NotoColorEmoji."""
+IDEOGRAPH_PX: Final = 256
 _EMOJI_FILE: Final = "NotoColorEmoji.ttf"
 _STYLES: Final[dict[Weight, tuple[str, ...]]] = {
     "Medium": ("Medium", "Regular"),
@@ -55,14 +56,23 @@ class FontSelection(Struct, frozen=True, kw_only=True):
 
 
 class FontFile(Struct, frozen=True):
-    """One face of a font file; a bundled font has a name without a folder."""
+    """One face of a font file; a bundled font has a name without a folder.
+
+    `is_ideographic` fonts need no shaping; their files are so large that they are loaded in one size only.
+    """
 
     path: str
     index: int = 0
+    is_ideographic: bool = False
 
     @property
     def is_emoji(self) -> bool:
         return self.path.endswith(_EMOJI_FILE)
+
+    @property
+    def only_px(self) -> int | None:
+        """The one size in which the font is loaded; None when it is loaded in every size."""
+        return BITMAP_PX if self.is_emoji else IDEOGRAPH_PX if self.is_ideographic else None
 
 
 class UncoveredText(Struct, frozen=True, kw_only=True):
@@ -79,10 +89,20 @@ def read_font_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(folder for folder in stated.split(":") if folder) if stated else DEFAULT_FOLDERS
 
 
-@lru_cache(maxsize=512)
 def load_font(file: FontFile, pixels: int) -> ImageFont.FreeTypeFont:
-    """Load a face. Bitmap fonts have only the size `BITMAP_PX`."""
+    """Load a face, in its only size if it has one."""
+    return _load_ideographs(file) if file.is_ideographic else _load_shaped(file, pixels)
+
+
+@lru_cache(maxsize=512)
+def _load_shaped(file: FontFile, pixels: int) -> ImageFont.FreeTypeFont:
     return _load(file, pixels, None)
+
+
+@lru_cache(maxsize=2)
+def _load_ideographs(file: FontFile) -> ImageFont.FreeTypeFont:
+    """Load a face of a large file, which stays mapped; an ad needs two, medium and bold."""
+    return _load(file, IDEOGRAPH_PX, ImageFont.Layout.BASIC)
 
 
 def latin_font(weight: Weight) -> FontFile:
@@ -168,10 +188,10 @@ def _cjk_fonts(weight: Weight, fonts: FontSelection) -> Iterator[FontFile]:
     found = _index(fonts.folders)
     for style in _STYLES[weight]:
         if path := found.get(f"NotoSansCJK-{style}.ttc"):
-            yield FontFile(path, index)
+            yield FontFile(path, index, is_ideographic=True)
         for family in (f"NotoSansCJK{region.lower()}", f"NotoSans{region}"):
             if font := _find_file(f"{family}-{style}", fonts.folders):
-                yield font
+                yield FontFile(font.path, is_ideographic=True)
 
 
 @cache
@@ -204,11 +224,13 @@ def _draw_glyph(font: FontFile, character: str) -> tuple[tuple[int, int], bytes]
 @lru_cache(maxsize=64)
 def _unshaped(font: FontFile) -> ImageFont.FreeTypeFont:
     """Load a face without shaping, which would draw another glyph than that of the character."""
+    if font.is_ideographic:
+        return load_font(font, IDEOGRAPH_PX)
     return _load(font, _GLYPH_PX, ImageFont.Layout.BASIC)
 
 
 def _load(file: FontFile, pixels: int, engine: ImageFont.Layout | None) -> ImageFont.FreeTypeFont:
-    size = BITMAP_PX if file.is_emoji else pixels
+    size = file.only_px or pixels
     if "/" in file.path:
         return ImageFont.truetype(file.path, size, index=file.index, layout_engine=engine)
     body = (files("signalbox_pipelines.ad_creative") / "fonts" / file.path).read_bytes()

@@ -38,12 +38,14 @@ def _draw_letters(canvas: Image.Image, run: TextRun, at: tuple[float, float], st
     overhang = 2 + style.pixels // 3
     x, rise = math.floor(at[0]) - overhang, math.ceil(above) + 2
     size = (math.ceil(width) + 2 * overhang + 2, rise + math.ceil(below) + 2)
-    mask = Image.new("L", (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING))
+    drawn_px = run.font.only_px or style.pixels * OVERSAMPLING
+    scale = drawn_px / style.pixels
+    mask = Image.new("L", (round(size[0] * scale), round(size[1] * scale)))
     ImageDraw.Draw(mask).text(
-        ((at[0] - x) * OVERSAMPLING, rise * OVERSAMPLING),
+        ((at[0] - x) * scale, rise * scale),
         run.text,
         fill=255,
-        font=load_font(run.font, style.pixels * OVERSAMPLING),
+        font=load_font(run.font, drawn_px),
         anchor="ls",
         direction=direction_of(run),
     )

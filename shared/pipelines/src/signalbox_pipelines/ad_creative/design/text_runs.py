@@ -51,7 +51,7 @@ def split_runs(text: str, weight: Weight, fonts: FontSelection) -> tuple[TextRun
 
 def direction_of(run: TextRun) -> str | None:
     """Return the direction for Pillow; None for its default, left to right."""
-    return "rtl" if run.is_rtl and can_shape() else None
+    return "rtl" if run.is_rtl and not run.font.is_ideographic and can_shape() else None
 
 
 def can_shape() -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_pipelines.ad_creative.design.fonts import BITMAP_PX, FontSelection, Weight, load_font
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection, Weight, load_font
 from signalbox_pipelines.ad_creative.design.line_breaks import split_characters, split_phrases
 from signalbox_pipelines.ad_creative.design.text_runs import TextRun, direction_of, split_runs
 
@@ -69,7 +69,7 @@ def _measured(text: str, weight: Weight, fonts: FontSelection) -> tuple[float, f
 @lru_cache(maxsize=8192)
 def measure_run(run: TextRun) -> tuple[float, float, float]:
     """Return width, ascent and descent of a run at size 1."""
-    measured_px = BITMAP_PX if run.font.is_emoji else _MEASURING_PX * OVERSAMPLING
+    measured_px = run.font.only_px or _MEASURING_PX * OVERSAMPLING
     face, direction = load_font(run.font, measured_px), direction_of(run)
     box = face.getbbox(run.text, direction=direction, anchor="ls")
     width = face.getlength(run.text, direction=direction)

@@ -14,11 +14,12 @@ _MAX_CHARS: Final = 300_000
 _MAX_DEPTH: Final = 6
 _KINDS: Final = ("Product", "ProductGroup", "IndividualProduct", "ProductModel", "SomeProducts")
 _STRING_OR_NOISE: Final = re.compile(
-    r'(?P<string>"(?:[^"\\]|\\.)*+")'
-    r"|/\*(?:[^*]|\*(?!/))*+\*/|//[^\n]*+|<!--|-->|<!\[CDATA\[|\]\]>"
+    r'(?P<string>"(?:[^"\\]|\\.)*+"?)'
+    r"|/\*(?:[^*]|\*(?!/))*+(?:\*/)?|//[^\n]*+|<!--|-->|<!\[CDATA\[|\]\]>"
     r"|(?P<comma>,\s*+(?=[}\]]))",
     re.DOTALL,
 )
+"""Strings and comments may lack their end: a search for it from each beginning would take quadratic time."""
 Node = dict[str, object]
 
 

@@ -41,6 +41,13 @@ def build_evidence(brand: BrandFacts, matches: Matches, pending: Sequence[Render
     )
 
 
+def proposed_texts(pending: Sequence[RenderedAd]) -> dict[str, list[dict[str, str]]]:
+    """The texts as proposed, in the form of the answer; a decision with another text is a modification."""
+    copies = [rendered.copy for rendered in pending]
+    texts = ("variant", "headline", "body", "cta")
+    return {"decisions": [{name: getattr(copy, name) for name in texts} for copy in copies]}
+
+
 def check_decisions(
     answer: VariantDecisions, pending: Sequence[RenderedAd], scripts_without_font: Sequence[str] = ()
 ) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from signalbox_core.canonical_json import edited_members
 from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVetoed, ApprovalVoted
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
@@ -71,6 +72,8 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
     has_policy = bool(record.result)
     counted = record.votes or ()
     group = next((vote.group for vote in counted if vote.decision_id == decision.decision_id), None)
+    proposal = question.requested.proposal
+    edited = () if isinstance(proposal, UnsetType) else edited_members(proposal, decision.answer)
     return ApprovalDecided(
         approval_id=decision.approval_id,
         decision_id=decision.decision_id,
@@ -82,4 +85,6 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
         group=group or UNSET,
         policy_digest=question.policy.digest if has_policy else UNSET,
         votes=record.votes,
+        outcome="modified" if edited else UNSET,
+        modified=edited or UNSET,
     )

@@ -11,7 +11,8 @@ export function variantHead(option, { id = null, number = null } = {}) {
 }
 
 export function copyView(option) {
-  return div("copy",
+  // The first letter decides the direction: an Arabic or Hebrew text runs from right to left.
+  return h("div", { class: "copy", dir: "auto" },
     option.headline ? h("p", { class: "copy-headline" }, option.headline) : null,
     option.body ? h("p", { class: "copy-body" }, option.body) : null,
     option.cta ? h("p", { class: "copy-cta" }, span("visually-hidden", "Button: "), option.cta) : null);

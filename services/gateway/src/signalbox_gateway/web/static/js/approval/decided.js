@@ -16,7 +16,7 @@ export function decidedSummary(approval) {
 
 export function decidedView(approval) {
   const decisions = approval.answer?.decisions;
-  const note = approval.note ? h("p", { class: "decided-note" }, approval.note) : null;
+  const note = approval.note ? h("p", { class: "decided-note", dir: "auto" }, approval.note) : null;
   if (!Array.isArray(decisions)) return div("decided", approval.answer ? dataView(approval.answer) : null, note);
   const options = Array.isArray(approval.options) ? approval.options : [];
   return div("decided", h("ul", { class: "decisions" }, decisions.map((decision) => line(decision, options))), note);
@@ -29,5 +29,5 @@ function line(decision, options) {
   return h("li", { class: "decision" },
     span("plate", decision.variant),
     h("span", { class: "tag", data: { action: decision.action } }, WORDS[decision.action] ?? decision.action),
-    span("decision-text", detail ?? ""));
+    h("span", { class: "decision-text", dir: "auto" }, detail ?? ""));
 }

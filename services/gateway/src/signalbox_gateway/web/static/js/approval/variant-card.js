@@ -129,7 +129,7 @@ export class VariantCard {
 
 function textField({ label, value = "", hint = null, long = false, max = null }) {
   const shape = long ? { rows: 3 } : { type: "text" };
-  const control = h(long ? "textarea" : "input", { ...shape, id: uniqueId("text"), maxlength: max, value, autocomplete: "off" });
+  const control = h(long ? "textarea" : "input", { ...shape, id: uniqueId("text"), dir: "auto", maxlength: max, value, autocomplete: "off" });
   const problem = h("p", { class: "problem", id: `${control.id}-problem` });
   const note = hint ? h("p", { class: "hint", id: `${control.id}-hint` }, hint) : null;
   control.setAttribute("aria-describedby", [note?.id, problem.id].filter(Boolean).join(" "));

@@ -73,6 +73,7 @@ const CHANGES = {
     withApproval(snapshot, data.approval_id, {
       status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
+      outcome: data.outcome ?? null, modified: data.modified ?? [],
     }),
   "approval.voted": approvalVoted,
   "approval.vetoed": (snapshot, data, frame) =>
@@ -134,6 +135,7 @@ function approvalRequested(snapshot, data, frame) {
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
     about: data.about ?? null, policy: policy(data.policy), votes: [],
+    proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }

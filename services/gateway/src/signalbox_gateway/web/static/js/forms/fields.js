@@ -56,9 +56,9 @@ function textField(node, context) {
   const long = (node.maxLength ?? 0) > LONG_TEXT && node.format !== "uri" && context.name !== "url";
   const address = node.format === "uri" || context.name === "url" || context.name?.endsWith("_url");
   const control = long
-    ? h("textarea", { rows: 3 })
+    ? h("textarea", { rows: 3, dir: "auto" })
     : h("input", {
-      type: node.format === "date" ? "date" : "text", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
+      type: node.format === "date" ? "date" : "text", dir: address ? null : "auto", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
       autocomplete: "off", placeholder: node.examples?.[0],
     });
   const check = (text) => {

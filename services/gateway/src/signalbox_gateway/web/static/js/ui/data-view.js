@@ -22,12 +22,12 @@ function textView(text) {
     chip.style.setProperty("--colour", text);
     return span("colour", chip, h("code", {}, text));
   }
-  return (/^https?:\/\/\S+$/.test(text) && outsideLink(text)) || span("text", text);
+  return (/^https?:\/\/\S+$/.test(text) && outsideLink(text)) || h("span", { class: "text", dir: "auto" }, text);
 }
 
 function listView(items, depth) {
   if (items.length === 0) return span("none", "none");
   if (items.every((item) => /^#[0-9a-f]{6}$/i.test(item))) return span("colours", items.map(textView));
-  if (items.every((item) => typeof item === "string")) return h("ul", { class: "lines" }, items.map((item) => h("li", {}, item)));
+  if (items.every((item) => typeof item === "string")) return h("ul", { class: "lines" }, items.map((item) => h("li", { dir: "auto" }, item)));
   return h("ol", { class: "data-list" }, items.map((item) => h("li", {}, dataView(item, depth + 1))));
 }
