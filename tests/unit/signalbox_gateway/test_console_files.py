@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from signalbox_gateway.web import CLIENT, HEADERS, STATIC, console_routes
 from support.servers.gateway import client_of
 
-MODULES = sorted([*STATIC.rglob("*.js"), *CLIENT.glob("*.js")])
+MODULES = sorted([*STATIC.rglob("*.js"), *CLIENT.rglob("*.js")])
 SHEETS = sorted(STATIC.rglob("*.css"))
 MARKUP_FROM_STRINGS = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b"
@@ -133,6 +133,7 @@ def test_the_modules_import_each_other_without_a_circle() -> None:
         ("/console/js/main.js", "text/javascript"),
         ("/console/css/base.css", "text/css"),
         ("/client/signalbox.js", "text/javascript"),
+        ("/client/elements/index.js", "text/javascript"),
     ],
 )
 async def test_every_file_is_served_with_the_security_headers(path: str, media_type: str) -> None:

@@ -8,6 +8,8 @@ export interface Options {
   origin?: string;
   /** Only for pages whose users may see the key. Without a key, the session cookie is used. */
   apiKey?: string;
+  /** A scoped token that your backend got from `POST /v1/tokens`. */
+  token?: string;
   /**
    * Returns a stream ticket for these runs, for example from your own server. It is called again when a
    * ticket has expired, and for runs that other tabs of your page watch.
@@ -46,7 +48,7 @@ export interface Approval {
 }
 
 export interface Decided {
-  run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded";
+  run_id: string; approval_id: string; decision_id: string; status: "accepted" | "counted" | "vetoed" | "recorded";
   decided_by: string;
 }
 

@@ -23,7 +23,7 @@ export class Signalbox {
   #ticket;
   #identity;
 
-  constructor({ origin = SERVED_BY, apiKey, ticket, share = "" } = {}) {
+  constructor({ origin = SERVED_BY, token, apiKey = token, ticket, share = "" } = {}) {
     this.#origin = origin.replace(/\/$/, "");
     this.#apiKey = apiKey;
     this.#identity = `${apiKey ?? (ticket ? "ticket" : "session")} ${share}`;
@@ -83,8 +83,8 @@ export class Signalbox {
       probe: (address) => this.#probe(address),
       withCredentials: !this.#ticket,
     });
-    const toError = (error) => new SignalboxError(error);
-    const watch = new Watch(channel, runs, handlers, { ...options, toError });
+    options.toError = (error) => new SignalboxError(error);
+    const watch = new Watch(channel, runs, handlers, options);
     watch.open();
     return watch;
   }
@@ -102,8 +102,8 @@ export class Signalbox {
   async #newTicket(runs) { return (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket; }
 
   async #call(method, path, body, headers = {}) {
-    const auth = this.#apiKey ? { Authorization: `Bearer ${this.#apiKey}` } : {};
-    const json = body === undefined ? {} : { "Content-Type": "application/json" };
+    const auth = this.#apiKey && { Authorization: `Bearer ${this.#apiKey}` };
+    const json = body && { "Content-Type": "application/json" };
     const response = await request(this.#origin + path, {
       method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
       credentials: this.#apiKey ? "omit" : "include", body: body && JSON.stringify(body),

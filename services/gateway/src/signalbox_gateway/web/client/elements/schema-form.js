@@ -1,0 +1,212 @@
+// A form for the answer of an approval: texts, numbers, flags, choices and lists; anything else as JSON.
+
+import { h, setText, uniqueId } from "./dom.js";
+
+/** A schema node without references, and without null among its types. */
+function resolve(schema, root) {
+  if (schema.$ref) {
+    const { $ref, ...own } = schema;
+    const path = $ref.replace(/^#\//, "").split("/");
+    return resolve({ ...path.reduce((node, part) => node?.[part], root), ...own }, root);
+  }
+  const choices = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== "null");
+  if (choices?.length === 1) {
+    const { anyOf, oneOf, ...rest } = schema;
+    return resolve({ ...choices[0], ...rest }, root);
+  }
+  return schema;
+}
+
+const humane = (name) => name.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+const optionsOf = (node) => node.enum ?? (node.const === undefined ? null : [node.const]);
+
+/**
+ * The fields of an answer's schema.
+ *
+ * `read()` returns the answer; `check()` marks invalid fields, focuses the first, and returns whether all are
+ * valid; `show(errors)` shows `{field, detail}` of the gateway, and returns those without a field here;
+ * `draft()` and `restore(draft)` keep what was entered.
+ */
+export class SchemaForm {
+  #fields;
+
+  constructor(schema, text) {
+    const root = resolve(schema, schema);
+    const required = new Set(root.required ?? []);
+    const members = root.type === "object" && root.properties ? Object.entries(root.properties) : null;
+    this.isObject = members !== null;
+    this.#fields = members
+      ? members.map(([name, node]) => fieldOf(name, resolve(node, schema), schema, required.has(name), text))
+      : [fieldOf("answer", { ...root, properties: undefined }, schema, true, text)];
+    this.element = h("div", { class: "stack" }, this.#fields.map((field) => field.element));
+  }
+
+  read() {
+    if (!this.isObject) return this.#fields[0].read();
+    const entries = this.#fields.map((field) => [field.name, field.read()]);
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  }
+
+  check() {
+    const wrong = this.#fields.filter((field) => field.mark(field.problem()));
+    wrong[0]?.control.focus();
+    return wrong.length === 0;
+  }
+
+  show(errors) {
+    const inAnswer = (path) => path.replace(/^answer\.?/, "").split(/[.[]/)[0];
+    const rest = errors.filter((error) => {
+      const field = this.#fields.find(({ name }) => name === inAnswer(error.field ?? "") || !this.isObject);
+      field?.mark(error.detail);
+      return !field;
+    });
+    this.#fields.find((field) => field.isMarked())?.control.focus();
+    return rest;
+  }
+
+  draft() { return Object.fromEntries(this.#fields.map((field) => [field.name, field.save()])); }
+
+  restore(draft) {
+    for (const field of this.#fields) if (draft[field.name] !== undefined) field.load(draft[field.name]);
+  }
+
+  setReadOnly() {
+    for (const control of this.element.querySelectorAll("input, textarea, select")) {
+      // A disabled text could not be copied.
+      if (control.matches("select, [type=checkbox]")) control.disabled = true;
+      else control.readOnly = true;
+    }
+  }
+}
+
+function fieldOf(name, node, root, isRequired, text) {
+  const items = node.type === "array" && node.items ? resolve(node.items, root) : null;
+  if (optionsOf(node)) return choiceField(name, node, isRequired, text);
+  if (node.type === "boolean") return flagField(name, node);
+  if (items && optionsOf(items)) return checksField(name, node, optionsOf(items), text);
+  if (items?.type === "string") return linesField(name, node, isRequired, text);
+  if (node.type === "number" || node.type === "integer") return numberField(name, node, isRequired, text);
+  if (node.type === "string") return textField(name, node, isRequired, text);
+  return jsonField(name, node, isRequired, text);
+}
+
+function withProblem(field, control, problem) {
+  return Object.assign(field, {
+    control,
+    isMarked: () => problem.textContent !== "",
+    mark(message) {
+      setText(problem, message ?? "");
+      if (message) control.setAttribute("aria-invalid", "true");
+      else control.removeAttribute("aria-invalid");
+      return Boolean(message);
+    },
+  });
+}
+
+/** A field with one control: label, hint, control, problem. */
+function single(name, node, control, { isRequired, text, parse, check = () => null, hint = null }) {
+  const id = uniqueId("field");
+  const problem = h("p", { class: "problem", id: `${id}-problem` });
+  const notes = [node.description, hint].filter(Boolean).join(" · ");
+  const note = notes ? h("p", { class: "hint", id: `${id}-hint` }, notes) : null;
+  control.id = id;
+  control.setAttribute("aria-describedby", note ? `${note.id} ${problem.id}` : problem.id);
+  if (isRequired) control.setAttribute("aria-required", "true");
+  if (node.default !== undefined && node.default !== null) control.value = String(node.default);
+  const label = h("label", { for: id }, node.title ?? humane(name));
+  return withProblem({
+    name,
+    element: h("div", { class: "field" }, label, note, control, problem),
+    read: () => (control.value.trim() === "" ? undefined : parse(control.value)),
+    problem: () => (control.value.trim() === "" ? (isRequired ? text("required") : null) : check(control.value)),
+    save: () => control.value,
+    load: (value) => { control.value = value; },
+  }, control, problem);
+}
+
+function textField(name, node, isRequired, text) {
+  const isLong = (node.maxLength ?? 0) > 120;
+  const control = isLong ? h("textarea") : h("input", { type: "text", autocomplete: "off" });
+  const check = (value) => {
+    const isWrong = value.length < (node.minLength ?? 0) || value.length > (node.maxLength ?? Infinity)
+      || (node.pattern && !new RegExp(node.pattern, "u").test(value));
+    return isWrong ? text("invalid") : null;
+  };
+  return single(name, node, control, { isRequired, text, parse: (value) => value, check });
+}
+
+function numberField(name, node, isRequired, text) {
+  const [min, max] = [node.minimum ?? node.exclusiveMinimum, node.maximum ?? node.exclusiveMaximum];
+  const isWhole = node.type === "integer";
+  const control = h("input", { type: "number", step: isWhole ? "1" : "any", min, max });
+  const check = (value) => {
+    const number = Number(value);
+    const isWrong = Number.isNaN(number) || (isWhole && !Number.isInteger(number))
+      || number < (min ?? -Infinity) || number > (max ?? Infinity);
+    return isWrong ? text("invalid") : null;
+  };
+  const hint = min !== undefined && max !== undefined ? `${min}–${max}` : null;
+  return single(name, node, control, { isRequired, text, parse: Number, check, hint });
+}
+
+function choiceField(name, node, isRequired, text) {
+  const values = optionsOf(node);
+  const blank = node.default === undefined || !isRequired;
+  const first = blank ? h("option", { value: "" }, text(isRequired ? "choose" : "none")) : null;
+  const options = values.map((value) => h("option", { value: String(value) }, humane(String(value))));
+  const parse = (chosen) => values.find((value) => String(value) === chosen);
+  return single(name, node, h("select", {}, first, options), { isRequired, text, parse });
+}
+
+function linesField(name, node, isRequired, text) {
+  const parse = (value) => value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const field = single(name, { ...node, default: node.default?.join("\n") }, h("textarea"), {
+    isRequired, text, parse, hint: text("one-per-line"),
+    check: (value) => (isWithin(node, parse(value).length) ? null : text("invalid")),
+  });
+  const { read } = field;
+  return Object.assign(field, { read: () => read() ?? (isRequired ? [] : undefined) });
+}
+
+function jsonField(name, node, isRequired, text) {
+  const check = (value) => {
+    try {
+      JSON.parse(value);
+      return null;
+    } catch { return text("json"); }
+  };
+  const start = node.default === undefined ? undefined : JSON.stringify(node.default, null, 2);
+  const options = { isRequired, text, parse: JSON.parse, check, hint: text("as-json") };
+  return single(name, { ...node, default: start }, h("textarea", { spellcheck: "false" }), options);
+}
+
+function flagField(name, node) {
+  const problem = h("p", { class: "problem" });
+  const control = h("input", { type: "checkbox" });
+  control.checked = Boolean(node.default);
+  const note = node.description ? h("p", { class: "hint" }, node.description) : null;
+  const label = h("label", { class: "field flag" }, control, node.title ?? humane(name));
+  return withProblem({
+    name,
+    element: h("div", { class: "field" }, label, note, problem),
+    read: () => control.checked, problem: () => null,
+    save: () => control.checked, load: (value) => { control.checked = value; },
+  }, control, problem);
+}
+
+function checksField(name, node, values, text) {
+  const problem = h("p", { class: "problem" });
+  const chosen = new Set(node.default ?? []);
+  const boxes = values.map((value) => [value, h("input", { type: "checkbox" })]);
+  for (const [value, box] of boxes) box.checked = chosen.has(value);
+  const read = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const labels = boxes.map(([value, box]) => h("label", {}, box, humane(String(value))));
+  return withProblem({
+    name,
+    element: h("fieldset", { class: "field choices" }, h("legend", {}, node.title ?? humane(name)), labels, problem),
+    read, problem: () => (isWithin(node, read().length) ? null : text("invalid")),
+    save: read, load: (kept) => { for (const [value, box] of boxes) box.checked = kept.includes(value); },
+  }, boxes[0][1], problem);
+}
+
+const isWithin = (node, count) => count >= (node.minItems ?? 0) && count <= (node.maxItems ?? Infinity);

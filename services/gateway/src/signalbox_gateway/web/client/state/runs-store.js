@@ -1,0 +1,95 @@
+// The current state of some runs, for views: read again after each event, progress applied as it arrives.
+
+const REFRESH_MS = 100;
+const EMPTY = { runs: {}, connection: "connecting", denied: [], error: null };
+
+/** Runs as an external store: `subscribe(listener)` watches while there are listeners, `state` is immutable. */
+export class RunsStore {
+  #signalbox;
+  #runIds;
+  #listeners = new Set();
+  #watch = null;
+  #timers = new Map();
+  state = EMPTY;
+
+  constructor(signalbox, runIds) {
+    this.#signalbox = signalbox;
+    this.#runIds = [...new Set(runIds)];
+  }
+
+  /** Returns the function that ends the subscription. */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    if (!this.#watch && this.#runIds.length > 0) this.#open();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#close();
+    };
+  }
+
+  /** Reads a run again, for example after a decision. */
+  async refresh(runId) {
+    try {
+      this.#setRun(await this.#signalbox.run(runId));
+    } catch (error) {
+      this.#set({ error });
+    }
+  }
+
+  #open() {
+    this.#watch = this.#signalbox.watch(this.#runIds, {
+      snapshot: (run) => this.#setRun(run),
+      event: ({ runid }) => this.#refreshSoon(runid),
+      progress: (event) => this.#progress(event),
+      end: (runId) => this.#refreshSoon(runId),
+      denied: (runId) => this.#set({ denied: [...this.state.denied, runId] }),
+      state: (connection) => this.#set(connection === "live" ? { connection, error: null } : { connection }),
+      error: (error) => this.#set({ error }),
+    });
+  }
+
+  #close() {
+    this.#watch?.close();
+    this.#watch = null;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.state = { ...EMPTY, runs: this.state.runs };
+  }
+
+  /** Events that arrive together cause one request. */
+  #refreshSoon(runId) {
+    if (this.#timers.has(runId)) return;
+    this.#timers.set(runId, setTimeout(() => {
+      this.#timers.delete(runId);
+      this.refresh(runId);
+    }, REFRESH_MS));
+  }
+
+  #setRun(run) {
+    const known = this.state.runs[run.run_id];
+    if (known && known.epoch === run.epoch && known.sequence > run.sequence) return;
+    this.#set({ runs: { ...this.state.runs, [run.run_id]: run } });
+  }
+
+  #progress({ runid, stepid, data }) {
+    const run = this.state.runs[runid];
+    const name = stepid ?? data.step;
+    if (!run?.steps.some((step) => step.name === name && step.status === "running")) return;
+    const { percent = null, message = null } = data;
+    const steps = run.steps.map((step) => (step.name === name ? { ...step, percent, message } : step));
+    this.#set({ runs: { ...this.state.runs, [runid]: { ...run, steps } } });
+  }
+
+  #set(change) {
+    if (!this.#watch && !change.runs) return;
+    this.state = { ...this.state, ...change };
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** The questions of runs that wait for an answer, oldest first. */
+export function openApprovals(runs) {
+  return Object.values(runs)
+    .flatMap((run) => run.approvals.filter((approval) => approval.status === "pending"))
+    .sort((one, other) => (one.requested_at < other.requested_at ? -1 : 1));
+}
