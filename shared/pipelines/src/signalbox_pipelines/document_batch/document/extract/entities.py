@@ -22,7 +22,7 @@ from signalbox_pipelines.document_batch.document.extract.labelled_amounts import
 )
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
-VERSION: Final = "6"
+VERSION: Final = "7"
 """Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 
