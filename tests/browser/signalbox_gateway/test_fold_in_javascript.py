@@ -90,7 +90,13 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         },
     ),
     "approval.reminded": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
-    "approval.escalated": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.delegated": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:leads", "key:lan"])},
+        optional={"delegated_by": st.just({"subject": "key:an"})},
+    ),
+    "approval.escalated": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:heads", "key:an"])}
+    ),
     "approval.decided": st.fixed_dictionaries(
         {
             "approval_id": st.sampled_from(APPROVALS),
@@ -113,13 +119,6 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     ),
     "approval.released": st.fixed_dictionaries(
         {"approval_id": st.sampled_from(APPROVALS), "released_by": st.just({"subject": "key:an"})}
-    ),
-    "approval.delegated": st.fixed_dictionaries(
-        {
-            "approval_id": st.sampled_from(APPROVALS),
-            "delegated_by": st.just({"subject": "key:an"}),
-            "to": st.sampled_from(["key:lan", "group:legal"]),
-        }
     ),
     "approval.voted": st.fixed_dictionaries(
         {

@@ -189,7 +189,7 @@ async def test_no_entry_point_bypasses_a_rule(
 
     state = await workflow_state(temporal, run_id)
     assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
-    assert (state.claim, state.delegated_to) == (None, None)
+    assert (state.claim, state.handed_to) == (None, None)
     sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
 
 
@@ -368,5 +368,5 @@ async def test_a_delegate_must_satisfy_the_policy_and_gains_no_right(as_user: As
 
     assert [item.json()["code"] for item in refused] == ["not_allowed_by_policy"] * 3
     assert [item.json()["rule"] for item in refused] == ["delegate", "people", "quorum"]
-    assert (delegated.status_code, state.delegated_to) == (200, "key:minh")
+    assert (delegated.status_code, state.handed_to) == (200, "key:minh")
     assert (vote.status_code, vote.json()["rule"]) == (403, "quorum")

@@ -72,5 +72,4 @@ def _approval_state(approval: Approval) -> ApprovalState:
         policy=policy if policy.quorum else None,
         votes=approval.votes,
         claim=approval.claim,
-        delegated_to=approval.delegated_to,
     )

@@ -77,7 +77,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
-    `claim`: who deals with it, until when. `delegated_to`: a subject, or `group:<name>`.
+    `claim`: who deals with it, until when.
     """
 
     run_id: str
@@ -98,6 +98,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None
     answer: msgspec.Raw
     note: str | None
+    handed_to: str | None
     about: str | None
     proposal: msgspec.Raw
     outcome: str | None
@@ -105,7 +106,6 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     policy: PolicyView
     votes: tuple[VoteState, ...]
     claim: ClaimState | None
-    delegated_to: str | None
     quorum: tuple[QuorumProgress, ...]
     decisions: tuple[DecisionView, ...]
     url: str
@@ -208,6 +208,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         decided_at=state.decided_at,
         answer=state.answer,
         note=state.note,
+        handed_to=state.handed_to,
         about=state.about,
         proposal=state.proposal,
         outcome=state.outcome,
@@ -215,7 +216,6 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         policy=policy_view(state.policy or Policy()),
         votes=state.votes,
         claim=state.claim,
-        delegated_to=state.delegated_to,
         quorum=progress_of(state),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",

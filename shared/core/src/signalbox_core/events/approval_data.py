@@ -10,6 +10,14 @@ from signalbox_core.events.policy import CountedVote, Policy, QuorumProgress
 from signalbox_core.subjects import Subject
 
 
+class LadderRung(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happens at a time at which nobody has decided. `to` names a group (`group:leads`) or a subject."""
+
+    kind: Literal["remind", "delegate", "escalate"]
+    at: datetime
+    to: str | None = None
+
+
 class ApprovalRequested(Struct, frozen=True, kw_only=True):
     """A question to a person.
 
@@ -21,6 +29,8 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         about: what the question is about, if the title does not say it.
         proposal: the answer, or a part of it, as proposed; an answer that differs is recorded as modified.
         policy: who may decide; left out when it is the default, by which any one approver decides.
+        ladder: the steps of an escalation ladder before the deadline; left out without one.
+        default_answer: of the ladder, with which the run goes on after the deadline.
     """
 
     approval_id: str
@@ -35,11 +45,30 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     about: str | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
     proposal: msgspec.Raw | UnsetType = UNSET
+    ladder: tuple[LadderRung, ...] | UnsetType = UNSET
+    default_answer: msgspec.Raw | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):
     approval_id: str
     deadline_at: datetime | None = None
+
+
+class ApprovalHandedOver(Struct, frozen=True, kw_only=True):
+    """The question went to somebody else: a person delegated it, or nobody had decided it.
+
+    Attributes:
+        to: a group (`group:leads`) or a subject.
+        policy: who may decide from now on; left out when that has not changed.
+        delegated_by: the person; left out when the ladder did it.
+    """
+
+    approval_id: str
+    to: str
+    deadline_at: datetime | None = None
+    policy: Policy | UnsetType = UNSET
+    delegated_by: Subject | UnsetType = UNSET
+    note: str | UnsetType = UNSET
 
 
 class ApprovalVoted(Struct, frozen=True, kw_only=True):
@@ -110,15 +139,6 @@ class ApprovalReleased(Struct, frozen=True, kw_only=True):
 
     approval_id: str
     released_by: Subject
-
-
-class ApprovalDelegated(Struct, frozen=True, kw_only=True):
-    """The subject asks another one to decide; `to` is a subject, or `group:<name>`."""
-
-    approval_id: str
-    delegated_by: Subject
-    to: str
-    note: str | None = None
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

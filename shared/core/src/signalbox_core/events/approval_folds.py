@@ -69,13 +69,6 @@ def _approval_released(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, claim=None))
 
 
-def _approval_delegated(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    data = decode_data(event, approval_data.ApprovalDelegated)
-    return _with_approval(
-        snapshot, data.approval_id, lambda state: replace(state, claim=None, delegated_to=data.to)
-    )
-
-
 def _claim_after_vote(state: ApprovalState, voter: Subject) -> ClaimState | None:
     """The claim of a question; a vote of its subject ends it."""
     is_own = state.claim is not None and state.claim.by.subject == voter.subject
@@ -161,14 +154,29 @@ def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="withdrawn"))
 
 
+def _approval_handed_over(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalHandedOver)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            handed_to=data.to,
+            policy=data.policy or state.policy,
+            claim=None if data.delegated_by else state.claim,
+        ),
+    )
+
+
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
     "approval.claimed": _approval_claimed,
     "approval.released": _approval_released,
-    "approval.delegated": _approval_delegated,
     "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
     "approval.vetoed": _approval_vetoed,
+    "approval.delegated": _approval_handed_over,
+    "approval.escalated": _approval_handed_over,
     "approval.expired": _approval_expired,
     "approval.withdrawn": _approval_withdrawn,
 }

@@ -79,7 +79,6 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         proposal: the answer as proposed; null without one.
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
-        delegated_to: a subject, or `group:<name>`.
     """
 
     approval_id: str
@@ -103,10 +102,10 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     policy: Policy | None = None
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
-    delegated_to: str | None = None
     proposal: msgspec.Raw = msgspec.Raw(b"null")
     outcome: str | None = None
     modified: tuple[str, ...] = ()
+    handed_to: str | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

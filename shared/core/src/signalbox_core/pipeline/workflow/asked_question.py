@@ -34,6 +34,7 @@ class AskedQuestion(Struct, kw_only=True):
         veto: the objection that ended the question.
         claim: who deals with the question, until when; it may have expired.
         delegated_to: a subject, or `group:<name>`.
+        handed_policy: who may decide since the ladder has handed the question over.
     """
 
     approval: Approval[Any]
@@ -52,6 +53,7 @@ class AskedQuestion(Struct, kw_only=True):
     veto: Vote | None = None
     claim: ClaimState | None = None
     delegated_to: str | None = None
+    handed_policy: Policy | None = None
 
     @property
     def approval_id(self) -> str:
@@ -69,7 +71,7 @@ class AskedQuestion(Struct, kw_only=True):
 
     @property
     def policy(self) -> Policy:
-        return self.requested.policy or Policy()
+        return self.handed_policy or self.requested.policy or Policy()
 
     @property
     def is_voted_out(self) -> bool:

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.events.approval_data import ApprovalClaimed, ApprovalDelegated, ApprovalReleased
+from signalbox_core.events.approval_data import ApprovalClaimed, ApprovalHandedOver, ApprovalReleased
 from signalbox_core.events.states import ClaimState
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
@@ -79,8 +79,12 @@ def apply_assignment(question: AskedQuestion, assignment: Assignment, now: datet
     if assignment.action == "release":
         return "approval.released", ApprovalReleased(approval_id=approval_id, released_by=by)
     question.delegated_to = assignment.to
-    delegated = ApprovalDelegated(
-        approval_id=approval_id, delegated_by=by, to=assignment.to or "", note=assignment.note
+    delegated = ApprovalHandedOver(
+        approval_id=approval_id,
+        to=assignment.to or "",
+        deadline_at=question.deadline_at,
+        delegated_by=by,
+        note=assignment.note or UNSET,
     )
     return "approval.delegated", delegated
 

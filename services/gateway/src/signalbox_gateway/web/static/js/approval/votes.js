@@ -48,7 +48,7 @@ export function votesView(approval) {
     votes.length ? h("ul", { class: "vote-list", "aria-label": "Votes" }, votes.map(voteLine)) : null,
     rule && isOpen ? h("p", { class: "votes-needed" }, needText(approval)) : null,
     isOpen && isClaimed(approval) ? h("p", {}, `${who(approval.claim.by)} is deciding, until ${clock(approval.claim.until)}.`) : null,
-    isOpen && approval.delegated_to ? h("p", {}, `Delegated to ${approval.delegated_to}.`) : null);
+    isOpen && approval.handed_to ? h("p", {}, `Handed over to ${approval.handed_to}.`) : null);
 }
 
 /** Whether someone deals with the question; a claim has no effect after its end. */

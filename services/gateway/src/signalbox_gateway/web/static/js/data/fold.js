@@ -78,7 +78,8 @@ const CHANGES = {
   "approval.claimed": (snapshot, data) =>
     withApproval(snapshot, data.approval_id, { claim: { by: subject(data.claimed_by), until: data.until } }),
   "approval.released": (snapshot, data) => withApproval(snapshot, data.approval_id, { claim: null }),
-  "approval.delegated": (snapshot, data) => withApproval(snapshot, data.approval_id, { claim: null, delegated_to: data.to }),
+  "approval.delegated": handedOver,
+  "approval.escalated": handedOver,
   "approval.voted": approvalVoted,
   "approval.vetoed": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
@@ -133,12 +134,17 @@ function subject(data) {
   return { subject: data.subject, kind: data.kind ?? "human", name: data.name ?? null, groups: data.groups ?? [] };
 }
 
+function handedOver(snapshot, data) {
+  const changed = data.policy ? { policy: policy(data.policy) } : {};
+  return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed, ...(data.delegated_by ? { claim: null } : {}) });
+}
+
 function approvalRequested(snapshot, data, frame) {
   const approval = {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, delegated_to: null,
+    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null,
     proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
