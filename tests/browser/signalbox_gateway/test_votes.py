@@ -10,8 +10,17 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from signalbox_client import Signalbox
 from signalbox_gateway.web import STATIC
-from support.drivers.browser import SHOTS, Site
-from support.drivers.console import RUN_MS, asked, cards, expect_status, faint_texts, open_tab, start_run
+from support.drivers.browser import SHOTS, Site, WatchedPage
+from support.drivers.console import (
+    RUN_MS,
+    asked,
+    cards,
+    expect_status,
+    faint_texts,
+    faults_of,
+    open_tab,
+    start_run,
+)
 
 APPROVALS = "http://console.test/v1/runs/run-1/approvals/publish/"
 MARKETING, LEGAL = {"needed": 2, "group": "marketing"}, {"needed": 1, "group": "legal"}
@@ -189,6 +198,35 @@ def test_a_question_of_one_approver_has_no_votes_and_no_objection(modules: Page)
     expect(modules.get_by_role("button", name="Send decision")).to_be_visible()
     expect(modules.get_by_role("button", name="Object")).to_be_hidden()
     expect(modules.locator(".votes")).to_be_empty()
+
+
+@pytest.mark.timeout(180)
+def test_a_question_is_claimed_released_and_delegated_without_losing_what_is_entered(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
+    page = signed_in
+    start_run(page, site.product_page, variants=1)
+    run_id = page.locator(".crumbs code").inner_text()
+    panel = asked(page)
+    cards(panel).first.get_by_role("radio", name="Approve").check()
+    panel.get_by_role("button", name="Claim").click()
+    votes = panel.locator(".votes")
+    expect(votes).to_contain_text("Development admin is deciding, until")
+    assert faults_of(page, watched, "claimed") == []
+    page.reload()
+    panel.get_by_role("button", name="Release").click()
+    expect(votes).not_to_contain_text("is deciding")
+    expect(panel.get_by_role("button", name="Claim")).to_be_visible()
+
+    panel.get_by_role("button", name="Delegate").click()
+    dialog = page.get_by_role("dialog", name="Delegate the question")
+    dialog.get_by_label("To").fill("group:legal")
+    dialog.get_by_role("button", name="Delegate").click()
+    expect(votes).to_contain_text("Delegated to group:legal.")
+    expect(cards(panel).first.get_by_role("radio", name="Approve")).to_be_checked()
+    with Signalbox(site.origin, site.api_key) as client:
+        assert client.approval(run_id, "variants").delegated_to == "group:legal"
+        client.cancel(run_id, "test")
 
 
 def receipt_of(page: Page, path: str, site: Site) -> bytes:

@@ -7,6 +7,7 @@ import { plainPath, variantAnswer } from "../forms/schema.js";
 import { may } from "../data/session.js";
 import { AnswerForm } from "./answer-form.js";
 import { heading } from "./approval-heading.js";
+import { Assignment } from "./assignment.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
 import { raiseObjection } from "./objection.js";
@@ -35,6 +36,10 @@ export class OpenPanel {
     this.banner = div("approval-banner");
     this.problem = div("approval-problem");
     this.deadline = new Deadline(approval);
+    this.assignment = new Assignment(runId, approval.approval_id, {
+      changed: (now) => this.showVotes({ ...this.approval, ...now }),
+    });
+    this.assignment.update(approval);
     this.object = h("button", { type: "button", class: "button danger-quiet", onclick: () => this.#object() }, "Object");
     this.object.hidden = !may("approver") || !policyText(approval.policy);
     this.send = h("button", { type: "submit", class: "button primary" }, this.body.sendLabel);
@@ -48,7 +53,8 @@ export class OpenPanel {
     this.form = h("form", { novalidate: true, onsubmit: submit, onkeydown: (event) => this.#onKey(event) },
       this.head, this.banner, this.body.element, this.problem,
       div("send-bar", this.body.tally, this.restored, this.deadline.element,
-        allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.object, this.send));
+        allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."),
+        this.assignment.element, this.object, this.send));
     for (const name of ["input", "change", "click"]) {
       this.form.addEventListener(name, (event) => this.#onInput(event));
     }
@@ -58,8 +64,10 @@ export class OpenPanel {
     this.element = h("section", { class: "panel approval open", ...names }, this.form);
   }
 
-  /** Shows the votes so far; what is entered stays. */
+  /** Shows the votes so far and who deals with the question; what is entered stays. */
   showVotes(approval) {
+    this.approval = approval;
+    this.assignment.update(approval);
     this.head.querySelector(".votes")?.replaceWith(votesView(approval));
   }
 

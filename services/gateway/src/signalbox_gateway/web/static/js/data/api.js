@@ -82,6 +82,7 @@ export const api = {
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
   object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),
+  assign: (runId, approvalId, verb, body) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/${verb}`, { body }),
   receipt: (path) => get(path),
   health: () => get("/readyz"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),

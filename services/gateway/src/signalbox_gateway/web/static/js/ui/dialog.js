@@ -35,9 +35,9 @@ export function confirm({ name, title, text, action, danger = false, reasonLabel
 }
 
 /** Asks for a short text. Resolves with it, or with null. `name` is the dialog's address. */
-export function ask({ name, title, text, label, action }) {
+export function ask({ name, title, text, label, action, max = 60 }) {
   const heading = uniqueId("dialog");
-  const field = h("input", { type: "text", id: `${heading}-text`, maxlength: 60, required: true, autocomplete: "off" });
+  const field = h("input", { type: "text", id: `${heading}-text`, maxlength: max, required: true, autocomplete: "off" });
   const close = h("button", { class: "button", type: "button", onclick: () => dialog.close("") }, "Go back");
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": heading },
     h("form", { method: "dialog" },
