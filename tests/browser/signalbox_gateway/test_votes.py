@@ -222,7 +222,7 @@ def test_a_question_is_claimed_released_and_delegated_without_losing_what_is_ent
     dialog = page.get_by_role("dialog", name="Delegate the question")
     dialog.get_by_label("To").fill("group:legal")
     dialog.get_by_role("button", name="Delegate").click()
-    expect(votes).to_contain_text("Delegated to group:legal.")
+    expect(votes).to_contain_text("Handed over to group:legal.")
     expect(cards(panel).first.get_by_role("radio", name="Approve")).to_be_checked()
     with Signalbox(site.origin, site.api_key) as client:
         assert client.approval(run_id, "variants").delegated_to == "group:legal"
