@@ -90,7 +90,12 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         },
     ),
     "approval.reminded": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
-    "approval.escalated": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.delegated": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:leads", "key:lan"])}
+    ),
+    "approval.escalated": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:heads", "key:an"])}
+    ),
     "approval.decided": st.fixed_dictionaries(
         {
             "approval_id": st.sampled_from(APPROVALS),

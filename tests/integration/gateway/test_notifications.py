@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace as with_fields
-from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent
@@ -22,22 +21,17 @@ from signalbox_core.events.snapshot import Snapshot, fold
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import DispatchOutcome
 from signalbox_core.redis.client import open_redis
-from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
-from signalbox_core.topology import LIFECYCLE
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.auth.decision_links import LinkKeys, load_link_keys
-from signalbox_gateway.http.metrics import NotificationMetrics
+from signalbox_gateway.auth.decision_links import load_link_keys
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
-from signalbox_gateway.notifications.notification_links import NotificationLinks
-from signalbox_gateway.notifications.notifier import Notifier
-from signalbox_gateway.notifications.routes_file import NotificationRoutes, load_routes
+from signalbox_gateway.notifications.routes_file import NotificationRoutes
 from support.assertions.eventually import beside, eventually
+from support.drivers.notifier_bench import SECRET, NotifierBench, write_routes
 from support.fakes.events import make_event, story
-from support.servers.gateway import PIPELINES, client_of
+from support.servers.gateway import client_of
 from support.servers.notification_sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 
 RAW_NULL = msgspec.Raw(b"null")
-SECRET = base64.b64encode(b"s" * 32).decode()
 
 
 @pytest.fixture
@@ -71,97 +65,9 @@ def routes(
     return write_routes(tmp_path, mailbox, hooks, tenant)
 
 
-def write_routes(
-    folder: Path,
-    mailbox: MailSink,
-    hooks: WebhookSink,
-    tenant: str,
-    *,
-    is_allowed: bool = True,
-    links: bool = False,
-) -> FollowedFile[NotificationRoutes]:
-    origin = f"http://127.0.0.1:{hooks.port}"
-    (folder / "slack").write_text(f"{origin}/slack/T0-secret")
-    (folder / "teams").write_text(f"{origin}/teams/T1-secret")
-    (folder / "secret").write_text(f"whsec_{SECRET}")
-    destinations = {
-        "lan": {"kind": "mail", "to": "lan@acme.test", "links": links, "groups": ["legal"]},
-        "chat": {"kind": "slack", "url_file": "slack"},
-        "team": {"kind": "teams", "url_file": "teams"},
-        "crm": {"kind": "webhook", "url": f"{origin}/crm", "secret_file": "secret"},
-    }
-    routes = [
-        {"to": list(destinations)},
-        {"to": ["crm"], "events": ["approval.decided"]},
-    ]
-    content = {
-        "mail": {
-            "host": "127.0.0.1",
-            "port": mailbox.port,
-            "security": "none",
-            "sender": "Signalbox <signalbox@example.com>",
-        },
-        "allow": [f"127.0.0.1:{hooks.port}"] if is_allowed else [],
-        "tenants": {tenant: {"destinations": destinations, "routes": routes}},
-    }
-    path = folder / "notifications.json"
-    path.write_text(json.dumps(content))
-    return FollowedFile(path, load_routes, content="notification routes")
-
-
-class Bench:
-    """A publisher, and notifiers whose deliveries can be counted."""
-
-    def __init__(self, redis: Redis, routes: FollowedFile[NotificationRoutes], tenant: str) -> None:
-        self.publisher = FakePublisher()
-        self.tenant = tenant
-        self.snapshot: Snapshot | None = None
-        self.records = DeliveryRecords(redis)
-        self.registry = CollectorRegistry()
-        self.link_keys: FollowedFile[LinkKeys] | None = None
-        self._routes = routes
-        self._metrics = NotificationMetrics(self.registry)
-
-    def notifier(self) -> tuple[Notifier, FakeSubscriber]:
-        async def read_snapshot(tenant: str, _run_id: str) -> Snapshot | None:
-            assert tenant == self.tenant
-            return self.snapshot
-
-        source = FakeSubscriber(self.publisher, LIFECYCLE)
-        return (
-            Notifier(
-                source,
-                self._routes,
-                self.records,
-                read_snapshot,
-                self._metrics,
-                NotificationLinks("https://signalbox.test", PIPELINES, self.link_keys),
-            ),
-            source,
-        )
-
-    async def publish(self, event: CloudEvent) -> None:
-        await self.publisher.publish(LIFECYCLE, event, ordering_key=event.runid)
-
-    def count(self, kind: str, result: str) -> float:
-        labels = {"kind": kind, "result": result}
-        return self.registry.get_sample_value("signalbox_gateway_notifications_total", labels) or 0.0
-
-    async def deliver(self, *, ends_after: int = 1) -> list[DispatchOutcome]:
-        """Run one notifier until it has acknowledged that many events."""
-        notifier, source = self.notifier()
-
-        def is_done() -> bool:
-            return sum(outcome.is_final for outcome in source.outcomes) >= ends_after
-
-        async with beside(notifier.run()):
-            await eventually(is_done, within_s=60)
-        return source.outcomes
-
-
 @pytest.fixture
-def bench(redis: Redis, routes: FollowedFile[NotificationRoutes], tenant: str) -> Bench:
-    return Bench(redis, routes, tenant)
+def bench(redis: Redis, routes: FollowedFile[NotificationRoutes], tenant: str) -> NotifierBench:
+    return NotifierBench(redis, routes, tenant)
 
 
 def requested(tenant: str) -> CloudEvent:
@@ -177,7 +83,7 @@ def plain_text(mail: EmailMessage) -> str:
 
 
 async def test_a_question_reaches_mailbox_chats_and_a_signed_webhook(
-    bench: Bench, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     event = requested(tenant)
     await bench.publish(event)
@@ -199,7 +105,7 @@ async def test_a_question_reaches_mailbox_chats_and_a_signed_webhook(
 
 
 async def test_redeliveries_restarts_and_two_gateways_notify_once(
-    bench: Bench, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     event = requested(tenant)
     for _ in range(5):
@@ -222,7 +128,7 @@ async def test_redeliveries_restarts_and_two_gateways_notify_once(
 
 
 async def test_a_mail_has_the_link_of_its_recipient_where_the_contract_permits_links(
-    bench: Bench, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     write_routes(tmp_path, mailbox, hooks, tenant, links=True)
     path = tmp_path / "link-keys"
@@ -245,7 +151,7 @@ async def test_a_mail_has_the_link_of_its_recipient_where_the_contract_permits_l
 
 
 async def test_a_failing_destination_is_retried_and_the_others_are_notified_once(
-    bench: Bench, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     mailbox.answers.extend(["451 try later", "451 try later"])
     await bench.publish(requested(tenant))
@@ -257,7 +163,9 @@ async def test_a_failing_destination_is_retried_and_the_others_are_notified_once
     assert (await bench.records.states(tenant))["lan"].status == "ok"
 
 
-async def test_retry_after_delays_the_next_attempt(bench: Bench, hooks: WebhookSink, tenant: str) -> None:
+async def test_retry_after_delays_the_next_attempt(
+    bench: NotifierBench, hooks: WebhookSink, tenant: str
+) -> None:
     hooks.answers.extend([(429, {"retry-after": "1"})] * 3)
     await bench.publish(requested(tenant))
     outcomes = await bench.deliver()
@@ -270,7 +178,7 @@ async def test_retry_after_delays_the_next_attempt(bench: Bench, hooks: WebhookS
 
 @pytest.mark.parametrize("status", [301, 400, 404, 410])
 async def test_what_cannot_succeed_is_given_up_and_shown(
-    bench: Bench, hooks: WebhookSink, tenant: str, status: int, caplog: pytest.LogCaptureFixture
+    bench: NotifierBench, hooks: WebhookSink, tenant: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks.answers.extend([(status, {"location": "http://127.0.0.1/"})] * 3)
     await bench.publish(requested(tenant))
@@ -299,7 +207,7 @@ async def test_what_cannot_succeed_is_given_up_and_shown(
 
 
 async def test_a_delivery_that_fails_for_a_day_is_given_up(
-    bench: Bench, mailbox: MailSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, tenant: str
 ) -> None:
     mailbox.answers.append("451 try later")
     await bench.publish(with_fields(requested(tenant), time=datetime.now(UTC) - timedelta(hours=25)))
@@ -309,7 +217,7 @@ async def test_a_delivery_that_fails_for_a_day_is_given_up(
 
 
 async def test_a_recipient_that_the_server_refuses_is_given_up(
-    bench: Bench, mailbox: MailSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, tenant: str
 ) -> None:
     mailbox.answers.append("550 no such mailbox")
     await bench.publish(requested(tenant))
@@ -322,7 +230,7 @@ async def test_a_recipient_that_the_server_refuses_is_given_up(
 async def test_a_private_address_is_refused_unless_it_is_allowed(
     redis: Redis, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
-    bench = Bench(redis, write_routes(tmp_path, mailbox, hooks, tenant, is_allowed=False), tenant)
+    bench = NotifierBench(redis, write_routes(tmp_path, mailbox, hooks, tenant, is_allowed=False), tenant)
     await bench.publish(requested(tenant))
     assert await bench.deliver() == [DispatchOutcome.HANDLED]
     assert hooks.requests == []
@@ -336,7 +244,7 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(
 
 
 async def test_a_question_that_is_decided_meanwhile_is_not_notified(
-    bench: Bench, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     bench.snapshot = Snapshot(run_id="r1", tenant=tenant, pipeline="echo", title="Echo")
     for event in story("r1", tenant):
@@ -350,7 +258,7 @@ async def test_a_question_that_is_decided_meanwhile_is_not_notified(
 
 
 async def test_the_routes_are_hot_reloaded(
-    bench: Bench, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
+    bench: NotifierBench, tmp_path: Path, mailbox: MailSink, hooks: WebhookSink, tenant: str
 ) -> None:
     await bench.publish(requested(tenant))
     await bench.deliver()

@@ -10,6 +10,7 @@ from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.testing.histories import parse_history, read_history
 from signalbox_core.testing.pipeline import replay
 from support.calls.contract import PURCHASE
+from support.fakes.ladder_pipeline import SPEC as LADDER
 from support.limits.contract import SPEC as LIMITS
 from support.sample.contract import SPEC as SAMPLE
 
@@ -18,7 +19,8 @@ FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
 def known() -> Mapping[str, PipelineSpec]:
-    return {**discover(), SAMPLE.name: SAMPLE, PURCHASE.name: PURCHASE, LIMITS.name: LIMITS}
+    others = (SAMPLE, PURCHASE, LIMITS, LADDER)
+    return {**discover(), **{spec.name: spec for spec in others}}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")

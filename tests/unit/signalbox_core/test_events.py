@@ -139,4 +139,4 @@ def test_an_undeclared_step_follows_the_declared_ones() -> None:
 
 
 def test_every_event_type_has_a_fold_or_is_known_to_change_nothing() -> None:
-    assert set(CATALOGUE) - set(FOLDS) == {"approval.reminded", "approval.escalated", "event.refused"}
+    assert set(CATALOGUE) - set(FOLDS) == {"approval.reminded", "event.refused"}

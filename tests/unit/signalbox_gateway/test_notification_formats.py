@@ -10,11 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.approval_data import ApprovalDecided, ApprovalReminded
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalHandedOver, ApprovalReminded
+from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.events.snapshot import ApprovalState, Snapshot
 from signalbox_gateway.notifications.mail import mail_of
 from signalbox_gateway.notifications.notification import (
     Notification,
+    addressees_of,
     approval_of,
     is_obsolete,
     notification_of,
@@ -134,3 +136,14 @@ def test_a_notification_of_a_decided_question_asks_for_nothing() -> None:
     assert not is_obsolete(reminder, None, AT)
     assert not is_obsolete(outcome, decided, START)
     assert is_obsolete(outcome, decided, AT)
+
+
+def test_a_notification_is_for_the_policy_and_after_a_hand_over_for_its_target() -> None:
+    policy = Policy(quorum=(Quorum(1, group="legal"), Quorum(2)), people=("key:lan", "key:an", "key:binh"))
+    reminder = make_event("approval.reminded", ApprovalReminded(approval_id="ok"), sequence=9)
+    escalated = make_event("approval.escalated", ApprovalHandedOver(approval_id="ok", to="group:heads"))
+    governed = replace(STATE, policy=policy)
+    assert addressees_of(reminder, STATE) == addressees_of(reminder, None) == frozenset()
+    assert addressees_of(reminder, governed) == {"group:legal", "key:lan", "key:an", "key:binh"}
+    assert addressees_of(escalated, governed) == {"group:heads"}
+    assert addressees_of(reminder, replace(governed, handed_to="group:heads")) == {"group:heads"}

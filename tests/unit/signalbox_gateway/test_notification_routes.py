@@ -60,6 +60,16 @@ def test_an_event_goes_to_each_destination_of_its_routes_once(tmp_path: Path) ->
     ]
 
 
+def test_a_route_for_a_group_gets_what_was_handed_over_to_it(tmp_path: Path) -> None:
+    routes = load_routes(
+        write_routes(tmp_path, of_acme([{"to": ["chat"]}, {"for": "group:heads", "to": ["lan"]}]))
+    )
+    event = "approval.escalated"
+    assert sorted(routes.select("acme", event, frozenset({"group:heads"}))) == ["chat", "lan"]
+    assert sorted(routes.select("acme", event, frozenset({"group:leads"}))) == ["chat"]
+    assert sorted(routes.select("acme", event)) == ["chat"]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -80,6 +90,9 @@ def test_an_event_goes_to_each_destination_of_its_routes_once(tmp_path: Path) ->
             of_acme([{"to": ["lan"], "events": ["run.started"]}]),
             "has the event 'run.started'; possible: approval.requested, ",
             id="other event",
+        ),
+        pytest.param(
+            of_acme([{"to": ["lan"], "for": "heads"}]), "is for 'heads'; use group:<name>", id="no addressee"
         ),
         pytest.param(of_acme([{"to": []}]), r"at .*routes\[0\]\.to", id="route to nothing"),
         pytest.param(

@@ -10,17 +10,22 @@ from msgspec import Struct
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.snapshot import ApprovalState, Snapshot, fold
+from signalbox_core.pipeline.contract.ladder import GROUP_PREFIX
 
 HEADLINES: Final[Mapping[str, str]] = {
     "approval.requested": "Decision requested",
     "approval.reminded": "Reminder, decision pending",
+    "approval.delegated": "Decision delegated",
+    "approval.escalated": "Decision escalated",
     "approval.decided": "Decided",
     "approval.vetoed": "Vetoed",
     "approval.expired": "Expired without a decision",
     "approval.withdrawn": "No decision needed any more",
 }
 """The events that can be routed, and how their notifications begin."""
-PENDING: Final = frozenset({"approval.requested", "approval.reminded"})
+PENDING: Final = frozenset(
+    {"approval.requested", "approval.reminded", "approval.delegated", "approval.escalated"}
+)
 """The events that ask for a decision; their notifications are obsolete once there is an outcome."""
 
 MAX_AGE: Final = timedelta(hours=24)
@@ -36,6 +41,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         event: the short name of the event, `approval.requested`.
         run_title: the title of the pipeline.
         url: the approval or its run in the console.
+        handed_to: the group or subject to which the ladder has handed the question over.
         decide_url: decides without an account, as the one recipient; a secret.
     """
 
@@ -50,6 +56,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     url: str
     deadline_at: datetime | None = None
     decided_by: str | None = None
+    handed_to: str | None = None
     decide_url: str | None = None
 
     @property
@@ -63,6 +70,8 @@ class Notification(Struct, frozen=True, kw_only=True):
         found = [("Run", f"{self.run_title} ({self.run_id})")]
         if self.decided_by is not None:
             found.append(("Decided by", self.decided_by))
+        if self.handed_to is not None:
+            found.append(("Handed over to", self.handed_to))
         if self.deadline_at is not None and self.event in PENDING:
             found.append(("Deadline", f"{self.deadline_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"))
         return tuple(found)
@@ -75,6 +84,22 @@ class _ApprovalEvent(Struct, frozen=True, kw_only=True):
     title: str | None = None
     deadline_at: datetime | None = None
     decided_by: str | None = None
+    to: str | None = None
+
+
+def addressees_of(event: CloudEvent, state: ApprovalState | None) -> frozenset[str]:
+    """The groups and subjects that a notification is for; empty when it is for the whole tenant.
+
+    They are the target of a hand-over, else those that the policy of the question names.
+    """
+    to = msgspec.json.decode(event.data, type=_ApprovalEvent).to or (state.handed_to if state else None)
+    if to is not None:
+        return frozenset({to})
+    policy = state.policy if state is not None else None
+    if policy is None:
+        return frozenset()
+    groups = (quorum.group for quorum in policy.quorum)
+    return frozenset({*policy.people, *(f"{GROUP_PREFIX}{group}" for group in groups if group is not None)})
 
 
 def approval_of(event: CloudEvent, snapshot: Snapshot | None) -> ApprovalState | None:
@@ -123,4 +148,5 @@ def notification_of(
         url=f"{origin}/#/{place}",
         deadline_at=data.deadline_at or (state.deadline_at if state is not None else None),
         decided_by=data.decided_by,
+        handed_to=data.to or (state.handed_to if state is not None else None),
     )

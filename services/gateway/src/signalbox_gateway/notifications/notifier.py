@@ -20,6 +20,7 @@ from signalbox_gateway.notifications.notification import (
     MAX_AGE,
     PENDING,
     Notification,
+    addressees_of,
     approval_of,
     is_obsolete,
     notification_of,
@@ -72,11 +73,11 @@ class Notifier:
         """
         event = received.event
         routes = self._routes.current()
-        destinations = routes.select(event.tenantid, event.name) if event.name in HEADLINES else {}
-        if not destinations:
+        if event.name not in HEADLINES or not routes.concerns(event.tenantid, event.name):
             return
         snapshot = await self._read_snapshot(event.tenantid, event.runid)
         state = approval_of(event, snapshot)
+        destinations = routes.select(event.tenantid, event.name, addressees_of(event, state))
         if is_obsolete(event, state, datetime.now(UTC)):
             for destination in destinations.values():
                 self._metrics.count(kind_of(destination), "obsolete")

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.patterns import whole
+from signalbox_core.pipeline.contract.ladder import is_target
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.notifications.destination import ChannelContext
 from signalbox_gateway.notifications.guarded_post import GuardedPoster
@@ -22,7 +23,13 @@ from signalbox_gateway.notifications.webhook import WebhookDestination
 AnyDestination = MailDestination | SlackDestination | TeamsDestination | WebhookDestination
 """Every kind of destination; `kind` in the file selects one."""
 DestinationName = Annotated[str, Meta(pattern=whole(r"[a-z0-9][a-z0-9-]{0,59}"))]
-_DEFAULT_EVENTS: Final = ("approval.requested", "approval.reminded", "approval.expired")
+_DEFAULT_EVENTS: Final = (
+    "approval.requested",
+    "approval.reminded",
+    "approval.delegated",
+    "approval.escalated",
+    "approval.expired",
+)
 _CHECK_EVERY_S: Final = 1.0
 
 
@@ -31,11 +38,13 @@ class NotificationRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         to: names of destinations.
-        events: short names of events; by default a question, its reminder and its expiry.
+        events: short names of events; by default all but the decision and the withdrawal.
+        addressee: only notifications for this group (`group:leads`) or subject; `for` in the file.
     """
 
     to: Annotated[tuple[DestinationName, ...], Meta(min_length=1)]
     events: Annotated[tuple[str, ...], Meta(min_length=1)] = _DEFAULT_EVENTS
+    addressee: str | None = msgspec.field(name="for", default=None)
 
 
 class TenantNotifications(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,12 +76,25 @@ class NotificationRoutes(Struct, frozen=True, kw_only=True):
         found = self.tenants.get(tenant)
         return found.destinations if found is not None else {}
 
-    def select(self, tenant: str, event: str) -> Mapping[str, AnyDestination]:
+    def concerns(self, tenant: str, event: str) -> bool:
+        """Whether a route of the tenant has this event."""
+        return any(event in route.events for route in self._routes(tenant))
+
+    def select(
+        self, tenant: str, event: str, addressees: frozenset[str] = frozenset()
+    ) -> Mapping[str, AnyDestination]:
         """The destinations of an event, each once, by name."""
-        found = self.tenants.get(tenant)
-        routes = found.routes if found is not None else ()
-        names = {name for route in routes if event in route.events for name in route.to}
+        names = {
+            name
+            for route in self._routes(tenant)
+            if event in route.events and (route.addressee is None or route.addressee in addressees)
+            for name in route.to
+        }
         return {name: item for name, item in self.destinations(tenant).items() if name in names}
+
+    def _routes(self, tenant: str) -> tuple[NotificationRoute, ...]:
+        found = self.tenants.get(tenant)
+        return found.routes if found is not None else ()
 
 
 def kind_of(destination: AnyDestination) -> str:
@@ -112,6 +134,11 @@ def _check_tenant(path: Path, tenant: str, item: TenantNotifications, context: C
     for route in item.routes:
         if unknown := set(route.to) - set(item.destinations):
             raise _invalid(path, f"a route of tenant {tenant!r} names no destination: {min(unknown)!r}")
+        if route.addressee is not None and not is_target(route.addressee):
+            raise _invalid(
+                path,
+                f"a route of tenant {tenant!r} is for {route.addressee!r}; use group:<name> or a subject",
+            )
         if unknown := set(route.events) - set(HEADLINES):
             possible = ", ".join(HEADLINES)
             raise _invalid(

@@ -55,6 +55,7 @@ class _WebhookData(Struct, frozen=True, kw_only=True):
     url: str
     deadline_at: datetime | None
     decided_by: str | None
+    handed_to: str | None
 
 
 class _WebhookPayload(Struct, frozen=True, kw_only=True):
@@ -73,6 +74,7 @@ def _payload(notification: Notification) -> _WebhookPayload:
         url=notification.url,
         deadline_at=notification.deadline_at,
         decided_by=notification.decided_by,
+        handed_to=notification.handed_to,
     )
     return _WebhookPayload(type=notification.event, timestamp=notification.at, data=data)
 

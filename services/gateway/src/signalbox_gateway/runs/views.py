@@ -96,6 +96,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None
     answer: msgspec.Raw
     note: str | None
+    handed_to: str | None
     about: str | None
     proposal: msgspec.Raw
     outcome: str | None
@@ -204,6 +205,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         decided_at=state.decided_at,
         answer=state.answer,
         note=state.note,
+        handed_to=state.handed_to,
         about=state.about,
         proposal=state.proposal,
         outcome=state.outcome,

@@ -10,6 +10,14 @@ from signalbox_core.events.policy import CountedVote, Policy, QuorumProgress
 from signalbox_core.subjects import Subject
 
 
+class LadderRung(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happens at a time at which nobody has decided. `to` names a group (`group:leads`) or a subject."""
+
+    kind: Literal["remind", "delegate", "escalate"]
+    at: datetime
+    to: str | None = None
+
+
 class ApprovalRequested(Struct, frozen=True, kw_only=True):
     """A question to a person.
 
@@ -21,6 +29,8 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         about: what the question is about, if the title does not say it.
         proposal: the answer, or a part of it, as proposed; an answer that differs is recorded as modified.
         policy: who may decide; left out when it is the default, by which any one approver decides.
+        ladder: the steps of an escalation ladder before the deadline; left out without one.
+        default_answer: of the ladder, with which the run goes on after the deadline.
     """
 
     approval_id: str
@@ -35,11 +45,27 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     about: str | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
     proposal: msgspec.Raw | UnsetType = UNSET
+    ladder: tuple[LadderRung, ...] | UnsetType = UNSET
+    default_answer: msgspec.Raw | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):
     approval_id: str
     deadline_at: datetime | None = None
+
+
+class ApprovalHandedOver(Struct, frozen=True, kw_only=True):
+    """The question went to somebody else, because nobody had decided it.
+
+    Attributes:
+        to: a group (`group:leads`) or a subject.
+        policy: who may decide from now on; left out when the question has the default policy.
+    """
+
+    approval_id: str
+    to: str
+    deadline_at: datetime | None = None
+    policy: Policy | UnsetType = UNSET
 
 
 class ApprovalVoted(Struct, frozen=True, kw_only=True):

@@ -133,11 +133,22 @@ def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="withdrawn"))
 
 
+def _approval_handed_over(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalHandedOver)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(state, handed_to=data.to, policy=data.policy or state.policy),
+    )
+
+
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
     "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
     "approval.vetoed": _approval_vetoed,
+    "approval.delegated": _approval_handed_over,
+    "approval.escalated": _approval_handed_over,
     "approval.expired": _approval_expired,
     "approval.withdrawn": _approval_withdrawn,
 }

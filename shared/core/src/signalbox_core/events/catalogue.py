@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from signalbox_core.events.approval_data import (
     ApprovalDecided,
     ApprovalExpired,
+    ApprovalHandedOver,
     ApprovalReminded,
     ApprovalRequested,
     ApprovalVetoed,
@@ -214,9 +215,8 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
         EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
-        EventType(
-            "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
-        ),
+        EventType("approval.delegated", _M, ApprovalHandedOver, "The approval was delegated by its ladder."),
+        EventType("approval.escalated", _M, ApprovalHandedOver, "The approval was escalated by its ladder."),
         EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
         EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),

@@ -97,6 +97,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     proposal: msgspec.Raw = msgspec.Raw(b"null")
     outcome: str | None = None
     modified: tuple[str, ...] = ()
+    handed_to: str | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

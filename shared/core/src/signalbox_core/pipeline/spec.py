@@ -2,6 +2,7 @@
 
 from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
+from signalbox_core.pipeline.contract.ladder import Default, Delegate, Escalate, Expire, Remind
 from signalbox_core.pipeline.contract.spec import (
     Approval,
     DomainEvent,
@@ -12,10 +13,15 @@ from signalbox_core.pipeline.contract.spec import (
 
 __all__ = [
     "Approval",
+    "Default",
+    "Delegate",
     "DomainEvent",
+    "Escalate",
+    "Expire",
     "PipelineSpec",
     "Policy",
     "Quorum",
+    "Remind",
     "ShownQuestion",
     "Step",
     "json_schema",

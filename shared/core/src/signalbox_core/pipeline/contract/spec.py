@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from signalbox_core.events.policy import Policy, check_policy
 from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
+from signalbox_core.pipeline.contract.ladder import Ladder, check_ladder, deadline_of
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
         policy: who may decide; by default any one approver of the tenant.
+        ladder: what happens while nobody decides; by default one reminder at half the deadline. Its `Expire`
+            or `Default` replaces the deadline.
         links: whether people without an account may decide, by a link in a mail.
         approves: the values that effects may use after a decision, derived from the answer and the question
             as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
@@ -54,7 +57,13 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     early: bool = False
     policy: Policy = Policy()
     links: bool = False
+    ladder: Ladder = ()
     approves: ApprovedValues | None = None
+
+    @property
+    def open_for(self) -> timedelta:
+        """How long a question stays open."""
+        return deadline_of(self.ladder) or self.deadline
 
 
 class DomainEvent(Struct, frozen=True):
@@ -80,8 +89,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, a policy can never be met, a field has no JSON
-            Schema, or something other than the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a policy can never be met, a ladder has a rung that
+            is never reached, a field has no JSON Schema, or something other than the input holds a Secret.
     """
 
     name: str
@@ -108,10 +117,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
         self._check()
 
-    def _check_policies(self) -> None:
+    def _check_approvals(self) -> None:
         for item in self.approvals:
             try:
                 check_policy(item.policy)
+                check_ladder(item.ladder, item.answer, item.open_for)
             except ValueError as error:
                 raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
 
@@ -123,7 +133,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
-        self._check_policies()
+        self._check_approvals()
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},

@@ -31,6 +31,7 @@ class AskedQuestion(Struct, kw_only=True):
         replies: what the run recorded of each decision, by its id. A vote that was replaced has one too.
         record: the decision that won.
         veto: the objection that ended the question.
+        handed_policy: who may decide since the ladder has handed the question over.
     """
 
     approval: Approval[Any]
@@ -47,6 +48,7 @@ class AskedQuestion(Struct, kw_only=True):
     replies: dict[str, DecisionRecord] = {}
     record: DecisionRecord | None = None
     veto: Vote | None = None
+    handed_policy: Policy | None = None
 
     @property
     def approval_id(self) -> str:
@@ -64,7 +66,7 @@ class AskedQuestion(Struct, kw_only=True):
 
     @property
     def policy(self) -> Policy:
-        return self.requested.policy or Policy()
+        return self.handed_policy or self.requested.policy or Policy()
 
     @property
     def is_voted_out(self) -> bool:

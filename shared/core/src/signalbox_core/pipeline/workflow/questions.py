@@ -1,4 +1,4 @@
-"""Asking a person: record the question, wait for its outcome, send a reminder at half the deadline."""
+"""Asking a person: record the question, take the rungs of its ladder, wait for its outcome."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,6 +19,12 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ladder import (
+    default_answer_of,
+    recorded_rungs,
+    rungs_before,
+    take_rung,
+)
 from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
@@ -71,7 +77,7 @@ def open_question(
     Args:
         is_acceptable: judges the decision that arrived before the question; its verdict is recorded too.
     """
-    data = _requested(question)
+    data = _requested(question, has_ladder=state.follows_ladders)
     asked = AskedQuestion(
         approval=question.approval,
         check=question.check,
@@ -90,7 +96,7 @@ def open_question(
     return asked
 
 
-def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
+def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
     form: dict[str, object] = {"title": question.title, "answer_schema": schema}
@@ -101,6 +107,8 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
     if question.proposal is not None:
         form["proposal"] = question.proposal
     call = current_call.get()
+    now, ladder = workflow.now(), approval.ladder if has_ladder else ()
+    deadline_at = now + question.deadline
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
@@ -110,10 +118,12 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
         evidence=_raw(question.evidence),
         digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
-        deadline_at=workflow.now() + question.deadline,
+        deadline_at=deadline_at,
         about=question.about if question.about is not None else UNSET,
         policy=question.policy if not question.policy.is_default else UNSET,
         proposal=_raw(question.proposal) if question.proposal is not None else UNSET,
+        ladder=rungs_before(ladder, now, deadline_at),
+        default_answer=default_answer_of(ladder),
     )
 
 
@@ -129,14 +139,16 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default
 
 
 async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    if await _ended_by_votes_within(asked, (asked.deadline_at - workflow.now()) / 2):
-        return
-    state.record_event(
-        "approval.reminded",
-        approval_data.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
-    )
+    if state.follows_ladders:
+        # The rungs are those that the history has.
+        await workflow.wait_condition(lambda: not asked.awaits_record)
+    for rung in recorded_rungs(asked.requested, workflow.now()):
+        if await _ended_by_votes_within(asked, rung.at - workflow.now()):
+            return
+        take_rung(state, asked, rung)
     if await _ended_by_votes_within(asked, asked.deadline_at - workflow.now()):
         return
+    has_default = has_default or asked.requested.default_answer is not UNSET
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
     state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))

@@ -227,8 +227,8 @@ class Run:
             check: a pure rule for the decoded answer. When it raises InvalidInput, the decision is rejected
                 and the question stays open.
             approval_id: unique in the run; by default `variants`, then `variants-2`, …
-            default: the answer when the deadline passes; without one the run fails with code
-                `approval_expired`.
+            default: the answer when the deadline passes. Without one, and without a `Default` in the
+                approval's ladder, the run fails with code `approval_expired`.
             title, deadline: replace those of the contract for this question.
             subject: what the question is about, if the title does not say it.
             policy: who may decide this question; as strict as the contract's policy or stricter.
@@ -241,7 +241,8 @@ class Run:
         """
         declared = self._declared(approval)
         question_id = approval_id or self.state.approvals.next_id(declared.name)
-        open_for = deadline if deadline is not None else declared.deadline
+        open_for = declared.open_for if self.state.follows_ladders else declared.deadline
+        open_for = deadline if deadline is not None else open_for
         question = ApprovalQuestion(
             approval=declared,
             approval_id=question_id,
@@ -261,6 +262,8 @@ class Run:
             return decode_accepted(asked.record.answer, declared.answer)
         if asked.veto is not None:
             raise VetoedError(asked.approval_id, asked.veto.decision.note or "", asked.veto.voter)
+        if isinstance(default, _Unset) and asked.requested.default_answer:
+            return decode_accepted(asked.requested.default_answer, declared.answer)
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,

@@ -43,6 +43,8 @@ CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 _REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "artifact.created", "child.ended"})
 """With domain events: what reports finished work, and comes again unchanged from a task that is run again."""
+LADDERS: Final = "signalbox.ladders"
+"""The patch of runs whose contract has an escalation ladder; runs from before it keep the one reminder."""
 OFFER: Final = "signalbox_offer"
 """The extern function that passes progress to the worker process without a command or history event."""
 
@@ -61,6 +63,7 @@ class RunState:
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
         # At the start, because a patch is not reliable right after a local activity.
+        self.follows_ladders = _follows_ladders(spec)
         self.records_questions = bool(spec.approvals) and workflow.patched(RECORDED_QUESTIONS)
         self.recorder = QuestionRecorder(self.outbox, self._restore_question)
         self.clean_ups: list[CleanUp] = []
@@ -281,3 +284,9 @@ def _offer(event: CloudEvent) -> None:
     offer = workflow.extern_functions().get(OFFER)
     if offer is not None and not workflow.unsafe.is_replaying():
         offer(event)
+
+
+def _follows_ladders(spec: PipelineSpec) -> bool:
+    """Whether the run's questions follow their ladders. On replay the history decides, not live code."""
+    is_possible = any(item.ladder for item in spec.approvals) or workflow.unsafe.is_replaying()
+    return is_possible and workflow.patched(LADDERS)

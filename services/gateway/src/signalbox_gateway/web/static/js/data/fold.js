@@ -75,6 +75,8 @@ const CHANGES = {
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
       outcome: data.outcome ?? null, modified: data.modified ?? [],
     }),
+  "approval.delegated": handedOver,
+  "approval.escalated": handedOver,
   "approval.voted": approvalVoted,
   "approval.vetoed": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
@@ -129,12 +131,17 @@ function subject(data) {
   return { subject: data.subject, kind: data.kind ?? "human", name: data.name ?? null, groups: data.groups ?? [] };
 }
 
+function handedOver(snapshot, data) {
+  const changed = data.policy ? { policy: policy(data.policy) } : {};
+  return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed });
+}
+
 function approvalRequested(snapshot, data, frame) {
   const approval = {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    about: data.about ?? null, policy: policy(data.policy), votes: [],
+    about: data.about ?? null, policy: policy(data.policy), votes: [], handed_to: null,
     proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };

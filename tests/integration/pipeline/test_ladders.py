@@ -1,0 +1,189 @@
+"""Escalation ladders: each rung once, over worker restarts, whatever becomes of the contract."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.snapshot import Snapshot, fold
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.spec import PipelineSpec, Policy, Quorum
+from signalbox_core.redis.client import open_redis
+from signalbox_core.subjects import Subject
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from support.assertions.eventually import eventually
+from support.drivers.notifier_bench import NotifierBench, write_routes
+from support.fakes.ladder_pipeline import (
+    HANDED,
+    REMOVED,
+    SHORTENED,
+    SPEC,
+    LadderAnswer,
+    LadderInput,
+    LadderResult,
+)
+from support.servers.notification_sinks import mail_sink, webhook_sink
+
+RUNGS = ["approval.reminded", "approval.reminded", "approval.delegated", "approval.escalated"]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as client:
+        yield client
+
+
+async def test_a_ladder_of_two_weeks_takes_each_rung_once_over_three_worker_restarts(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
+        run = await pipeline.start(LadderInput())
+        ended = asyncio.create_task(run.result())
+        for awaited in ("approval.requested", "approval.delegated", "approval.escalated"):
+            await eventually(partial(_has_event, run, awaited), within_s=60)
+            async with pipeline.without_worker():
+                pass
+        result = await ended
+        await eventually(lambda: "run.completed" in run.event_names(), within_s=60)
+        history, events = await run.handle.fetch_history(), run.events()
+        await replay(SPEC, history)
+    of_approval = [event for event in events if event.name.startswith("approval.")]
+    assert [event.name for event in of_approval] == ["approval.requested", *RUNGS, "approval.expired"]
+    asked_at = of_approval[0].time
+    days = [round((event.time - asked_at).total_seconds() / 86_400, 2) for event in of_approval]
+    assert days == [0, 1, 3, 5, 9, 14]
+    assert result == LadderResult(published=False)
+    await notify_each_once(redis, tmp_path, events)
+
+
+def _has_event(run: RunUnderTest, name: str) -> bool:
+    return name in run.event_names()
+
+
+async def notify_each_once(redis: Redis, folder: Path, events: list[CloudEvent]) -> None:
+    """Each notification arrives once in a mailbox and at a webhook, with a new notifier for every event."""
+    tenant = f"acme-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    async with mail_sink() as mailbox, webhook_sink() as hooks:
+        bench = NotifierBench(redis, write_routes(folder, mailbox, hooks, tenant), tenant)
+        bench.snapshot = Snapshot(run_id=events[0].runid, tenant=tenant, pipeline="ladder", title="Ladder")
+        published = 0
+        for original in events:
+            # The clock was skipped; a notification is sent when its event happens.
+            event = replace(original, tenantid=tenant, time=datetime.now(UTC))
+            bench.snapshot = fold(bench.snapshot, event)
+            for _ in range(2):
+                await bench.publish(event)
+            published += 2
+            # Every notifier starts anew, and gets everything again.
+            await bench.deliver(ends_after=published)
+        expected = ["requested", "reminded", "reminded", "delegated", "escalated", "expired"]
+        crm = [json.loads(request.body) for request in hooks.requests if request.path == "/crm"]
+        assert [item["type"] for item in crm] == [f"approval.{name}" for name in expected]
+        assert [item["data"]["handed_to"] for item in crm[3:5]] == ["group:leads", "group:heads"]
+        subjects = [str(mail["Subject"]).partition(":")[0] for mail in mailbox.mails]
+        assert subjects == [
+            "Decision requested",
+            *["Reminder, decision pending"] * 2,
+            "Decision delegated",
+            "Decision escalated",
+            "Expired without a decision",
+        ]
+
+
+async def test_a_decision_ends_the_ladder(client: Client) -> None:
+    async with pipeline_under_test(SPEC, activities=[], client=client) as pipeline:
+        run = await pipeline.start(LadderInput())
+        await run.approval("publish")
+        await run.decide("publish", LadderAnswer(publish=True), by="lan")
+        assert await run.result() == LadderResult(published=True)
+        await eventually(lambda: "run.completed" in run.event_names())
+        history = await run.handle.fetch_history()
+    assert not set(RUNGS) & set(run.event_names())
+    timers = [event for event in history.events if event.HasField("timer_started_event_attributes")]
+    assert len(timers) == 1
+
+
+@pytest.mark.parametrize(
+    "edited", [pytest.param(REMOVED, id="removed"), pytest.param(SHORTENED, id="shortened")]
+)
+async def test_a_question_keeps_the_ladder_that_was_recorded_with_it(edited: PipelineSpec) -> None:
+    async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
+        run = await pipeline.start(LadderInput())
+        assert await run.result() == LadderResult(published=False)
+        history = await run.handle.fetch_history()
+    await replay(edited, history)
+
+
+async def test_a_run_without_a_ladder_replays_after_its_contract_gets_one() -> None:
+    async with pipeline_under_test(REMOVED, activities=[], skip_time=True) as pipeline:
+        run = await pipeline.start(LadderInput())
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+        await eventually(lambda: "run.failed" in run.event_names(), within_s=60)
+        history = await run.handle.fetch_history()
+    assert run.event_names().count("approval.reminded") == 1
+    await replay(SPEC, history)
+
+
+async def test_the_question_records_rungs_and_deadline(client: Client) -> None:
+    async with pipeline_under_test(SPEC, activities=[], client=client) as pipeline:
+        run = await pipeline.start(LadderInput())
+        state = await run.approval("publish")
+        await eventually(lambda: "approval.requested" in run.event_names())
+        (event,) = [event for event in run.events() if event.name == "approval.requested"]
+        await run.decide("publish", LadderAnswer(publish=True), by="lan")
+    requested = msgspec.json.decode(event.data, type=ApprovalRequested)
+    assert isinstance(requested.ladder, tuple)
+    assert [(rung.kind, rung.to) for rung in requested.ladder] == [
+        ("remind", None),
+        ("remind", None),
+        ("delegate", "group:leads"),
+        ("escalate", "group:heads"),
+    ]
+    assert state.deadline_at is not None
+    assert state.deadline_at - event.time == timedelta(days=14)
+    assert requested.default_answer == msgspec.Raw(b'{"publish":false}')
+
+
+async def test_after_a_hand_over_a_member_of_the_target_decides_alone(client: Client) -> None:
+    lead = Subject(subject="key:lead", groups=("leads",))
+    marketer = Subject(subject="key:marketer", groups=("marketing",))
+    async with pipeline_under_test(HANDED, activities=[], client=client) as pipeline:
+        run = await pipeline.start(LadderInput())
+        await eventually(partial(_has_event, run, "approval.delegated"), within_s=60)
+        digest = (await run.approval("publish")).digest
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(answer_of(marketer, digest))
+        await run.send(answer_of(lead, digest))
+        assert await run.result() == LadderResult(published=True)
+        await eventually(partial(_has_event, run, "run.completed"))
+        snapshot, history = await run.snapshot(), await run.handle.fetch_history()
+        await replay(HANDED, history)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "not_allowed_by_policy"
+    (state,) = snapshot.approvals
+    assert (state.handed_to, state.status) == ("group:leads", "decided")
+    assert state.policy == Policy(quorum=(Quorum(1, group="leads"),), veto=("legal",))
+
+
+def answer_of(subject: Subject, digest: str) -> Decision:
+    return Decision(
+        approval_id="publish",
+        decision_id=subject.subject,
+        answer=msgspec.Raw(b'{"publish":true}'),
+        decided_by=subject.subject,
+        decider=subject,
+        digest=digest,
+    )
