@@ -7,55 +7,11 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from signalbox_core.pipeline.spec import json_schema
 from signalbox_gateway.web import CLIENT
 from support.customer.contract import DiscountAnswer
+from support.customer.fake_client import APPROVAL, FAKE, RUN
 
 ORIGIN = "http://elements.test"
-APPROVAL: Mapping[str, object] = {
-    "run_id": "run-1", "approval_id": "discount", "title": "Which discount?", "status": "pending",
-    "answer_schema": json_schema(DiscountAnswer), "options": ["grant", "refuse"],
-    "evidence": {"customer": "Minh"},
-    "digest": "d-1", "requested_at": "2026-03-01T09:30:00Z", "deadline_at": None, "decision_id": None,
-    "decided_by": None,
-}  # fmt: skip
-RUN: Mapping[str, object] = {
-    "run_id": "run-1", "title": "Discount", "status": "running", "epoch": "e", "sequence": 3, "error": None,
-    "steps": [
-        {"name": "ask", "title": "Ask", "status": "running", "percent": None, "message": None},
-        {"name": "apply", "title": "Apply", "status": "pending", "percent": None, "message": None},
-    ],
-    "approvals": [APPROVAL],
-}  # fmt: skip
-# A client that answers from `state`, and watches nothing but what `push` sends.
-FAKE = """async ([run, approval]) => {
-  const { SignalboxError } = await import("/client/signalbox.js");
-  const state = { run, approval, sent: [], watches: [], refusal: null };
-  const copy = (value) => JSON.parse(JSON.stringify(value));
-  window.state = state;
-  window.fake = {
-    run: async () => copy(state.run),
-    approval: async () => copy(state.approval),
-    approvals: async () => [copy(state.approval)],
-    watch: (runs, handlers) => {
-      state.watches.push(handlers);
-      queueMicrotask(() => { handlers.state("live"); handlers.snapshot(copy(state.run)); });
-      return { close() { state.watches.splice(state.watches.indexOf(handlers), 1); } };
-    },
-    decide: async (runId, approvalId, answer, { digest, decisionId }) => {
-      state.sent.push({ answer, digest, decisionId });
-      if (state.refusal) throw new SignalboxError(state.refusal);
-      return { status: "accepted" };
-    },
-  };
-  window.push = (change) => {
-    Object.assign(state.approval, change);
-    state.run.approvals = [state.approval];
-    state.run.sequence += 1;
-    for (const handlers of [...state.watches]) handlers.event({ runid: state.run.run_id });
-  };
-  await import("/client/elements/index.js");
-}"""
 SHOW = """([name, attributes]) => {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -86,6 +42,7 @@ def page(tab: Page) -> Page:
     tab.goto(ORIGIN)
     tab.evaluate("localStorage.clear()")
     tab.evaluate(FAKE, [RUN, APPROVAL])
+    tab.evaluate("import('/client/elements/index.js')")
     return tab
 
 

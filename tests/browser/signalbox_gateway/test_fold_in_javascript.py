@@ -91,7 +91,8 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     ),
     "approval.reminded": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "approval.delegated": st.fixed_dictionaries(
-        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:leads", "key:lan"])}
+        {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:leads", "key:lan"])},
+        optional={"delegated_by": st.just({"subject": "key:an"})},
     ),
     "approval.escalated": st.fixed_dictionaries(
         {"approval_id": st.sampled_from(APPROVALS), "to": st.sampled_from(["group:heads", "key:an"])}
@@ -108,6 +109,16 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "outcome": st.just("modified"),
             "modified": st.just(["/x/0"]),
         },
+    ),
+    "approval.claimed": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "claimed_by": st.sampled_from([{"subject": "key:an", "name": "An"}, {"subject": "i#lan"}]),
+            "until": st.just(BEGAN),
+        }
+    ),
+    "approval.released": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS), "released_by": st.just({"subject": "key:an"})}
     ),
     "approval.voted": st.fixed_dictionaries(
         {

@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.catalogue import RunFailed
 from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_pipelines.ad_creative.activities import AdActivities
@@ -182,3 +183,33 @@ async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, activities:
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "stale_digest"
         await run.handle.terminate()
+
+
+async def test_two_people_decide_when_the_input_asks_for_it(shop: Shop, activities: AdActivities) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
+        request = AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250",), variants=1, two_people=True)
+        run = await pipeline.start(request, starter=Subject(subject="key:huong"))
+        asked = await run.approval("variants", within_s=60)
+        answer = decisions(VariantDecision(variant="variant-1", action="approve"))
+
+        own, first, second = (
+            Decision(
+                approval_id="variants",
+                decision_id=name,
+                answer=msgspec.Raw(msgspec.json.encode(answer)),
+                decided_by=name,
+                digest=asked.digest,
+                decider=Subject(subject=f"key:{name}"),
+            )
+            for name in ("huong", "lan", "minh")
+        )
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(own)
+        counted = await run.send(first)
+        decided = await run.send(second)
+        result: AdResult = await run.result()
+
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "not_allowed_by_policy"
+    assert (counted.result, decided.result) == ("counted", "decided")
+    assert [ad.variant for ad in result.approved] == ["variant-1"]

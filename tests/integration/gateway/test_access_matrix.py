@@ -35,6 +35,7 @@ CHANGES = {"cancel_run", "decide"}
 BODIES = {
     "decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}},
     "object": {"digest": WORD_DIGEST, "reason": "misleading"},
+    "delegate_approval": {"to": "key:lan"},
 }
 CREDENTIALS = {
     "none": {},

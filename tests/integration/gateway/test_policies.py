@@ -108,7 +108,17 @@ def vote_endpoints(app: Starlette) -> list[Endpoint]:
 BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     "decide": {"answer": {"word": "yes"}},
     "object": {"reason": "misleading"},
+    "claim_approval": {},
+    "release_approval": {},
+    "delegate_approval": {"to": "key:lan"},
 }
+BOUND: Final = {"decide", "object"}
+"""The endpoints that take the digest of the question."""
+
+
+def body_of(endpoint: Endpoint, digest: str) -> Mapping[str, object]:
+    body = BODIES[endpoint.name]
+    return {"digest": digest, **body} if endpoint.name in BOUND else body
 
 
 def path_of(endpoint: Endpoint, run_id: str) -> str:
@@ -168,9 +178,7 @@ async def test_no_entry_point_bypasses_a_rule(
     async with as_user(excluded) as caller:
         for endpoint in endpoints:
             assert endpoint.role is Role.APPROVER
-            refused = await caller.request(
-                "POST", path_of(endpoint, run_id), json={"digest": digest, **BODIES[endpoint.name]}
-            )
+            refused = await caller.request("POST", path_of(endpoint, run_id), json=body_of(endpoint, digest))
             attempts += 1
             expected = {404} if excluded == "stranger" else {403}
             assert refused.status_code in expected, (endpoint.name, refused.text)
@@ -181,6 +189,7 @@ async def test_no_entry_point_bypasses_a_rule(
 
     state = await workflow_state(temporal, run_id)
     assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
+    assert (state.claim, state.handed_to) == (None, None)
     sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
 
 
@@ -318,3 +327,46 @@ async def test_pending_votes_are_shown_to_the_next_voter(as_user: As) -> None:
 
     assert approval["status"] == "pending"
     assert approval["quorum"] == [{"needed": 2, "counted": 1, "group": None}]
+
+
+async def test_a_claim_is_shown_refused_to_others_and_ends_with_a_vote(as_user: As, temporal: Client) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    path = f"/v1/runs/{run_id}/approvals/word"
+    async with as_user("an") as an, as_user("lan") as lan:
+        nothing = await an.post(f"{path}/release")
+        claimed = await an.post(f"{path}/claim")
+        extended = await an.post(f"{path}/claim")
+        refused = await lan.post(f"{path}/claim")
+        shown = (await workflow_state(temporal, run_id)).claim
+        await an.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
+        after_vote = (await workflow_state(temporal, run_id)).claim
+        second = await lan.post(f"{path}/claim")
+        released = await lan.post(f"{path}/release")
+
+    assert (nothing.status_code, nothing.json()["code"]) == (409, "not_claimed")
+    assert claimed.json()["claimed_by"]["subject"] == "key:an"
+    assert extended.json()["claimed_until"] >= claimed.json()["claimed_until"]
+    assert (refused.status_code, refused.json()["code"]) == (409, "claimed")
+    assert refused.json()["claimed_by"] == "key:an"
+    assert shown is not None
+    assert shown.by.subject == "key:an"
+    assert after_vote is None
+    assert [item.status_code for item in (second, released)] == [200, 200]
+
+
+async def test_a_delegate_must_satisfy_the_policy_and_gains_no_right(as_user: As, temporal: Client) -> None:
+    policy = Policy(quorum=(Quorum(2, "marketing"),), people=("key:an", "key:lan", "key:minh"))
+    run_id, digest = await run_with(as_user, policy)
+    path = f"/v1/runs/{run_id}/approvals/word"
+    async with as_user("an") as an, as_user("minh") as minh:
+        refused = [
+            await an.post(f"{path}/delegate", json={"to": to}) for to in ("key:an", "key:nam", "group:legal")
+        ]
+        delegated = await an.post(f"{path}/delegate", json={"to": "key:minh", "note": "please"})
+        vote = await minh.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
+    state = await workflow_state(temporal, run_id)
+
+    assert [item.json()["code"] for item in refused] == ["not_allowed_by_policy"] * 3
+    assert [item.json()["rule"] for item in refused] == ["delegate", "people", "quorum"]
+    assert (delegated.status_code, state.handed_to) == (200, "key:minh")
+    assert (vote.status_code, vote.json()["rule"]) == (403, "quorum")

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replace_decision
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract import messages
@@ -27,7 +29,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step
+from signalbox_core.pipeline.spec import Approval, PipelineSpec, Policy, Quorum, Step
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class Edited:
                 numbers.append((await run.ask(approval, options=offers, check=check)).number)
             return Chosen(numbers=numbers)
 """
+FIRST = 'FIRST = Approval(name="first",'
 EDITS = [
     pytest.param('"""The choice."""', '"""The choice, in other words."""', id="docstring"),
     pytest.param('title="First?"', 'title="Which one first?"', id="title"),
@@ -94,6 +97,7 @@ EDITS = [
                  id="option field"),
     pytest.param("First?\", answer=Choice, deadline=timedelta(days=3)",
                  "First?\", answer=Choice, deadline=timedelta(seconds=1)", id="deadline"),
+    pytest.param(FIRST, FIRST + " policy=Policy(quorum=(Quorum(2),)),", id="policy"),
 ]  # fmt: skip
 
 
@@ -236,3 +240,40 @@ async def test_a_new_required_field_is_named_with_the_reason(
         assert "the pipeline has changed since it asked this question" in problem.message
         assert (await run.approval("first", within_s=30)).status == "pending"
         await run.cancel()
+
+
+async def test_an_open_question_keeps_the_policy_with_which_it_was_asked(
+    client: Client, deploy: Callable[[str], PipelineSpec]
+) -> None:
+    policy = 'policy=Policy(quorum=(Quorum(2, "marketing"),), people=("key:an", "key:lan"))'
+    old = deploy(CONTRACT.replace(FIRST, f"{FIRST} {policy},"))
+    async with pipeline_under_test(old, activities=[], client=client) as pipeline:
+        run = await pipeline.start(old.input())
+        asked = await run.approval("first")
+        await eventually(lambda: is_recorded(run))
+        counted = await run.send(vote_of("an", "marketing", asked.digest))
+
+    new = deploy(CONTRACT.replace(FIRST, f"{FIRST} {OTHER},"))
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
+        await replay(new, await run.handle.fetch_history())
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(vote_of("minh", "legal", asked.digest))
+        decided = await run.send(vote_of("lan", "marketing", asked.digest))
+        await decide(run, "second", 0)
+
+        assert (await run.result()).numbers == [1, 0]
+        await replay(new, await run.handle.fetch_history())
+    assert (counted.result, decided.result) == ("counted", "decided")
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "not_allowed_by_policy"
+
+
+OTHER = 'policy=Policy(quorum=(Quorum(1, "legal"),), veto=("marketing",))'
+
+
+def vote_of(voter: str, group: str, digest: str) -> Decision:
+    return replace_decision(
+        choice("first", 1, digest),
+        decision_id=voter,
+        decider=Subject(subject=f"key:{voter}", groups=(group,)),
+    )

@@ -30,6 +30,7 @@ PAIRS = [
     (models.Inbox, InboxView),
     (models.Decided, schemas.DecideResponse),
     (models.Accepted, schemas.ControlResponse),
+    (models.Assigned, schemas.AssignmentView),
     (ReceivedProblem, Problem),
 ]
 

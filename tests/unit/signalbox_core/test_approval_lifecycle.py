@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum, Step
-from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.contract.messages import Assignment, Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     CLOSED,
     TABLE,
@@ -21,6 +21,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 )
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment
 from signalbox_core.subjects import Subject
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +44,7 @@ SPEC = PipelineSpec(
 )
 REFUSED = {
     ApprovalEffect.REFUSE_DECIDED: "already_decided",
+    ApprovalEffect.REFUSE_UNASKED: "unknown_approval",
     ApprovalEffect.REFUSE_VETOED: "vetoed",
     ApprovalEffect.REFUSE_EXPIRED: "approval_expired",
     ApprovalEffect.REFUSE_WITHDRAWN: "withdrawn",
@@ -98,6 +100,16 @@ def decide(registry: ApprovalRegistry, number: int, *, objection: bool = False) 
     registry.accept(decision(number, objection=objection), NOW)
 
 
+def claim() -> Assignment:
+    by = Subject(subject="key:4")
+    return Assignment(approval_id="word", request_id="c1", action="claim", by=by)
+
+
+def assign(registry: ApprovalRegistry) -> None:
+    registry.validate_assignment(claim(), NOW)
+    apply_assignment(registry.get("word"), claim(), NOW)
+
+
 def in_phase(
     phase: ApprovalPhase, policy: Policy, *, with_early: bool = False, with_vote: bool = False
 ) -> ApprovalRegistry:
@@ -122,6 +134,8 @@ def in_phase(
 def apply(registry: ApprovalRegistry, given: ApprovalInput) -> None:
     if given is ApprovalInput.ASK:
         ask(registry)
+    elif given is ApprovalInput.ASSIGN:
+        assign(registry)
     elif given in (ApprovalInput.DECIDE, ApprovalInput.REPEAT):
         decide(registry, 1)
     elif given in (ApprovalInput.OTHER, ApprovalInput.VOTE):

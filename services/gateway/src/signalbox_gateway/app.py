@@ -23,13 +23,13 @@ from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
-from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
-from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.reference.docs_page import ApiDocsHandlers
+from signalbox_gateway.api.reference.openapi import build_document
 from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler

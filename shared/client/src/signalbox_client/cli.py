@@ -225,6 +225,13 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
     vote.add_argument("--agree", action="store_true", help="give the answer that was given before")
     vote.add_argument("--object", metavar="REASON", help="object, with a reason")
     decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
+    for name, text in decide_commands.ASSIGNMENTS.items():
+        assign = add(name, text, decide_commands.assign)
+        _add_run(assign)
+        assign.add_argument("approval", metavar="APPROVAL", help="the approval's id")
+        assign.set_defaults(action=name)
+    assign.add_argument("to", metavar="TO", help="a subject (key:ID, ISSUER#SUBJECT), or group:NAME")
+    assign.add_argument("--note", metavar="TEXT", help="a comment for the delegate")
     cancel = add("cancel", "cancel a run; it cleans up first", run_commands.cancel)
     _add_run(cancel)
     cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")

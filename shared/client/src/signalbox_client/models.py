@@ -12,6 +12,7 @@ from signalbox_core.events.snapshot import (
     ApprovalStatus,
     BlockedState,
     ChildState,
+    ClaimState,
     QueuedState,
     RunStatus,
     StepState,
@@ -149,6 +150,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     modified: tuple[str, ...] = ()
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
+    claim: ClaimState | None = None
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None
@@ -225,6 +227,16 @@ class Decided(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     quorum: tuple[QuorumProgress, ...] = ()
     message: str | None = None
+
+
+class Assigned(Struct, frozen=True, kw_only=True):
+    """Who deals with an approval. A claim has no effect after `claimed_until`."""
+
+    run_id: str
+    approval_id: str
+    claimed_by: Subject | None = None
+    claimed_until: datetime | None = None
+    delegated_to: str | None = None
 
 
 class Accepted(Struct, frozen=True, kw_only=True):

@@ -104,6 +104,14 @@ def decide(run_id: str, approval_id: str, decision: DecisionBody) -> ApiRequest[
     )
 
 
+def assign(run_id: str, approval_id: str, action: str, body: object = None) -> ApiRequest[models.Assigned]:
+    """`claim`, `release` or `delegate` an approval."""
+    path = f"{_approval_path(run_id, approval_id)}/{action}"
+    return ApiRequest(
+        method="POST", path=path, response_type=models.Assigned, body=msgspec.json.encode(body or {})
+    )
+
+
 def raise_objection(
     run_id: str, approval_id: str, reason: str, *, digest: str | None
 ) -> ApiRequest[models.Decided]:

@@ -71,4 +71,5 @@ def _approval_state(approval: Approval) -> ApprovalState:
         about=approval.about,
         policy=policy if policy.quorum else None,
         votes=approval.votes,
+        claim=approval.claim,
     )

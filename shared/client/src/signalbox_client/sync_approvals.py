@@ -65,6 +65,27 @@ class ApprovalMethods(RunControl):
         """
         return self._connection.send(requests.raise_objection(run_id, approval_id, reason, digest=digest))
 
+    def claim(self, run_id: str, approval_id: str) -> models.Assigned:
+        """Claim an approval for 15 minutes, so that others see who deals with it.
+
+        Raises:
+            Conflict: another subject has claimed it (`claimed`), or it is not open.
+        """
+        return self._connection.send(requests.assign(run_id, approval_id, "claim"))
+
+    def release(self, run_id: str, approval_id: str) -> models.Assigned:
+        """Give up a claim."""
+        return self._connection.send(requests.assign(run_id, approval_id, "release"))
+
+    def delegate(self, run_id: str, approval_id: str, to: str, *, note: str | None = None) -> models.Assigned:
+        """Ask another subject to decide. Its vote is judged by the approval's policy like any other.
+
+        Args:
+            to: a subject (`key:<key id>`, `<issuer>#<subject>`), or `group:<name>`.
+        """
+        body = {"to": to} | ({"note": note} if note else {})
+        return self._connection.send(requests.assign(run_id, approval_id, "delegate", body))
+
     def receipt(self, run_id: str, approval_id: str) -> bytes:
         """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
 

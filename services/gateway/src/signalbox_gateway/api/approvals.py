@@ -13,6 +13,8 @@ from signalbox_core.events.snapshot import ENDED, BlockedState, Snapshot
 from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import (
     DIGEST_REQUIRED,
+    Assignment,
+    AssignmentAction,
     Decision,
     DecisionRecord,
     VoteResult,
@@ -20,7 +22,14 @@ from signalbox_core.pipeline.contract.messages import (
 )
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
-from signalbox_gateway.api.schemas import Decide, DecideResponse, ListApprovals, RaiseObjection
+from signalbox_gateway.api.schemas import (
+    AssignmentView,
+    Decide,
+    DecideResponse,
+    DelegateApproval,
+    ListApprovals,
+    RaiseObjection,
+)
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
@@ -89,6 +98,46 @@ class ApprovalHandlers:
         request = await call.body(RaiseObjection)
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
         return await self._vote(call, snapshot, _objection(call, request, call.param("approval_id")))
+
+    async def claim(self, call: ApiCall) -> Response:
+        return await self._assign(call, "claim")
+
+    async def release(self, call: ApiCall) -> Response:
+        return await self._assign(call, "release")
+
+    async def delegate(self, call: ApiCall) -> Response:
+        request = await call.body(DelegateApproval)
+        return await self._assign(call, "delegate", to=request.to, note=request.note)
+
+    async def _assign(
+        self, call: ApiCall, action: AssignmentAction, *, to: str | None = None, note: str | None = None
+    ) -> Response:
+        """Send a claim, release or delegation to the workflow, which accepts or refuses it."""
+        call.principal.require_decider()
+        run_id, approval_id = call.param("run_id"), call.param("approval_id")
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
+        if snapshot.status in ENDED:
+            raise run_ended(run_id, snapshot.status)
+        record = await self._decisions.assign(
+            run_key(call.principal.tenant, run_id),
+            Assignment(
+                approval_id=approval_id,
+                request_id=secrets.token_hex(13),
+                action=action,
+                by=call.principal.subject,
+                to=to,
+                note=note,
+            ),
+        )
+        return json_response(
+            AssignmentView(
+                run_id=run_id,
+                approval_id=approval_id,
+                claimed_by=record.claimed_by,
+                claimed_until=record.claimed_until,
+                delegated_to=record.delegated_to,
+            )
+        )
 
     async def _vote(self, call: ApiCall, snapshot: Snapshot, decision: Decision) -> Response:
         run_id = call.param("run_id")

@@ -134,6 +134,26 @@ class RaiseObjection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     digest: str | None = None
 
 
+class DelegateApproval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Asks another subject to decide. It gives no right: the delegate's vote is judged by the policy.
+
+    `to`: a subject (`key:<key id>`, `<issuer>#<subject>`), or `group:<name>`.
+    """
+
+    to: Annotated[str, Meta(min_length=1, max_length=500)]
+    note: Note | None = None
+
+
+class AssignmentView(Struct, frozen=True, kw_only=True):
+    """Who deals with an approval. A claim has no effect after `claimed_until`."""
+
+    run_id: str
+    approval_id: str
+    claimed_by: Subject | None
+    claimed_until: datetime | None
+    delegated_to: str | None
+
+
 class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`accepted`: the approval is decided. `counted`: the vote is recorded, and further ones are needed.
 

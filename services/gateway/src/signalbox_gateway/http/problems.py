@@ -58,6 +58,8 @@ CODES: Final[Mapping[str, str]] = {
     "already_decided": "The approval has a decision; see `decided_by`, `decided_at` and `decision_id`.",
     "approval_expired": "The deadline of the approval has passed.",
     "vetoed": "An objection ended the approval; see `decided_by` and `reason`.",
+    "claimed": "Another subject has claimed the approval; see `claimed_by` and `claimed_until`.",
+    "not_claimed": "The caller has no claim of the approval that could be released.",
     "reason_required": "An objection needs a reason.",
     "withdrawn": "The run no longer asks this question.",
     "not_asked_yet": "The question has not been asked yet, and its contract accepts no early decision.",

@@ -18,7 +18,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError
+from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError, Unavailable
 from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
@@ -31,9 +31,12 @@ from signalbox_core.pipeline.contract.messages import (
     SIGNAL_DECIDE,
     STALE_DIGEST,
     UNKNOWN_APPROVAL,
+    UPDATE_ASSIGN,
     UPDATE_DECIDE,
     VETOED,
     WITHDRAWN,
+    Assignment,
+    AssignmentRecord,
     Decision,
     DecisionRecord,
     ErrorDetails,
@@ -108,6 +111,32 @@ class Decisions:
         return await self._workflow_ids.call(
             key, lambda workflow_id: self._send(workflow_id, decision, lacks_digest)
         )
+
+    async def assign(self, key: str, assignment: Assignment) -> AssignmentRecord:
+        """Claim, release or delegate an approval; idempotent by the request id.
+
+        Raises:
+            NotFound, Conflict, Forbidden: the workflow refuses it, or the run has ended (`unknown_run`).
+            Unavailable: Temporal is unavailable, or no worker responded.
+        """
+        return await self._workflow_ids.call(key, lambda workflow_id: self._assign(workflow_id, assignment))
+
+    async def _assign(self, workflow_id: str, assignment: Assignment) -> AssignmentRecord:
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            async with map_temporal_errors():
+                return await send_update(
+                    handle,
+                    UPDATE_ASSIGN,
+                    assignment,
+                    update_id=assignment.request_id,
+                    result_type=AssignmentRecord,
+                    within=self._within,
+                )
+        except WorkflowUpdateFailedError as error:
+            raise refusal_of(error.cause) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise Unavailable("no worker responded; nothing was changed; try again") from None
 
     async def _send(self, workflow_id: str, decision: Decision, lacks_digest: bool) -> DecisionRecord | None:
         handle = self._client.get_workflow_handle(workflow_id)

@@ -23,6 +23,7 @@ from signalbox_core.events.snapshot import (
     ArtifactState,
     BlockedState,
     ChildState,
+    ClaimState,
     QueuedState,
     RunStatus,
     Snapshot,
@@ -76,6 +77,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
+    `claim`: who deals with it, until when.
     """
 
     run_id: str
@@ -103,6 +105,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     modified: tuple[str, ...]
     policy: PolicyView
     votes: tuple[VoteState, ...]
+    claim: ClaimState | None
     quorum: tuple[QuorumProgress, ...]
     decisions: tuple[DecisionView, ...]
     url: str
@@ -212,6 +215,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         modified=state.modified,
         policy=policy_view(state.policy or Policy()),
         votes=state.votes,
+        claim=state.claim,
         quorum=progress_of(state),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",

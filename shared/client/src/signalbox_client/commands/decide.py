@@ -1,4 +1,4 @@
-"""`signalbox approvals` and `signalbox decide`."""
+"""`signalbox approvals`, `decide`, `claim`, `release` and `delegate`."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,13 @@ from signalbox_client.commands.renderers import format_time, print_json, table
 from signalbox_client.models import Approval, Decided
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events.policy import describe_progress
+
+ASSIGNMENTS: Final = {
+    "claim": "claim an approval for 15 minutes: others see that you are deciding",
+    "release": "give up a claim",
+    "delegate": "ask someone else to decide an approval",
+}
+"""The commands that change who deals with an approval, with their help."""
 
 
 async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
@@ -85,6 +93,24 @@ async def decide(context: CommandContext, options: argparse.Namespace) -> int:
     else:
         decided = await decide_interactively(context, options.run, approval, options.note)
     _print_decided(context, decided)
+    return 0
+
+
+async def assign(context: CommandContext, options: argparse.Namespace) -> int:
+    """Claim, release or delegate an approval."""
+    client = context.client
+    if options.action == "delegate":
+        assigned = await client.delegate(options.run, options.approval, options.to, note=options.note)
+    elif options.action == "claim":
+        assigned = await client.claim(options.run, options.approval)
+    else:
+        assigned = await client.release(options.run, options.approval)
+    if context.as_json:
+        print_json(context.console, assigned)
+    elif options.action == "claim":
+        context.print(f"claimed until {format_time(assigned.claimed_until)}")
+    else:
+        context.print(f"delegated to {options.to}" if options.action == "delegate" else "released")
     return 0
 
 

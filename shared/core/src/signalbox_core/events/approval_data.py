@@ -55,17 +55,20 @@ class ApprovalReminded(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalHandedOver(Struct, frozen=True, kw_only=True):
-    """The question went to somebody else, because nobody had decided it.
+    """The question went to somebody else: a person delegated it, or nobody had decided it.
 
     Attributes:
         to: a group (`group:leads`) or a subject.
-        policy: who may decide from now on; left out when the question has the default policy.
+        policy: who may decide from now on; left out when that has not changed.
+        delegated_by: the person; left out when the ladder did it.
     """
 
     approval_id: str
     to: str
     deadline_at: datetime | None = None
     policy: Policy | UnsetType = UNSET
+    delegated_by: Subject | UnsetType = UNSET
+    note: str | UnsetType = UNSET
 
 
 class ApprovalVoted(Struct, frozen=True, kw_only=True):
@@ -121,6 +124,21 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     rule: str = "veto"
     group: str | None = None
     policy_digest: str = ""
+
+
+class ApprovalClaimed(Struct, frozen=True, kw_only=True):
+    """The subject deals with the question. A later claim of it extends the time."""
+
+    approval_id: str
+    claimed_by: Subject
+    until: datetime
+
+
+class ApprovalReleased(Struct, frozen=True, kw_only=True):
+    """The subject no longer deals with the question."""
+
+    approval_id: str
+    released_by: Subject
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ApprovalState, Fold, Snapshot, VoteState
+from signalbox_core.events.states import ApprovalState, ClaimState, Fold, Snapshot, VoteState
+from signalbox_core.subjects import Subject
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -57,6 +58,23 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
+def _approval_claimed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalClaimed)
+    claim = ClaimState(by=data.claimed_by, until=data.until)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, claim=claim))
+
+
+def _approval_released(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalReleased)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, claim=None))
+
+
+def _claim_after_vote(state: ApprovalState, voter: Subject) -> ClaimState | None:
+    """The claim of a question; a vote of its subject ends it."""
+    is_own = state.claim is not None and state.claim.by.subject == voter.subject
+    return None if is_own else state.claim
+
+
 def _proposal(data: approval_data.ApprovalRequested) -> msgspec.Raw:
     return data.proposal if not isinstance(data.proposal, UnsetType) else msgspec.Raw(b"null")
 
@@ -78,6 +96,7 @@ def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         data.approval_id,
         lambda state: replace(
             state,
+            claim=_claim_after_vote(state, vote.voted_by),
             votes=(
                 *(item for item in state.votes if item.voted_by.subject != vote.voted_by.subject),
                 vote,
@@ -94,6 +113,7 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         lambda state: replace(
             state,
             status="decided",
+            claim=None,
             decision_id=data.decision_id,
             decided_by=data.decided_by,
             decided_at=event.time,
@@ -114,6 +134,7 @@ def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         lambda state: replace(
             state,
             status="vetoed",
+            claim=None,
             decision_id=data.decision_id,
             decided_by=data.voted_by.name or data.voted_by.subject,
             decided_at=event.time,
@@ -138,12 +159,19 @@ def _approval_handed_over(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(
         snapshot,
         data.approval_id,
-        lambda state: replace(state, handed_to=data.to, policy=data.policy or state.policy),
+        lambda state: replace(
+            state,
+            handed_to=data.to,
+            policy=data.policy or state.policy,
+            claim=None if data.delegated_by else state.claim,
+        ),
     )
 
 
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
+    "approval.claimed": _approval_claimed,
+    "approval.released": _approval_released,
     "approval.voted": _approval_voted,
     "approval.decided": _approval_decided,
     "approval.vetoed": _approval_vetoed,

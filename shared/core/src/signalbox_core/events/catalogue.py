@@ -13,9 +13,11 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signalbox_core.events.approval_data import (
+    ApprovalClaimed,
     ApprovalDecided,
     ApprovalExpired,
     ApprovalHandedOver,
+    ApprovalReleased,
     ApprovalReminded,
     ApprovalRequested,
     ApprovalVetoed,
@@ -215,7 +217,14 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
         EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
-        EventType("approval.delegated", _M, ApprovalHandedOver, "The approval was delegated by its ladder."),
+        EventType("approval.claimed", _M, ApprovalClaimed, "A subject deals with the question."),
+        EventType("approval.released", _M, ApprovalReleased, "The claim of a question was given up."),
+        EventType(
+            "approval.delegated",
+            _M,
+            ApprovalHandedOver,
+            "The approval was delegated, by a person or its ladder.",
+        ),
         EventType("approval.escalated", _M, ApprovalHandedOver, "The approval was escalated by its ladder."),
         EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),

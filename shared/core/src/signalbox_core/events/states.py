@@ -63,6 +63,13 @@ class VoteState(Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumProgress, ...] = ()
 
 
+class ClaimState(Struct, frozen=True, kw_only=True):
+    """Who deals with a question. It has no effect after `until`."""
+
+    by: Subject
+    until: datetime
+
+
 class ApprovalState(Struct, frozen=True, kw_only=True):
     """One question.
 
@@ -94,6 +101,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     about: str | None = None
     policy: Policy | None = None
     votes: tuple[VoteState, ...] = ()
+    claim: ClaimState | None = None
     proposal: msgspec.Raw = msgspec.Raw(b"null")
     outcome: str | None = None
     modified: tuple[str, ...] = ()

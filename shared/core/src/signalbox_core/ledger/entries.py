@@ -22,7 +22,7 @@ QUESTION: Final = "approval.requested"
 _MAX_GROUPS: Final = 16
 _MAX_TEXT: Final = 200
 # The members of an event's data that identify who acted: an object with a subject, or a display name.
-_ACTORS: Final = ("decider", "decided_by", "voted_by", "claimed_by", "delegated_by", "by")
+_ACTORS: Final = ("decider", "decided_by", "voted_by", "claimed_by", "released_by", "delegated_by", "by")
 
 
 class Actor(Struct, frozen=True, kw_only=True, omit_defaults=True):

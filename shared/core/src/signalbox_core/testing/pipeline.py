@@ -32,8 +32,9 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
-from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
@@ -146,14 +147,24 @@ class PipelineUnderTest:
         self._new_worker = new_worker
         self._worker: Worker | None = None
 
-    async def start(self, value: Struct, *, run_id: str | None = None, tenant: str = "acme") -> RunUnderTest:
+    async def start(
+        self,
+        value: Struct,
+        *,
+        run_id: str | None = None,
+        tenant: str = "acme",
+        starter: Subject | None = None,
+    ) -> RunUnderTest:
         """Start a run as the gateway does: its workflow id is the run key."""
+        memo: dict[str, object] = {MEMO_TENANT: tenant, MEMO_STARTED_BY: "tester"}
+        if starter is not None:
+            memo[MEMO_STARTER] = starter
         handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
             self._spec.name,
             value,
             id=run_key(tenant, run_id or f"{self._spec.name.replace('_', '-')}-{uuid.uuid4().hex[:12]}"),
             task_queue=self.task_queue,
-            memo={MEMO_TENANT: tenant, MEMO_STARTED_BY: "tester"},
+            memo=memo,
             result_type=self._spec.result,
         )
         return RunUnderTest(handle, self.emitter)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, ShownQuestion, Step
+from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Policy, Quorum, ShownQuestion, Step
 
 SizeName = Literal["300x250", "728x90", "160x600", "1080x1080", "1200x628"]
 SIZE_NAMES: Final[tuple[SizeName, ...]] = ("300x250", "728x90", "160x600", "1080x1080", "1200x628")
@@ -63,6 +63,13 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     language: Annotated[Language, Meta(title="Language", description="auto: the language of the page")] = (
         "auto"
     )
+    two_people: Annotated[
+        bool,
+        Meta(
+            title="Two people decide",
+            description="Two people give the same decisions, neither of whom started the run",
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         if not self.url.lower().startswith(("http://", "https://")):
@@ -206,6 +213,7 @@ def ad_to_publish(ad: Ad, page: ReviewedPage) -> AdApproved:
     )
 
 
+TWO_PEOPLE: Final = Policy(quorum=(Quorum(2),), exclude_starter=True)
 VARIANTS: Final = Approval(
     name="variants",
     title="Which ads should be published?",

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.ad_creative.activities import AdActivities
     from signalbox_pipelines.ad_creative.contract import (
         SPEC,
+        TWO_PEOPLE,
         VARIANTS,
         AdInput,
         AdResult,
@@ -109,6 +110,7 @@ class AdCreativeWorkflow:
                 check=partial(
                     check_decisions, pending=pending, scripts_without_font=brand.scripts_without_font
                 ),
+                policy=TWO_PEOPLE if self.request.two_people else None,
             )
             outcome = apply_decisions(answer, pending, redo_rounds=self.request.redo_rounds)
             self.approved += outcome.approved

@@ -3,10 +3,10 @@
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
-from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler, Payloads
+from signalbox_gateway.api.reference.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.routes.replies import EVENT_STREAM, INVALID_BODY, INVALID_QUERY
 from signalbox_gateway.http.cors import CODEC_PATH
 

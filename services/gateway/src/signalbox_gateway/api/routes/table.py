@@ -9,12 +9,12 @@ from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
-from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.reference.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes

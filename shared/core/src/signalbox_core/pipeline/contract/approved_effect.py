@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from signalbox_core.canonical_json import first_difference, sha256_of
 from signalbox_core.errors import Conflict
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.events.policy import CountedVote
 
 NOT_WHAT_WAS_APPROVED: Final = "not_what_was_approved"
 
@@ -52,6 +53,8 @@ class DecisionReceipt(Struct, frozen=True, kw_only=True):
     Attributes:
         name: of the approval in the contract.
         answer: as it was accepted.
+        votes: with a policy, the votes that made the decision, each with the group for which it counted.
+        policy_digest: of the policy by which they were counted; None for the default.
     """
 
     approval_id: str
@@ -61,6 +64,8 @@ class DecisionReceipt(Struct, frozen=True, kw_only=True):
     question_digest: str
     shown: ShownQuestion
     answer: msgspec.Raw
+    votes: tuple[CountedVote, ...] = ()
+    policy_digest: str | None = None
 
     @property
     def answer_digest(self) -> str:

@@ -1,6 +1,6 @@
 """The messages between gateway and run, as plain Structs. Imports no Temporal client."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -20,6 +20,10 @@ SIGNAL_RESUME: Final = "resume"
 SIGNAL_CANCEL_REASON: Final = "cancel_reason"
 """Sent just before Temporal's cancel request, which cannot carry who requested it."""
 
+UPDATE_ASSIGN: Final = "assign_approval"
+"""Update with an `Assignment` → `AssignmentRecord`; the request id is the update id."""
+CLAIM_DURATION: Final = timedelta(minutes=15)
+
 UNKNOWN_APPROVAL: Final = "unknown_approval"
 ALREADY_DECIDED: Final = "already_decided"
 APPROVAL_EXPIRED: Final = "approval_expired"
@@ -29,6 +33,8 @@ INVALID_ANSWER: Final = "invalid_answer"
 NOT_ASKED_YET: Final = "not_asked_yet"
 WITHDRAWN: Final = "withdrawn"
 VETOED: Final = "vetoed"
+CLAIMED: Final = "claimed"
+NOT_CLAIMED: Final = "not_claimed"
 DECISION_ID_TAKEN: Final = "decision_id_taken"
 REASON_REQUIRED: Final = "reason_required"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
@@ -77,6 +83,33 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     result: VoteResult | UnsetType = UNSET
     quorum: tuple[QuorumProgress, ...] | UnsetType = UNSET
     votes: tuple[CountedVote, ...] | UnsetType = UNSET
+
+
+AssignmentAction = Literal["claim", "release", "delegate"]
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """Who deals with a question. It gives nobody a right: votes are judged by the policy alone.
+
+    Attributes:
+        to: of `delegate`: a subject, or `group:<name>`.
+    """
+
+    approval_id: str
+    request_id: str
+    action: AssignmentAction
+    by: Subject
+    to: str | None = None
+    note: str | None = None
+
+
+class AssignmentRecord(Struct, frozen=True, kw_only=True):
+    """Who deals with a question now."""
+
+    approval_id: str
+    claimed_by: Subject | None = None
+    claimed_until: datetime | None = None
+    delegated_to: str | None = None
 
 
 class EarlyDecision(Struct, frozen=True, kw_only=True):

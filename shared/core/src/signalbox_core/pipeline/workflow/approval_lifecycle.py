@@ -48,6 +48,7 @@ class ApprovalInput(StrEnum):
     RECORDED_EARLY = "recorded, early decision accepted"
     DEADLINE = "deadline"
     DEADLINE_WITH_DEFAULT = "deadline with default"
+    ASSIGN = "claim, release or delegate"
     WITHDRAW = "withdraw"
     CANCEL = "cancel run"
 
@@ -62,12 +63,14 @@ class ApprovalEffect(StrEnum):
     RECORD = "record approval.decided"
     COUNT = "record approval.voted"
     VETO = "record approval.vetoed"
+    ASSIGN = "record approval.claimed, approval.released or approval.delegated"
     RETURN = "return the decision on record"
     EXPIRE = "record approval.expired and fail the run"
     TAKE_DEFAULT = "record approval.expired and use the default answer"
     WITHDRAW = "record approval.withdrawn"
     END = "close it with the run"
     NOTHING = "nothing"
+    REFUSE_UNASKED = "refuse: unknown_approval"
     REFUSE_DECIDED = "refuse: already_decided"
     REFUSE_VETOED = "refuse: vetoed"
     REFUSE_EXPIRED = "refuse: approval_expired"
@@ -102,13 +105,16 @@ _REFUSALS: Final[Mapping[ApprovalPhase, ApprovalEffect]] = {
 _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.UNASKED, _I.ASK): Transition(_P.ASKING, _E.REQUEST),
     (_P.UNASKED, _I.DECIDE): Transition(_P.EARLY, _E.HOLD),
+    (_P.UNASKED, _I.ASSIGN): Transition(_P.UNASKED, _E.REFUSE_UNASKED),
     (_P.UNASKED, _I.CANCEL): Transition(_P.UNASKED, _E.NOTHING),
     (_P.EARLY, _I.ASK): Transition(_P.ASKING, _E.REQUEST_AND_JUDGE),
     (_P.EARLY, _I.REPEAT): Transition(_P.EARLY, _E.RETURN),
     (_P.EARLY, _I.OTHER): Transition(_P.EARLY, _E.REFUSE_DECIDED),
+    (_P.EARLY, _I.ASSIGN): Transition(_P.EARLY, _E.REFUSE_UNASKED),
     (_P.EARLY, _I.CANCEL): Transition(_P.EARLY, _E.NOTHING),
     (_P.ASKING, _I.ASK): Transition(_P.ASKING, _E.BUG),
     (_P.ASKING, _I.DECIDE): Transition(_P.ASKING, _E.DEFER),
+    (_P.ASKING, _I.ASSIGN): Transition(_P.ASKING, _E.DEFER),
     (_P.ASKING, _I.RECORDED): Transition(_P.PENDING, _E.NOTHING),
     (_P.ASKING, _I.RECORDED_EARLY): Transition(_P.DECIDED, _E.RECORD),
     (_P.ASKING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
@@ -119,11 +125,13 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.PENDING, _I.DECIDE): Transition(_P.DECIDED, _E.RECORD),
     (_P.PENDING, _I.VOTE): Transition(_P.PENDING, _E.COUNT),
     (_P.PENDING, _I.VETO): Transition(_P.VETOED, _E.VETO),
+    (_P.PENDING, _I.ASSIGN): Transition(_P.PENDING, _E.ASSIGN),
     (_P.PENDING, _I.REPEAT): Transition(_P.PENDING, _E.RETURN),
     (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
     (_P.PENDING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
     (_P.PENDING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
     (_P.PENDING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
+    (_P.DECIDED, _I.ASSIGN): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
     (_P.DECIDED, _I.OTHER): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
 }
 
@@ -138,7 +146,7 @@ def _closed_cell(phase: ApprovalPhase, given: ApprovalInput) -> Transition:
         return Transition(phase, _E.BUG)
     if given is _I.REPEAT:
         return Transition(phase, _E.RETURN)
-    if given is _I.DECIDE and phase in _REFUSALS:
+    if given in (_I.DECIDE, _I.ASSIGN) and phase in _REFUSALS:
         return Transition(phase, _REFUSALS[phase])
     if given in _IGNORED_AFTER_THE_OUTCOME:
         return Transition(phase, _E.NOTHING)

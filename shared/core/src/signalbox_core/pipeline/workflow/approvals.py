@@ -1,8 +1,7 @@
 """The approvals of one run: which questions are open and which decision won. Pure: no Temporal, no clock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -10,7 +9,7 @@ from signalbox_core.canonical_json import sha256_of
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, EarlyDecision
+from signalbox_core.pipeline.contract.messages import Assignment, Decision, DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.answers import judge_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
@@ -20,14 +19,15 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.assignment import judge_assignment
 from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
 from signalbox_core.pipeline.workflow.ballot.vote import (
-    already_decided,
     apply_vote,
     check_same_voter,
     classify,
     judge_content,
     record_of,
+    refuse,
 )
 
 
@@ -148,7 +148,7 @@ class ApprovalRegistry:
         """
         question = self._asked[decision.approval_id]
         if decision.decision_id not in question.replies:
-            judge_voter(question.policy, question.starter, decision)
+            judge_voter(question.policy, question.starter, decision.decider, objects=decision.objection)
         digest = question.digest
         if decision.digest is not None and decision.digest != digest:
             raise non_retryable_error(
@@ -180,6 +180,18 @@ class ApprovalRegistry:
         given = classify(question, decision, now)
         self._transition(decision.approval_id, given)
         return apply_vote(question, decision, given, now), True
+
+    def validate_assignment(self, assignment: Assignment, now: datetime) -> None:
+        """Check that a question can be claimed, released or delegated now.
+
+        Raises:
+            ApplicationError: as `judge_assignment`, or the question is not open.
+        """
+        question = self._asked.get(assignment.approval_id)
+        effect = TABLE[self.phase(assignment.approval_id), ApprovalInput.ASSIGN].effect
+        refuse(effect, assignment.approval_id, question.record if question is not None else None)
+        if question is not None and not (effect is ApprovalEffect.DEFER and question.is_replayed):
+            judge_assignment(question, assignment, now)
 
     def confirm(self, recorded: ApprovalRequested, now: datetime, *, accepts_early: bool) -> Decision | None:
         """Take over a question as the history has it, and the verdict on its early decision.
@@ -218,11 +230,7 @@ class ApprovalRegistry:
         elif record is not None:
             given = ApprovalInput.OTHER
         effect = TABLE[self.phase(decision.approval_id), given].effect
-        if record is not None and effect is ApprovalEffect.REFUSE_DECIDED:
-            raise already_decided(record)
-        if effect in _REFUSALS:
-            code, reason = _REFUSALS[effect]
-            raise non_retryable_error(code, f"approval {decision.approval_id} {reason}; nothing to do")
+        refuse(effect, decision.approval_id, record)
         return effect
 
     def _record_on_file(self, approval_id: str) -> DecisionRecord | None:
@@ -275,14 +283,6 @@ class ApprovalRegistry:
                 field="approval_id",
             )
         judge_answer(approval, decision, None)
-
-
-_REFUSALS: Final[Mapping[ApprovalEffect, tuple[str, str]]] = {
-    ApprovalEffect.REFUSE_VETOED: (messages.VETOED, "was vetoed"),
-    ApprovalEffect.REFUSE_EXPIRED: (messages.APPROVAL_EXPIRED, "expired before anyone decided"),
-    ApprovalEffect.REFUSE_WITHDRAWN: (messages.WITHDRAWN, "was withdrawn: the run no longer asks it"),
-    ApprovalEffect.REFUSE_ENDED: ("conflict", "ended with its run"),
-}
 
 
 def digest_of(question: object, options: object, evidence: object) -> str:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.events.policy import Policy
+from signalbox_core.events.states import ClaimState
 from signalbox_core.pipeline.contract.messages import DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import Approval
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
@@ -31,6 +32,8 @@ class AskedQuestion(Struct, kw_only=True):
         replies: what the run recorded of each decision, by its id. A vote that was replaced has one too.
         record: the decision that won.
         veto: the objection that ended the question.
+        claim: who deals with the question, until when; it may have expired.
+        delegated_to: a subject, or `group:<name>`.
         handed_policy: who may decide since the ladder has handed the question over.
     """
 
@@ -48,6 +51,8 @@ class AskedQuestion(Struct, kw_only=True):
     replies: dict[str, DecisionRecord] = {}
     record: DecisionRecord | None = None
     veto: Vote | None = None
+    claim: ClaimState | None = None
+    delegated_to: str | None = None
     handed_policy: Policy | None = None
 
     @property

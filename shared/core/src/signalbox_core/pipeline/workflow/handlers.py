@@ -1,6 +1,7 @@
 """The message handlers of a run.
 
-Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
+Query `snapshot`; updates `decide` and `assign_approval`; signals `decide`, `pause`, `resume` and
+`cancel_reason`.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,19 @@ from signalbox_core.events import Snapshot, catalogue
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
-from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.contract.messages import (
+    Assignment,
+    AssignmentRecord,
+    CancelReason,
+    Control,
+    Decision,
+    DecisionRecord,
+)
 from signalbox_core.pipeline.workflow.answers import require_digest
+from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
 from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
-from signalbox_core.subjects import LINK_PREFIX
+from signalbox_core.subjects import LINK_PREFIX, Subject
 
 
 class RunMessageHandlers:
@@ -27,6 +36,7 @@ class RunMessageHandlers:
         self._signal_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
+        workflow.set_update_handler(messages.UPDATE_ASSIGN, self.assign, validator=self.validate_assignment)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
         workflow.set_signal_handler(messages.SIGNAL_PAUSE, self.pause)
         workflow.set_signal_handler(messages.SIGNAL_RESUME, self.resume)
@@ -47,11 +57,7 @@ class RunMessageHandlers:
                 contract permits none; `conflict` when the run has ended or is being cancelled;
                 `digest_required`; else as `ApprovalRegistry.validate`.
         """
-        if decision.decider is not None and decision.decider.kind == "agent":
-            raise non_retryable_error(
-                messages.NOT_ALLOWED_BY_POLICY,
-                f"agents never decide, and {decision.decider.subject} is one; ask a person",
-            )
+        _require_no_agent(decision.decider)
         self._require_open_run()
         self._require_permitted_link(decision)
         self._state.approvals.validate(decision, allow_early=allow_early)
@@ -100,6 +106,27 @@ class RunMessageHandlers:
             self._state.record_vote(decision)
         return record
 
+    def validate_assignment(self, assignment: Assignment) -> None:
+        """Reject a claim, release or delegation that the question's policy does not allow.
+
+        Raises:
+            ApplicationError: `not_allowed_by_policy`, `claimed`, `not_claimed`, or the question is not open.
+        """
+        _require_no_agent(assignment.by)
+        self._require_open_run()
+        self._state.approvals.validate_assignment(assignment, workflow.now())
+
+    async def assign(self, assignment: Assignment) -> AssignmentRecord:
+        """Apply a claim, release or delegation that was judged before."""
+        asked = self._state.approvals.get(assignment.approval_id)
+        if asked.awaits_record:
+            await workflow.wait_condition(lambda: not asked.awaits_record)
+            self._require_open_run()
+            self._state.approvals.validate_assignment(assignment, workflow.now())
+        name, data = apply_assignment(asked, assignment, workflow.now())
+        self._state.record_event(name, data)
+        return assignment_record(asked)
+
     async def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
         self._signal_count += 1
@@ -132,6 +159,13 @@ class RunMessageHandlers:
 
     def announce_cancel(self, reason: CancelReason) -> None:
         self._state.announce_cancel(reason)
+
+
+def _require_no_agent(subject: Subject | None) -> None:
+    if subject is not None and subject.kind == "agent":
+        raise non_retryable_error(
+            messages.NOT_ALLOWED_BY_POLICY, f"agents never decide, and {subject.subject} is one; ask a person"
+        )
 
 
 def _is_accepted(decision: Decision, validate: Callable[[], None]) -> bool:

@@ -37,6 +37,8 @@ def build_receipt(asked: AskedQuestion) -> DecisionReceipt:
         question_digest=asked.digest,
         shown=ShownQuestion(options=asked.requested.options, evidence=asked.requested.evidence),
         answer=record.answer,
+        votes=record.votes or (),
+        policy_digest=None if asked.policy.is_default else asked.policy.digest,
     )
 
 

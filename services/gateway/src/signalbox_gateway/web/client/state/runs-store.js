@@ -93,3 +93,11 @@ export function openApprovals(runs) {
     .flatMap((run) => run.approvals.filter((approval) => approval.status === "pending"))
     .sort((one, other) => (one.requested_at < other.requested_at ? -1 : 1));
 }
+
+/** Decides an approval of a store's state, with the digest of what was shown, and reads the state again. */
+export async function sendDecision(signalbox, store, approval, answer, options = {}) {
+  const { run_id: runId, approval_id: approvalId, digest } = approval;
+  const decided = await signalbox.decide(runId, approvalId, answer, { digest, ...options });
+  await store.refresh(runId);
+  return decided;
+}

@@ -118,22 +118,24 @@ def first_group(policy: Policy, voter: Subject) -> str | None:
     return next((quorum.group for quorum in policy.quorum if quorum.group in voter.groups), None)
 
 
-def judge_voter(policy: Policy, starter: Subject | None, decision: Decision) -> None:
+def judge_voter(
+    policy: Policy, starter: Subject | None, voter: Subject | None, *, objects: bool = False
+) -> None:
     """Check that the policy lets a subject vote.
 
     Args:
         starter: who started the run, as its history records.
+        objects: the vote is an objection, which members of veto groups may raise too.
 
     Raises:
         ApplicationError: `not_allowed_by_policy`; the fact `rule` names the rule.
     """
     if policy.is_default:
         return
-    voter = decision.decider
     if voter is None:
         raise _refused("subject", "the decision names no subject; decide through the gateway")
     _judge_subject(policy, starter, voter)
-    if decision.objection and veto_group(policy, voter) is not None:
+    if objects and veto_group(policy, voter) is not None:
         return
     _judge_place(policy, voter)
 

@@ -12,8 +12,9 @@ from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, VoteResult
 from signalbox_core.pipeline.workflow.answers import judge_answer
-from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.assignment import end_claim
 from signalbox_core.pipeline.workflow.ballot.tally import Vote, tally, veto_group, voter_of
 
 
@@ -53,6 +54,7 @@ def apply_vote(
 ) -> DecisionRecord:
     """Count a vote and return what is on record of it."""
     question.votes = _votes_with(question, decision, now)
+    end_claim(question, voter_of(decision))
     record = record_of(decision, now)
     if not question.policy.is_default or decision.objection:
         record = replace(record, result=_RESULTS[given])
@@ -102,7 +104,7 @@ def check_same_voter(question: AskedQuestion | None, decision: Decision, reply: 
         )
 
 
-def already_decided(record: DecisionRecord) -> ApplicationError:
+def _already_decided(record: DecisionRecord) -> ApplicationError:
     at = record.decided_at.isoformat(timespec="seconds")
     return non_retryable_error(
         messages.ALREADY_DECIDED,
@@ -111,3 +113,25 @@ def already_decided(record: DecisionRecord) -> ApplicationError:
         decided_at=record.decided_at,
         decision_id=record.decision_id,
     )
+
+
+def refuse(effect: ApprovalEffect, approval_id: str, record: DecisionRecord | None) -> None:
+    """Raise the refusal that an effect of the table stands for, if it is one.
+
+    Raises:
+        ApplicationError: the table refuses the input.
+    """
+    if record is not None and effect is ApprovalEffect.REFUSE_DECIDED:
+        raise _already_decided(record)
+    if effect in _REFUSALS:
+        code, reason = _REFUSALS[effect]
+        raise non_retryable_error(code, f"approval {approval_id} {reason}; nothing to do")
+
+
+_REFUSALS: Final[Mapping[ApprovalEffect, tuple[str, str]]] = {
+    ApprovalEffect.REFUSE_UNASKED: (messages.UNKNOWN_APPROVAL, "has not been asked"),
+    ApprovalEffect.REFUSE_VETOED: (messages.VETOED, "was vetoed"),
+    ApprovalEffect.REFUSE_EXPIRED: (messages.APPROVAL_EXPIRED, "expired before anyone decided"),
+    ApprovalEffect.REFUSE_WITHDRAWN: (messages.WITHDRAWN, "was withdrawn: the run no longer asks it"),
+    ApprovalEffect.REFUSE_ENDED: ("conflict", "ended with its run"),
+}

@@ -1,7 +1,7 @@
 // The policy of an approval, the votes so far, and what is still needed, in words.
 import { session } from "../data/session.js";
 import { div, h, span } from "../ui/dom.js";
-import { humane } from "../ui/format.js";
+import { clock, humane } from "../ui/format.js";
 import { agoTime } from "../ui/ticker.js";
 import { decidedSummary } from "./decided.js";
 
@@ -38,15 +38,21 @@ export function answerText(answer) {
   return decidedSummary({ answer }) || members.slice(0, MAX_MEMBERS).map(([name, value]) => `${humane(name)}: ${value}`).join(", ");
 }
 
-/** The policy, who has voted, and what is still needed; empty for the default policy. */
+/** The policy, who has voted, what is still needed, and who deals with the question; empty without any of these. */
 export function votesView(approval) {
   const rule = policyText(approval.policy);
   const votes = rule ? approval.votes ?? [] : [];
+  const isOpen = approval.status === "pending";
   return div("votes",
     rule ? h("p", { class: "hint" }, `${rule[0].toUpperCase()}${rule.slice(1)}.`) : null,
     votes.length ? h("ul", { class: "vote-list", "aria-label": "Votes" }, votes.map(voteLine)) : null,
-    rule && approval.status === "pending" ? h("p", { class: "votes-needed" }, needText(approval)) : null);
+    rule && isOpen ? h("p", { class: "votes-needed" }, needText(approval)) : null,
+    isOpen && isClaimed(approval) ? h("p", {}, `${who(approval.claim.by)} is deciding, until ${clock(approval.claim.until)}.`) : null,
+    isOpen && approval.handed_to ? h("p", {}, `Handed over to ${approval.handed_to}.`) : null);
 }
+
+/** Whether someone deals with the question; a claim has no effect after its end. */
+export const isClaimed = ({ claim }) => Boolean(claim) && Date.parse(claim.until) > Date.now();
 
 function needText({ policy, votes = [] }) {
   const newest = votes.findLast((vote) => vote.quorum?.length);

@@ -71,16 +71,19 @@ const CHANGES = {
   "approval.requested": approvalRequested,
   "approval.decided": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
-      status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
+      status: "decided", claim: null, decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
       outcome: data.outcome ?? null, modified: data.modified ?? [],
     }),
+  "approval.claimed": (snapshot, data) =>
+    withApproval(snapshot, data.approval_id, { claim: { by: subject(data.claimed_by), until: data.until } }),
+  "approval.released": (snapshot, data) => withApproval(snapshot, data.approval_id, { claim: null }),
   "approval.delegated": handedOver,
   "approval.escalated": handedOver,
   "approval.voted": approvalVoted,
   "approval.vetoed": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
-      status: "vetoed", decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
+      status: "vetoed", claim: null, decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
       note: data.reason, decider: subject(data.voted_by),
     }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
@@ -133,7 +136,7 @@ function subject(data) {
 
 function handedOver(snapshot, data) {
   const changed = data.policy ? { policy: policy(data.policy) } : {};
-  return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed });
+  return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed, ...(data.delegated_by ? { claim: null } : {}) });
 }
 
 function approvalRequested(snapshot, data, frame) {
@@ -141,7 +144,7 @@ function approvalRequested(snapshot, data, frame) {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    about: data.about ?? null, policy: policy(data.policy), votes: [], handed_to: null,
+    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null,
     proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
@@ -156,7 +159,8 @@ function approvalVoted(snapshot, data, frame) {
     note: data.note ?? null, group: data.group ?? null, quorum: (data.quorum ?? []).map((item) => ({ ...item, group: item.group ?? null })),
   };
   const others = (approval.votes ?? []).filter((item) => item.voted_by.subject !== vote.voted_by.subject);
-  return withApproval(snapshot, data.approval_id, { votes: [...others, vote] });
+  const claim = approval.claim?.by.subject === vote.voted_by.subject ? null : approval.claim ?? null;
+  return withApproval(snapshot, data.approval_id, { votes: [...others, vote], claim });
 }
 
 /** Who may decide, with every member; null for the default, by which one approver decides. */

@@ -23,6 +23,7 @@ export async function inboxPage({ parts: [run, approval], inbox }) {
 class InboxPage {
   #items = [];
   #total = 0;
+  #done = new Set();   // decided here; the list may still have them for a moment
   #at = 0;   // the place of the chosen question, kept when it leaves the list
 
   constructor(inbox) {
@@ -64,20 +65,22 @@ class InboxPage {
 
   /** Shows a question; without one, on a wide screen, the first. */
   async choose(run, approval) {
-    const first = WIDE.matches ? this.#items[0] : undefined;
+    const first = WIDE.matches ? this.#items.find((item) => !this.#done.has(keyOf(item))) : undefined;
     const chosen = run ? { run_id: run, approval_id: approval } : first;
     if (chosen && !run) history.replaceState(history.state, "", addressOfQuestion(chosen));
     this.chosen = chosen ? keyOf(chosen) : null;
     this.element.toggleAttribute("data-chosen", Boolean(chosen));
     this.#list();
     this.question?.close();
-    this.question = chosen ? new Question(chosen, { decided: () => this.#decided(), back: "#/inbox" }) : null;
+    this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(isOpen), back: "#/inbox" }) : null;
     replace(this.main, this.question?.element ?? this.none);
     await this.question?.load();
   }
 
   #changed(approvals, total) {
     this.#items = inOrder(approvals);
+    const listed = new Set(approvals.map(keyOf));
+    for (const key of this.#done) if (!listed.has(key)) this.#done.delete(key);
     this.#total = total;
     this.#list();
     if (!this.chosen) { if (WIDE.matches && this.#items.length) this.choose(); return; }
@@ -92,12 +95,13 @@ class InboxPage {
   }
 
   /** The question at the same place is the next one. */
-  async #decided() {
+  async #decided(isOpen) {
     const decided = this.chosen;
+    if (!isOpen) this.#done.add(decided);
     try {
       await this.inbox.load();
     } catch (problem) { replace(this.problem, problemNotice(problem)); return; }
-    const others = this.#items.filter((item) => keyOf(item) !== decided);
+    const others = this.#items.filter((item) => keyOf(item) !== decided && !this.#done.has(keyOf(item)));
     const next = others[Math.min(this.#at, others.length - 1)];
     location.hash = next ? addressOfQuestion(next) : "#/inbox";
   }

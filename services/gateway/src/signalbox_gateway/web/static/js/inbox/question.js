@@ -12,13 +12,13 @@ const PAGE = /^page-\d+\.(jpg|png|webp)$/;
 export class Question {
   #closed = false;
 
-  /** decided(): this decision was accepted. back: the address of the list, for small screens. */
+  /** decided({isOpen}): this decision was accepted; further votes are needed. back: the address of the list, for small screens. */
   constructor({ run_id: runId, approval_id: approvalId }, { decided, back }) {
     Object.assign(this, { runId, approvalId });
     this.panels = new ApprovalPanels(runId, {
       decided: ({ accepted, isOpen }) => {
         if (!accepted || isOpen) this.reload();
-        if (accepted) decided();
+        if (accepted) decided({ isOpen });
       },
     });
     this.about = div("triage-about", h("a", { class: "back", href: back }, "Inbox"));

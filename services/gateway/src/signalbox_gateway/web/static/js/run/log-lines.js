@@ -35,7 +35,8 @@ function stepLines(step) {
 }
 
 const started = (by) => (by ? `Run started by ${by}` : "Run started");
-const voted = ({ voted_by: by, objection, note }) => `${by.name ?? by.subject} ${objection ? `objected: ${note}` : "voted"}`;
+const nameOf = (by) => by.name ?? by.subject;
+const voted = ({ voted_by: by, objection, note }) => `${nameOf(by)} ${objection ? `objected: ${note}` : "voted"}`;
 const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
 
 const TEXTS = {
@@ -46,10 +47,12 @@ const TEXTS = {
   "artifact.created": (data) => ["completed", `File: ${sized(data.title ?? data.name)}`],
   "approval.requested": (data) => ["attention", `Approval requested: ${data.title}`],
   "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
-  "approval.delegated": (data) => ["attention", `Delegated to ${data.to}`],
+  "approval.claimed": (data) => ["attention", `${nameOf(data.claimed_by)} is deciding`],
+  "approval.released": (data) => ["attention", `${nameOf(data.released_by)} no longer decides`],
+  "approval.delegated": (data) => ["attention", `${data.delegated_by ? `${nameOf(data.delegated_by)} delegated` : "Delegated"} to ${data.to}`],
   "approval.escalated": (data) => ["attention", `Escalated to ${data.to}`],
   "approval.voted": (data) => ["attention", voted(data)],
-  "approval.vetoed": (data) => ["failed", `Vetoed by ${data.voted_by.name ?? data.voted_by.subject}: ${data.reason}`],
+  "approval.vetoed": (data) => ["failed", `Vetoed by ${nameOf(data.voted_by)}: ${data.reason}`],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],

@@ -1,0 +1,1 @@
+"""The description of the API: its OpenAPI document and the page /docs."""
