@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 from temporalio.client import Client
 
 from signalbox_core.events.approval_data import ApprovalRequested
@@ -18,12 +19,13 @@ SLOTS = 5
 """Temporal accepts ten updates of one run at a time."""
 
 
+@pytest.mark.timeout(400)
 async def test_a_thousand_questions_of_one_run_are_asked_in_order_decided_and_replayed(
     client: Client,
 ) -> None:
     async with pipeline_under_test(SPEC, activities=[], client=client) as pipeline:
         run = await pipeline.start(SurveyInput(questions=QUESTIONS))
-        await eventually(lambda: len(digests(run)) == QUESTIONS, within_s=120)
+        await eventually(lambda: len(digests(run)) == QUESTIONS, within_s=300)
         approvals = (await run.snapshot()).approvals
         await replay(SPEC, await run.handle.fetch_history())
         slots = asyncio.Semaphore(SLOTS)
