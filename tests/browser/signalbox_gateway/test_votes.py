@@ -225,7 +225,7 @@ def test_a_question_is_claimed_released_and_delegated_without_losing_what_is_ent
     expect(votes).to_contain_text("Handed over to group:legal.")
     expect(cards(panel).first.get_by_role("radio", name="Approve")).to_be_checked()
     shown = page.request.get(f"{site.origin}/v1/runs/{run_id}/approvals/variants").json()
-    assert shown["delegated_to"] == "group:legal"
+    assert shown["handed_to"] == "group:legal"
     with Signalbox(site.origin, site.api_key) as client:
         client.cancel(run_id, "test")
 

@@ -7,7 +7,7 @@ import { h, setText } from "../ui/dom.js";
 import { isClaimed } from "./votes.js";
 
 export class Assignment {
-  /** changed({claim, delegated_to}): who deals with the question now. */
+  /** changed({claim, handed_to}): who deals with the question now. */
   constructor(runId, approvalId, { changed }) {
     Object.assign(this, { runId, approvalId, changed });
     this.claim = h("button", { type: "button", class: "button quiet", onclick: () => this.#send(this.isOwn ? "release" : "claim") });
@@ -30,7 +30,7 @@ export class Assignment {
   async #send(verb, body) {
     try {
       const { body: now } = await api.assign(this.runId, this.approvalId, verb, body);
-      this.changed({ claim: now.claimed_by && { by: now.claimed_by, until: now.claimed_until }, delegated_to: now.delegated_to });
+      this.changed({ claim: now.claimed_by && { by: now.claimed_by, until: now.claimed_until }, handed_to: now.delegated_to });
     } catch (problem) { toast(problem.message, { kind: "error" }); }
   }
 }
