@@ -8,7 +8,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.http.problems import CODES
+from signalbox_gateway.http.error_codes import CODES
 from support.servers.gateway import client_of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_gateway.http.problems import CODES
+from signalbox_gateway.http.error_codes import CODES
 from signalbox_gateway.settings import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys, load_link_keys
-from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.http.error_codes import Unauthenticated
 
 NOW = datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
 KEYS = LinkKeys((b"k" * 32,))

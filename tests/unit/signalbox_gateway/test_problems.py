@@ -19,7 +19,7 @@ from signalbox_core.errors import (
     Unavailable,
 )
 from signalbox_core.http.problems import FieldError, InvalidFields, problem_of
-from signalbox_gateway.http.problems import CODES, Unauthenticated, bug_response, problem_response
+from signalbox_gateway.http.error_codes import CODES, Unauthenticated, bug_response, problem_response
 
 STATUSES = [
     (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400),

@@ -25,7 +25,7 @@ from signalbox_core.errors import (
     Unavailable,
 )
 from signalbox_core.http.problems import MEDIA_TYPE, STATUS_OF_CLASS, STATUS_OF_CODE, TITLES, Problem
-from signalbox_gateway.http import problems as gateway
+from signalbox_gateway.http import error_codes as gateway
 from signalbox_webhook_receiver import problems as receiver
 
 ERRORS = (

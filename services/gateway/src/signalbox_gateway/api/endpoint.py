@@ -24,7 +24,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.scoped_tokens import ScopedAccess, ScopedTokens
 from signalbox_gateway.http import validation
-from signalbox_gateway.http.problems import Unauthenticated, bug_response, problem_response
+from signalbox_gateway.http.error_codes import Unauthenticated, bug_response, problem_response
 from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_response
 
 log = logging.getLogger(__name__)

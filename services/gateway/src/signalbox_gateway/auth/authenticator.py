@@ -18,7 +18,7 @@ from signalbox_gateway.auth.principal import CONTAINS, Principal, earliest
 from signalbox_gateway.auth.scoped_tokens import PREFIX, ScopedTokens
 from signalbox_gateway.auth.sessions import COOKIE, BrowserSession, SessionStore, StreamTicket, TicketStore
 from signalbox_gateway.auth.token_scope import ScopedToken, TokenScope, effective_roles, end_user_subject
-from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.http.error_codes import Unauthenticated
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _JWT_DOTS: Final = 2

@@ -16,7 +16,7 @@ from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.ids import derived_id
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.subjects import LINK_PREFIX, Subject
-from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.http.error_codes import Unauthenticated
 
 _PURPOSE: Final = b"signalbox decision link v1\n"
 _MIN_KEY_BYTES: Final = 32

@@ -27,7 +27,7 @@ from signalbox_gateway.auth.issuers import (
     read_issuers,
 )
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.http.error_codes import Unauthenticated
 
 log = logging.getLogger(__name__)
 Keys = Mapping[str, Mapping[str, Any]]

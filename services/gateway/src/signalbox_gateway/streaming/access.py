@@ -9,7 +9,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.auth.token_scope import not_permitted
-from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.http.error_codes import Unauthenticated
 from signalbox_gateway.runs.lookup import RunReader, unknown_run
 
 

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from signalbox_core.errors import NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.streams import tenant_channel
 from signalbox_gateway.auth.principal import Authenticate, Principal
-from signalbox_gateway.http.problems import bug_response
+from signalbox_gateway.http.error_codes import bug_response
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.connection import StreamConnection
 from signalbox_gateway.streaming.cursor import CLOSED_EPOCH, RunSubscription, parse_subscriptions

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_gateway.auth.rate_limits import TooManyFailures
-from signalbox_gateway.http.problems import problem_response
+from signalbox_gateway.http.error_codes import problem_response
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.limits import StreamLimitReached
 

@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from signalbox_gateway.api.endpoint import ApiCall
-from signalbox_gateway.http.problems import CODES
+from signalbox_gateway.http.error_codes import CODES
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--line:light-dark(#d5d9df,#3a3f47);--soft:light-dark(#5b6470,#a4adb8)}

@@ -1,4 +1,4 @@
-"""The gateway's problem responses (RFC 9457) and the documentation of its error codes."""
+"""The error codes of the API, described, and the problem responses (RFC 9457) that carry them."""
 
 from collections.abc import Mapping
 from typing import Final
