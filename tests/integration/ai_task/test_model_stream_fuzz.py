@@ -1,6 +1,6 @@
 """Random bytes from a model's server: only errors of our own classes, and less than a second per 100 kB.
 
-The examples are fixed, unless `FUZZ_EXAMPLES` sets their number; 6,000 take about ten minutes.
+The examples are fixed, unless `FUZZ_EXAMPLES` sets their number.
 """
 
 import asyncio
