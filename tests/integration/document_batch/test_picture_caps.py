@@ -10,10 +10,10 @@ from msgspec.structs import fields
 from PIL import Image
 
 from signalbox_core.process.cpu_pool import CpuPool
-from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_worker.settings import Settings
+from support.papers.capped_pictures import read_and_draw
 
-PRELOAD = ("signalbox_pipelines.document_batch.activities",)
+PRELOAD = ("signalbox_pipelines.document_batch.activities", read_and_draw.__module__)
 (LIMIT_MB,) = (field.default for field in fields(Settings) if field.name == "cpu_memory_mb")
 
 
@@ -22,14 +22,6 @@ def picture(mode: str, kind: str, megapixels: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.new(mode, (width, megapixels * 1_000_000 // width)).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def read_and_draw(body: bytes, media_type: str) -> tuple[int, int]:
-    """What a worker does with a page, in a process of the pool: bytes for OCR, and the preview's width."""
-    pages = open_pages(body, media_type, "scan")
-    preview = pages.preview(0)
-    assert preview is not None
-    return len(pages.ocr_image(0)), preview.width
 
 
 @pytest.fixture
