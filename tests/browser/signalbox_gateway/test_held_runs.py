@@ -101,7 +101,7 @@ def test_a_run_without_a_worker_is_shown_as_blocked_until_one_responds(
         expect(row.locator(".status-word")).to_have_text(BLOCKED_WORDS, timeout=BLOCKED_MS)
         assert faults_of(page, watched, "runs-blocked") == []
         row.get_by_role("link").click()
-        expect(page.locator(".run-facts .status-word")).to_have_text(BLOCKED_WORDS)
+        expect(page.locator(".run-facts .status-word")).to_have_text(BLOCKED_WORDS, timeout=BLOCKED_MS)
         notice = page.locator(".condition")
         expect(notice).to_contain_text("This run cannot continue")
         expect(notice).to_contain_text(re.compile("start workers for it|overloaded or killed worker"))

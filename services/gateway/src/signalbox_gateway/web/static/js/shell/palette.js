@@ -12,7 +12,7 @@ const go = (hash) => () => { location.hash = hash; };
 /** actions(): the current page's own commands, {text, icon, run}. */
 export async function openPalette({ actions, signOut }) {
   const palette = new Palette([...own(actions()), ...pages(), ...commands(signOut)]);
-  api.pipelines().then(({ pipelines }) => palette.add(pipelines.map(startOf)), () => {});
+  palette.loaded = api.pipelines().then(({ pipelines }) => palette.add(pipelines.map(startOf)), () => {});
   const chosen = await shown(palette.dialog, () => palette.chosen, { name: "search" });
   // The entry of the dialog leaves the history first, so that Back does not return to it.
   if (chosen) await settled();
@@ -62,6 +62,7 @@ class Palette {
   #shown = [];
   #at = 0;
   chosen = null;
+  loaded = Promise.resolve();
 
   constructor(items) {
     this.#items = items;
@@ -117,10 +118,16 @@ class Palette {
   #onKey(event) {
     const count = this.#shown.length;
     const next = { ArrowDown: this.#at + 1, ArrowUp: this.#at - 1 + count, Home: 0, End: count - 1 }[event.key];
-    if (event.key === "Enter") this.#choose(this.#at);
+    if (event.key === "Enter") this.#enter();
     else if (next === undefined || !count) return;
     else this.#select(next % count);
     event.preventDefault();
+  }
+
+  /** While nothing but a search matches, a pipeline may: it is chosen once they are loaded. */
+  async #enter() {
+    if (this.#at === 0 && this.#shown[0]?.group === "Find") await this.loaded;
+    this.#choose(this.#at);
   }
 
   #choose(index) {
