@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 
 import msgspec
@@ -28,12 +27,12 @@ from signalbox_pipelines.document_batch.document.read.open_document import open_
 from signalbox_pipelines.document_batch.document.read.reader import PageReader
 from support.drivers.journeys import until_ended
 from support.fakes.documents import needs_tesseract
+from support.process_cpu import cpu_s
 from support.servers.stack import RunningStack, running_stack
 
 ROUNDS = 7
 OCR_ROUNDS = 4
 SIZES = tuple(int(size) for size in os.environ.get("SIGNALBOX_BENCH_DOCUMENTS", "10,100,1000").split(","))
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu() -> float:
@@ -125,11 +124,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 def cpu_of(stack: RunningStack) -> float:
     """Seconds of all parts of the stack so far."""
-    total = 0
-    for pid in stack.endpoints.pids.values():
-        user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        total += int(user) + int(system)
-    return total / TICKS
+    return cpu_s(stack.endpoints.pids.values())
 
 
 async def batch(

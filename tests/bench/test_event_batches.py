@@ -5,7 +5,6 @@ sender and receiver.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,12 +25,12 @@ from signalbox_worker.post_client import open_post_client
 from signalbox_worker.receiver_client import ReceiverClient
 from support.bench.ratios import paired_ratio
 from support.fakes.events import make_event
+from support.process_cpu import cpu_s
 from support.servers.stack import RunningStack, running_stack
 
 ROUNDS, RUNS, EVENTS = 5, 20, 15
 LEAST = 2.0
 """What shared requests must do at least, in events a CPU-second of those sent one by one."""
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 Send = Callable[[CloudEvent], Awaitable[object]]
 
 
@@ -39,11 +38,6 @@ Send = Callable[[CloudEvent], Awaitable[object]]
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
     with running_stack(tmp_path / "stack", "--only", "receiver") as started:
         yield started
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def story_of(run_id: str) -> Sequence[CloudEvent]:
@@ -63,11 +57,11 @@ async def events_per_cpu_s(send: Send, numbers: Iterator[int], receiver: int) ->
             await send(event)
 
     stories = [story_of(f"bench-{time.monotonic_ns()}-{next(numbers)}") for _ in range(RUNS)]
-    begun = time.process_time() + cpu_s(receiver)
+    begun = time.process_time() + cpu_s([receiver])
     async with asyncio.TaskGroup() as group:
         for story in stories:
             group.create_task(deliver_run(story))
-    return RUNS * EVENTS / (time.process_time() + cpu_s(receiver) - begun)
+    return RUNS * EVENTS / (time.process_time() + cpu_s([receiver]) - begun)
 
 
 async def test_shared_requests_cost_far_less(stack: RunningStack) -> None:

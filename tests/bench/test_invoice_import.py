@@ -29,6 +29,7 @@ from support.drivers.invoice_imports import (
     politeness,
     start_import,
 )
+from support.process_cpu import cpu_s
 from support.servers.portal import Portal, PortalVisitor, running_portal, search_of, visiting
 from support.servers.stack import RunningStack, running_stack
 
@@ -42,7 +43,6 @@ PACED: Final = 600
 MANY: Final = (16, 150) if FULL else (8, 80)
 """Companies and invoices of each, in each arm of the scaling."""
 SLOTS: Final = 2
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,11 +61,6 @@ def world(
         settings = {**pace(portal), **environ}
         with running_stack(folder, *parts, environ=settings) as stack:
             yield World(portal, stack)
-
-
-def cpu_s(pids: Sequence[int]) -> float:
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(item[11]) + int(item[12]) for item in fields) / _TICKS
 
 
 def resident_mb(pids: Sequence[int]) -> float:

@@ -26,8 +26,9 @@ from redis.asyncio import Redis
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.child import kill_with_parent
 from support.assertions.eventually import eventually
-from support.bench.many_listeners import TICKS, Listener, Server, Source, listening
+from support.bench.many_listeners import Listener, Server, Source, listening
 from support.bench.polling import Arm, polled_worker, polling
+from support.process_cpu import TICKS_PER_S
 from support.servers import backends
 from support.servers.stack import RunningStack, running_stack
 
@@ -62,7 +63,7 @@ async def in_lockstep(server: Server, source: Source, run_id: str, listeners: Se
         await eventually(
             lambda number=number: all(item.last >= number for item in listeners), within_s=60, every_s=0.001
         )
-    return events * len(listeners) / max(server.cpu_s() - before, 1 / TICKS)
+    return events * len(listeners) / max(server.cpu_s() - before, 1 / TICKS_PER_S)
 
 
 async def one_by_one(source: Source, runs: Sequence[str], listeners: Sequence[Listener]) -> None:

@@ -7,11 +7,10 @@ SQLite in one process, without a server, and only where it is installed (`pip in
 
 import asyncio
 import importlib.util
-import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +24,12 @@ from signalbox_client import AsyncSignalbox
 from signalbox_core.ids import new_run_id
 from signalbox_core.temporal import connect
 from support.bench.ratios import paired_ratio
+from support.process_cpu import cpu_s
+from support.servers.installed_pipelines import install_pipelines
 from support.servers.stack import RunningStack, running_stack
 from support.whole.chain.contract import ChainInput
 
 TESTS = Path(__file__).parents[1]
-TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 ROUNDS: Final = 3
 ALONE, RUNS, IN_FLIGHT, WAITING = 8, 60, 20, 100
 CHAIN: Final = ChainInput()
@@ -58,14 +58,6 @@ class Asking(Arm, Protocol):
     async def answer(self, run_id: str) -> None:
         """Answer, and wait until the run has completed."""
         ...
-
-
-def cpu_s(pids: Sequence[int]) -> float:
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_S
 
 
 @dataclass
@@ -151,13 +143,8 @@ class Dbos:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The services of production, with the chain pipeline installed as a package of its own."""
-    installed = tmp_path_factory.mktemp("installed")
-    info = installed / "whole-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: whole\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[signalbox.pipelines]\nwhole = support.whole\n")
     environ = {
-        "PYTHONPATH": f"{installed}{os.pathsep}{TESTS}",
+        "PYTHONPATH": install_pipelines(tmp_path_factory.mktemp("installed"), "whole", "support.whole"),
         "SIGNALBOX_GATEWAY_REQUESTS_PER_S": "100000",
     }
     parts = ("--only", "gateway,receiver,worker")

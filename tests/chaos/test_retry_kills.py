@@ -2,7 +2,6 @@
 again, no event is lost or doubled."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,9 @@ from signalbox_client import AsyncSignalbox
 from signalbox_core.errors import Unavailable
 from support.assertions.eventually import eventually
 from support.drivers.journeys import Subscription
+from support.servers.installed_pipelines import install_pipelines
 from support.servers.stack import RunningStack, running_stack
 
-TESTS = Path(__file__).parents[1]
 RUNS = 4
 SECONDS = 0.5
 
@@ -24,11 +23,7 @@ SECONDS = 0.5
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The stack with the stages pipeline installed as a package of its own."""
     installed = tmp_path_factory.mktemp("installed")
-    info = installed / "staged-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: staged\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[signalbox.pipelines]\nstaged = support.staged\n")
-    environ = {"PYTHONPATH": f"{installed}{os.pathsep}{TESTS}"}
+    environ = {"PYTHONPATH": install_pipelines(installed, "staged", "support.staged")}
     with running_stack(tmp_path_factory.mktemp("retries"), environ=environ) as started:
         yield started
 

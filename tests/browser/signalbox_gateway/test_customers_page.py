@@ -1,7 +1,6 @@
 """The elements in a customer's page on another origin, as docs/browser.md shows it: it starts, watches and
 decides with a scoped token that permits nothing else."""
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from playwright.sync_api import Page, expect
 from support.customer.site import CustomerSite, customer_site
 from support.drivers.browser import WatchedPage
 from support.servers.backends import free_port
+from support.servers.installed_pipelines import install_pipelines
 from support.servers.stack import RunningStack, running_stack
 
 TESTS = Path(__file__).parents[2]
@@ -50,13 +50,8 @@ def port() -> int:
 def stack(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[RunningStack]:
     """The stack with the customer's pipeline installed, which accepts calls from the customer's pages."""
     installed = tmp_path_factory.mktemp("installed")
-    info = installed / "customer-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: customer\nVersion: 1.0\n")
-    point = "discount = support.customer.contract:SPEC"
-    (info / "entry_points.txt").write_text(f"[signalbox.pipelines]\n{point}\n")
     environ = {
-        "PYTHONPATH": f"{installed}{os.pathsep}{TESTS}",
+        "PYTHONPATH": install_pipelines(installed, "discount", "support.customer.contract:SPEC"),
         "SIGNALBOX_GATEWAY_CORS_ORIGINS": f"http://127.0.0.1:{port}",
     }
     parts = ("--only", "gateway,receiver,worker")

@@ -18,9 +18,9 @@ from signalbox_core.streams import RedisRunStream
 from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually
 from support.fakes.events import make_event
+from support.process_cpu import cpu_s
 
 LINE: Final = re.compile(rb'"sequence":(\d+).*?"title":"(\d+)"')
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -33,8 +33,7 @@ class Server:
     headers: str = ""
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_s([self.pid])
 
     def rss_kb(self) -> float:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024

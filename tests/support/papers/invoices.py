@@ -28,7 +28,7 @@ class SampleFile(Struct, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...]
 
     def truth(self) -> bytes:
-        """The content of the truth file that stands beside the file."""
+        """The content of the truth file of this paper."""
         return msgspec.json.encode({"kind": self.kind, "facts": self.facts})
 
 

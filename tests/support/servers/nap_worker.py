@@ -9,8 +9,8 @@ from pathlib import Path
 
 from signalbox_core.signatures import Algorithm
 from support.drivers.signed_requests import new_private_key, private_pem
+from support.servers.installed_pipelines import install_pipelines
 
-TESTS = Path(__file__).parents[2]
 QUEUE = "nap"
 
 
@@ -18,11 +18,6 @@ def nap_environment(
     folder: Path, temporal_address: str, redis_url: str | None = None, *, queue: str = QUEUE, **more: object
 ) -> dict[str, str]:
     """What a worker process needs; `more` are worker settings by lower-case name."""
-    installed = folder / "installed"
-    info = installed / "naps-1.0.dist-info"
-    info.mkdir(parents=True, exist_ok=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: naps\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[signalbox.pipelines]\nnaps = support.installed\n")
     key = folder / "worker.pem"
     if not key.exists():
         key.write_bytes(private_pem(new_private_key(Algorithm.ED25519)))
@@ -37,7 +32,7 @@ def nap_environment(
     }
     return {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": f"{installed}{os.pathsep}{TESTS}",
+        "PYTHONPATH": install_pipelines(folder / "installed", "naps", "support.installed"),
         "TEMPORAL_ADDRESS": temporal_address,
         "NAP_QUEUE": queue,
         **({"REDIS_URL": redis_url} if redis_url else {}),

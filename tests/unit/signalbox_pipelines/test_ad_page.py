@@ -339,7 +339,7 @@ def test_prices_are_read(text: str, currency: str, price: str | None) -> None:
             '<meta charset="gbk">摩卡'.encode("gbk"), None, '<meta charset="gbk">摩卡', id="declared"
         ),
         pytest.param("Tách".encode(), "utf8mb4", "Tách", id="a label that is none"),
-        pytest.param(b"abc-", "punycode", "abc-", id="a codec that is no encoding of the web"),
+        pytest.param(b"abc-", "punycode", "abc-", id="a Python codec that browsers do not support"),
         pytest.param(b"abc", "a\0", "abc", id="a label with a control character"),
         pytest.param(b"a\xffc", "utf-8", "a\ufffdc", id="invalid bytes"),
     ],

@@ -219,7 +219,7 @@ async def _provision_subscription(
         found = await client.get_subscription(
             subscription=wanted.name, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
         )
-    for field in ("topic", "enable_message_ordering", "filter"):
+    for field in FIXED_FIELDS:
         if getattr(found, field) != getattr(wanted, field):
             raise Conflict(
                 f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} "
@@ -227,7 +227,7 @@ async def _provision_subscription(
                 "delete the subscription first",
                 field=field,
             )
-    changed = [field for field in _CHANGEABLE if getattr(found, field) != getattr(wanted, field)]
+    changed = [field for field in CHANGEABLE_FIELDS if getattr(found, field) != getattr(wanted, field)]
     if not changed:
         return ProvisionChange(kind="subscription", name=subscription.name, action="unchanged")
     await client.update_subscription(
@@ -238,7 +238,9 @@ async def _provision_subscription(
     return ProvisionChange(kind="subscription", name=subscription.name, action="updated")
 
 
-_CHANGEABLE: Final = (
+FIXED_FIELDS: Final = ("topic", "enable_message_ordering", "filter")
+"""What Pub/Sub cannot change of a subscription."""
+CHANGEABLE_FIELDS: Final = (
     "ack_deadline_seconds",
     "message_retention_duration",
     "dead_letter_policy",

@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING, Final
 
 from signalbox_admin.checks.findings import Finding, Reporter
-from signalbox_core.topology import SUBSCRIPTIONS, TOPICS, SubscriptionSpec, subscription_of
+from signalbox_core.topology import (
+    CHANGEABLE_FIELDS,
+    FIXED_FIELDS,
+    SUBSCRIPTIONS,
+    TOPICS,
+    SubscriptionSpec,
+    subscription_of,
+)
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
@@ -11,8 +18,6 @@ if TYPE_CHECKING:
 _REPORT: Final = Reporter("Pub/Sub")
 _TIMEOUT_S: Final = 10.0
 _REMEDY: Final = "signalbox-admin provision"
-_FIXED: Final = ("topic", "enable_message_ordering", "filter")
-_CHANGEABLE: Final = ("ack_deadline_seconds", "dead_letter_policy", "retry_policy", "expiration_policy")
 
 
 async def check_pubsub(project: str | None, emulator_host: str | None) -> list[Finding]:
@@ -70,11 +75,11 @@ async def _subscription(
         )
     except NotFound:
         return _REPORT.error(f"subscription {spec.name} is missing", _REMEDY)
-    if fixed := [field for field in _FIXED if getattr(found, field) != getattr(wanted, field)]:
+    if fixed := [field for field in FIXED_FIELDS if getattr(found, field) != getattr(wanted, field)]:
         return _REPORT.error(
             f"subscription {spec.name} has another {' and '.join(fixed)}",
             f"delete it when it is drained, then {_REMEDY}",
         )
-    if changed := [field for field in _CHANGEABLE if getattr(found, field) != getattr(wanted, field)]:
+    if changed := [field for field in CHANGEABLE_FIELDS if getattr(found, field) != getattr(wanted, field)]:
         return _REPORT.warning(f"subscription {spec.name} has another {' and '.join(changed)}", _REMEDY)
     return None

@@ -1,5 +1,7 @@
 """Routes of approvals: the inbox, one approval, the decision."""
 
+from typing import Final
+
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.approval_stream import ApprovalStream
@@ -10,10 +12,28 @@ from signalbox_gateway.api.routes.replies import (
     EVENT_STREAM,
     INVALID_BODY,
     INVALID_QUERY,
+    RECORDED_FOR_LATER,
     problem,
 )
 from signalbox_gateway.runs.inbox import InboxView
 from signalbox_gateway.runs.views import ApprovalView
+
+_EXCLUDED: Final = problem(
+    403, "The caller lacks the role, is an agent, or the approval's policy excludes it"
+)
+_VOTE_REPLIES: Final = (
+    RECORDED_FOR_LATER,
+    APPROVAL_NOT_FOUND,
+    _EXCLUDED,
+    problem(409, "The approval has an outcome, the digest is stale, or the run has ended"),
+    *INVALID_BODY,
+)
+_ASSIGNMENT_REPLIES: Final = (
+    APPROVAL_NOT_FOUND,
+    _EXCLUDED,
+    problem(409, "The approval is not open, or another subject has claimed it"),
+    problem(503, "No worker responded; nothing was changed"),
+)
 
 
 def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tuple[Endpoint, ...]:
@@ -64,15 +84,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
                     "Accepted, or counted as one of several votes, now or by an identical request before",
                     schemas.DecideResponse,
                 ),
-                Reply(
-                    202,
-                    "Recorded durably: no worker responded, and the run applies it when one does",
-                    schemas.DecideResponse,
-                ),
-                APPROVAL_NOT_FOUND,
-                problem(403, "The caller lacks the role, is an agent, or the approval's policy excludes it"),
-                problem(409, "The approval has an outcome, the digest is stale, or the run has ended"),
-                *INVALID_BODY,
+                *_VOTE_REPLIES,
             ),
         ),
         Endpoint(
@@ -86,15 +98,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             takes_idempotency_key=True,
             replies=(
                 Reply(200, "Counted, or the approval is vetoed by it", schemas.DecideResponse),
-                Reply(
-                    202,
-                    "Recorded durably: no worker responded, and the run applies it when one does",
-                    schemas.DecideResponse,
-                ),
-                APPROVAL_NOT_FOUND,
-                problem(403, "The caller lacks the role, is an agent, or the approval's policy excludes it"),
-                problem(409, "The approval has an outcome, the digest is stale, or the run has ended"),
-                *INVALID_BODY,
+                *_VOTE_REPLIES,
             ),
         ),
         Endpoint(
@@ -106,10 +110,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             handle=approvals.claim,
             replies=(
                 Reply(200, "Claimed; a further claim extends the time", schemas.AssignmentView),
-                APPROVAL_NOT_FOUND,
-                problem(403, "The caller lacks the role, is an agent, or the approval's policy excludes it"),
-                problem(409, "The approval is not open, or another subject has claimed it"),
-                problem(503, "No worker responded; nothing was changed"),
+                *_ASSIGNMENT_REPLIES,
             ),
         ),
         Endpoint(
@@ -121,10 +122,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             handle=approvals.release,
             replies=(
                 Reply(200, "Released", schemas.AssignmentView),
-                APPROVAL_NOT_FOUND,
-                problem(403, "The caller lacks the role, is an agent, or the approval's policy excludes it"),
-                problem(409, "The approval is not open, or another subject has claimed it"),
-                problem(503, "No worker responded; nothing was changed"),
+                *_ASSIGNMENT_REPLIES,
             ),
         ),
         Endpoint(
@@ -137,10 +135,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             body=schemas.DelegateApproval,
             replies=(
                 Reply(200, "Delegated", schemas.AssignmentView),
-                APPROVAL_NOT_FOUND,
-                problem(403, "The caller lacks the role, is an agent, or the approval's policy excludes it"),
-                problem(409, "The approval is not open, or another subject has claimed it"),
-                problem(503, "No worker responded; nothing was changed"),
+                *_ASSIGNMENT_REPLIES,
                 *INVALID_BODY,
             ),
         ),

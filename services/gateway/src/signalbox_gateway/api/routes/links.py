@@ -8,7 +8,7 @@ from signalbox_gateway.api.access.link_decisions import (
     OpenLink,
 )
 from signalbox_gateway.api.endpoint import Endpoint, Reply
-from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
+from signalbox_gateway.api.routes.replies import INVALID_BODY, RECORDED_FOR_LATER, problem
 
 
 def link_routes(links: LinkDecisionHandlers) -> tuple[Endpoint, ...]:
@@ -37,11 +37,7 @@ def link_routes(links: LinkDecisionHandlers) -> tuple[Endpoint, ...]:
             body=DecideByLink,
             replies=(
                 Reply(200, "Accepted", schemas.DecideResponse),
-                Reply(
-                    202,
-                    "Recorded durably: no worker responded, and the run applies it when one does",
-                    schemas.DecideResponse,
-                ),
+                RECORDED_FOR_LATER,
                 invalid,
                 gone,
                 closed,

@@ -4,6 +4,7 @@ from typing import Final
 
 from signalbox_core.http.problems import MEDIA_TYPE, Problem
 from signalbox_gateway.api.endpoint import Reply
+from signalbox_gateway.api.schemas import DecideResponse
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -13,6 +14,9 @@ def problem(status: int, meaning: str) -> Reply:
     return Reply(status, meaning, Problem, MEDIA_TYPE)
 
 
+RECORDED_FOR_LATER: Final = Reply(
+    202, "Recorded durably: no worker responded, and the run applies it when one does", DecideResponse
+)
 RUN_NOT_FOUND: Final = problem(404, "The run does not exist, or belongs to another tenant")
 APPROVAL_NOT_FOUND: Final = problem(404, "The run or the approval does not exist")
 INVALID_QUERY: Final = problem(422, "A query parameter is invalid; `errors` names each")
