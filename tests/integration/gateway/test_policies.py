@@ -44,6 +44,7 @@ DECIDERS: Final[Mapping[str, tuple[str, ...]]] = {
 KEYS: Final[Mapping[str, Mapping[str, object]]] = {
     **{name: {"roles": ["operator", "approver"], "groups": groups} for name, groups in DECIDERS.items()},
     "bot": {"roles": ["operator", "approver"], "kind": "agent", "groups": ["marketing", "legal"]},
+    "robot": {"roles": ["operator", "approver"], "kind": "service", "groups": ["marketing", "legal"]},
     "stranger": {"roles": ["admin"], "tenant": "other", "groups": ["marketing", "legal"]},
 }
 RULES: Final[Mapping[str, tuple[Policy, str]]] = {
@@ -53,6 +54,10 @@ RULES: Final[Mapping[str, tuple[Policy, str]]] = {
     "people": (Policy(quorum=(Quorum(2),), people=("key:an", "key:lan")), "minh"),
     "agent": (Policy(quorum=(Quorum(1, "marketing"),)), "bot"),
     "agent, default": (Policy(), "bot"),
+    "signature": (Policy(quorum=(Quorum(1, "marketing"),), veto=("legal",), require_signature=True), "lan"),
+    "signature, veto": (Policy(veto=("legal",), require_signature=True), "minh"),
+    "signature, default": (Policy(require_signature=True), "nam"),
+    "signature, service": (Policy(quorum=(Quorum(1, "marketing"),), require_signature=True), "robot"),
     "tenant": (Policy(quorum=(Quorum(1, "marketing"),)), "stranger"),
     "tenant, default": (Policy(), "stranger"),
 }
@@ -116,6 +121,11 @@ BOUND: Final = {"decide", "object"}
 """The endpoints that take the digest of the question."""
 
 
+def expected_refusal(policy: Policy) -> tuple[int, str]:
+    """Status and code of a vote that a rule excludes; that of a signature excludes every unsigned vote."""
+    return (422, "signature_required") if policy.require_signature else (403, "not_allowed_by_policy")
+
+
 def body_of(endpoint: Endpoint, digest: str) -> Mapping[str, object]:
     body = BODIES[endpoint.name]
     return {"digest": digest, **body} if endpoint.name in BOUND else body
@@ -151,7 +161,7 @@ async def failure_of(temporal: Client, run_id: str) -> ApplicationError:
 
 def forged(caller: str, digest: str, *, objection: bool) -> Decision:
     """The message that a gateway would send for this caller."""
-    kind = "agent" if caller == "bot" else "human"
+    kind = KEYS[caller].get("kind", "human")
     groups = KEYS[caller]["groups"]
     return Decision(
         approval_id="word",
@@ -173,19 +183,22 @@ async def test_no_entry_point_bypasses_a_rule(
     endpoints = vote_endpoints(app)
     assert {endpoint.name for endpoint in endpoints} == set(BODIES), "add the new endpoint's body"
     run_id, digest = await run_with(as_user, policy)
+    status, code = expected_refusal(policy)
     attempts = 0
 
     async with as_user(excluded) as caller:
         for endpoint in endpoints:
             assert endpoint.role is Role.APPROVER
+            if policy.require_signature and endpoint.name not in BOUND:
+                continue  # the rule is about votes; these endpoints cast none
             refused = await caller.request("POST", path_of(endpoint, run_id), json=body_of(endpoint, digest))
             attempts += 1
-            expected = {404} if excluded == "stranger" else {403}
+            expected = {404} if excluded == "stranger" else {status}
             assert refused.status_code in expected, (endpoint.name, refused.text)
             if excluded != "stranger":
-                assert refused.json()["code"] == "not_allowed_by_policy"
+                assert refused.json()["code"] == code
     if excluded != "stranger":
-        attempts += await attempt_messages(temporal, run_id, excluded, digest)
+        attempts += await attempt_messages(temporal, run_id, excluded, digest, code)
 
     state = await workflow_state(temporal, run_id)
     assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
@@ -193,14 +206,14 @@ async def test_no_entry_point_bypasses_a_rule(
     sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
 
 
-async def attempt_messages(temporal: Client, run_id: str, caller: str, digest: str) -> int:
+async def attempt_messages(temporal: Client, run_id: str, caller: str, digest: str, code: str) -> int:
     """Vote past the gateway, by update and by signal."""
     handle = temporal.get_workflow_handle(run_key("acme", run_id))
     for objection in (False, True):
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(UPDATE_DECIDE, forged(caller, digest, objection=objection))
         assert isinstance(refused.value.cause, ApplicationError)
-        assert refused.value.cause.type == "not_allowed_by_policy"
+        assert refused.value.cause.type == code
         await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=objection))
     return 4
 

@@ -17,6 +17,7 @@ from signalbox_core.ledger.log import TenantLog
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
+from signalbox_gateway.api.access.passkeys import PasskeyHandlers
 from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
@@ -57,6 +58,11 @@ from signalbox_gateway.notifications.deliveries import DeliveryRecords
 from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
+from signalbox_gateway.passkeys.decision_signatures import DecisionSignatures
+from signalbox_gateway.passkeys.ledger_entries import record_in_ledger
+from signalbox_gateway.passkeys.registration import PasskeyRegistration
+from signalbox_gateway.passkeys.relying_party import read_relying_party
+from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import InboxReader
@@ -102,12 +108,8 @@ class Gateway:
             tickets=tickets,
             public_origin=parts.settings.public_origin,
         )
-        self._ledger = LedgerWriter(
-            parts.redis,
-            parts.ledger,
-            partial(TenantLog, parts.objects, signers=parts.ledger_signers),
-            self.metrics.ledger,
-        )
+        open_log = partial(TenantLog, parts.objects, signers=parts.ledger_signers)
+        self._ledger = LedgerWriter(parts.redis, parts.ledger, open_log, self.metrics.ledger)
         self._notifier = self._create_notifier(DeliveryRecords(parts.redis))
         probes = {
             "redis": self._redis_answers,
@@ -136,7 +138,13 @@ class Gateway:
             parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
         )
         inbox = InboxReader(parts.streams)
-        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
+        party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
+        passkeys = PasskeyStore(parts.objects)
+        record = record_in_ledger(open_log if parts.ledger_signers else None)
+        registration = PasskeyRegistration(parts.redis, passkeys, record)
+        approvals = ApprovalHandlers(
+            self.states, inbox, decisions, parts.pipelines, DecisionSignatures(party, passkeys)
+        )
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -169,6 +177,7 @@ class Gateway:
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
             tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
+            passkeys=PasskeyHandlers(party, registration, passkeys),
             health=self.health,
             docs=ApiDocsHandlers(),
         )

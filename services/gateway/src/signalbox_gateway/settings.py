@@ -24,6 +24,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         ledger_witness_key_file: a second key, which cosigns every checkpoint.
         notifications_file: whom notifications of approvals are sent to; hot-reloaded. Unset, none are sent.
         link_keys_file: the keys that sign decision links; hot-reloaded. Unset, no links are sent.
+        passkey_rp_id: the domain that passkeys belong to (the relying party of WebAuthn), for example
+            `example.com`. Unset, passkeys are neither registered nor accepted.
+        passkey_origins: the origins of the pages on which passkeys are used; comma-separated, each at the
+            domain or below it.
         public_origin: the origin that browsers use, for example `https://signalbox.example.com`; the CSRF
             check compares against it.
         temporal_ui_url: the address of Temporal's UI, shown to signed-in callers.
@@ -52,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     ledger_witness_key_file: str | None = None
     notifications_file: str | None = None
     link_keys_file: str | None = None
+    passkey_rp_id: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+(\.[a-z0-9-]+)*"))] | None = None
+    passkey_origins: tuple[Origin, ...] = ()
     public_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))]
     temporal_ui_url: str | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200

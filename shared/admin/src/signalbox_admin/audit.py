@@ -128,6 +128,9 @@ def _verify_receipt(path: Path, verifiers: list[NoteVerifier]) -> Checkpoint:
     print_line(f"verified: {path} is entry {verified.entry.index} of {verified.origin}")
     for line in _describe(verified.entry, verified.disclosed):
         print_line(f"  {line}")
+    for signature in verified.signatures:
+        print_line(f"  signed by {signature.statement.subject} with passkey {signature.credential_id}")
+        print_line(f"    for {signature.rp_id}, public key {signature.public_key}")
     return open_checkpoint(receipt.checkpoint, verifiers)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,20 @@ def canonical_json(value: object) -> bytes:
 def sha256_of(value: object) -> str:
     """Compute the SHA-256 of the canonical JSON, hexadecimal."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def normalized_json(value: msgspec.Raw) -> bytes:
+    """Encode an answer as canonical JSON in which whole numbers have no fraction: 1.0 is 1."""
+    return msgspec.json.encode(_DECODER.decode(value), order="sorted")
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < _MAX_WHOLE else value
+
+
+_MAX_WHOLE: Final = 2**53 - 1
+_DECODER: Final = msgspec.json.Decoder(float_hook=_number)
 
 
 def first_difference(expected: object, found: object) -> str | None:

@@ -31,6 +31,7 @@ from signalbox_gateway.api.schemas import (
     RaiseObjection,
 )
 from signalbox_gateway.http import validation
+from signalbox_gateway.passkeys.decision_signatures import DecisionAssertion, DecisionSignatures
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
 from signalbox_gateway.runs.lookup import RunReader
@@ -53,11 +54,13 @@ class ApprovalHandlers:
         inbox: InboxReader,
         decisions: Decisions,
         pipelines: Mapping[str, PipelineSpec],
+        signatures: DecisionSignatures,
     ) -> None:
         self._states = states
         self._inbox = inbox
         self._decisions = decisions
         self._pipelines = pipelines
+        self._signatures = signatures
 
     async def inbox(self, call: ApiCall) -> Response:
         query, tenant = call.query(ListApprovals), call.principal.tenant
@@ -90,14 +93,15 @@ class ApprovalHandlers:
         approval_id = call.param("approval_id")
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
         self._check_answer(snapshot, approval_id, request.answer)
-        return await self._vote(call, snapshot, _decision(call, request, approval_id))
+        return await self._vote(call, snapshot, _decision(call, request, approval_id), request.signature)
 
     async def object(self, call: ApiCall) -> Response:
         """Send an objection to the workflow, as a decision is sent."""
         call.principal.require_decider()
         request = await call.body(RaiseObjection)
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
-        return await self._vote(call, snapshot, _objection(call, request, call.param("approval_id")))
+        objection = _objection(call, request, call.param("approval_id"))
+        return await self._vote(call, snapshot, objection, request.signature)
 
     async def claim(self, call: ApiCall) -> Response:
         return await self._assign(call, "claim")
@@ -139,10 +143,15 @@ class ApprovalHandlers:
             )
         )
 
-    async def _vote(self, call: ApiCall, snapshot: Snapshot, decision: Decision) -> Response:
+    async def _vote(
+        self, call: ApiCall, snapshot: Snapshot, decision: Decision, signature: DecisionAssertion | None
+    ) -> Response:
         run_id = call.param("run_id")
         record = recorded_outcome(snapshot, decision)
         if record is None:
+            state, tenant = find_approval(snapshot, decision.approval_id), call.principal.tenant
+            policy = state.policy if state is not None else None
+            decision = await self._signatures.verify(tenant, run_id, policy, decision, signature)
             record = await self._send(call, decision, lacks_digest=self._lacks_digest(snapshot, decision))
         if record is None:
             return _recorded(run_id, decision, snapshot.blocked)

@@ -13,6 +13,7 @@ from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
 from signalbox_core.subjects import Subject
+from signalbox_gateway.passkeys.decision_signatures import DecisionAssertion
 from signalbox_gateway.runs.inbox import INBOX_PAGE
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
@@ -117,13 +118,15 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Decides an approval.
 
     `decision_id` makes the request idempotent. `digest` is that of the question as it was shown; the decision
-    is refused if the question has changed since. Only services may leave it out.
+    is refused if the question has changed since. Only services may leave it out. `signature` is of the
+    caller's passkey, for a question whose policy requires it; it covers `decision_id` and `digest`.
     """
 
     answer: msgspec.Raw
     decision_id: DecisionId | None = None
     digest: str | None = None
     note: Note | None = None
+    signature: DecisionAssertion | None = None
 
 
 class RaiseObjection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +135,7 @@ class RaiseObjection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reason: Reason
     decision_id: DecisionId | None = None
     digest: str | None = None
+    signature: DecisionAssertion | None = None
 
 
 class DelegateApproval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

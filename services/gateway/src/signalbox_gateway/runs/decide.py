@@ -20,6 +20,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError, Unavailable
 from signalbox_core.ids import run_id_of
+from signalbox_core.passkeys.verification import (
+    SIGNATURE_INVALID,
+    SIGNATURE_MISMATCH,
+    USER_NOT_VERIFIED,
+)
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
@@ -29,6 +34,7 @@ from signalbox_core.pipeline.contract.messages import (
     NOT_ASKED_YET,
     REASON_REQUIRED,
     SIGNAL_DECIDE,
+    SIGNATURE_REQUIRED,
     STALE_DIGEST,
     UNKNOWN_APPROVAL,
     UPDATE_ASSIGN,
@@ -56,9 +62,13 @@ _CLASSES: Final = {
     WITHDRAWN: Conflict,
     VETOED: Conflict,
     REASON_REQUIRED: InvalidInput,
+    SIGNATURE_REQUIRED: InvalidInput,
     DIGEST_REQUIRED: InvalidInput,
     INVALID_ANSWER: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
+    SIGNATURE_INVALID: Forbidden,
+    SIGNATURE_MISMATCH: Forbidden,
+    USER_NOT_VERIFIED: Forbidden,
 }
 
 

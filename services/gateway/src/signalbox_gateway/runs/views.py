@@ -50,7 +50,8 @@ class PolicyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `needed`: how many subjects have to give the same answer. `quorum`: of which groups. `veto`: the groups of
     which one member's objection ends the question. `exclude_starter`: the subject that started the run may
-    not vote. `people`: if any, the only subjects whose answers count. `text`: the same for people.
+    not vote. `people`: if any, the only subjects whose answers count. `require_signature`: every vote is
+    signed with a passkey. `text`: the same for people.
     """
 
     role: str
@@ -59,6 +60,7 @@ class PolicyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     veto: tuple[str, ...] = ()
     exclude_starter: bool = False
     people: tuple[str, ...] = ()
+    require_signature: bool = False
     text: str = ""
 
 
@@ -232,6 +234,7 @@ def policy_view(policy: Policy) -> PolicyView:
         veto=policy.veto,
         exclude_starter=policy.exclude_starter,
         people=policy.people,
+        require_signature=bool(policy.require_signature),
         text=describe_policy(policy),
     )
 

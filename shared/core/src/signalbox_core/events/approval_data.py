@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.events.policy import CountedVote, Policy, QuorumProgress
+from signalbox_core.passkeys.signature import PasskeySignature
 from signalbox_core.subjects import Subject
 
 
@@ -79,6 +80,7 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
         rule: by which the subject was allowed to vote: `quorum` or `veto`.
         group: the group for which the vote counts; null for any group.
         quorum: how far the newest answer has come with this vote; empty before the first answer.
+        signature: of the vote, made with the voter's passkey.
     """
 
     approval_id: str
@@ -91,6 +93,7 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
     group: str | None = None
     policy_digest: str = ""
     quorum: tuple[QuorumProgress, ...] = ()
+    signature: PasskeySignature | UnsetType = UNSET
 
 
 class ApprovalDecided(Struct, frozen=True, kw_only=True):
@@ -98,6 +101,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
 
     `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome. `outcome` is
     `modified` if the answer edits what was proposed; `modified` has the JSON pointers of the edited members.
+    `signatures` are those of the votes that made the outcome, made with the voters' passkeys.
     """
 
     approval_id: str
@@ -112,10 +116,16 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     votes: tuple[CountedVote, ...] | UnsetType = UNSET
     outcome: Literal["modified"] | UnsetType = UNSET
     modified: tuple[str, ...] | UnsetType = UNSET
+    signatures: tuple[PasskeySignature, ...] | UnsetType = UNSET
 
 
 class ApprovalVetoed(Struct, frozen=True, kw_only=True):
-    """A member of a veto group objected, which ends the question. `group` is that group."""
+    """A member of a veto group objected, which ends the question.
+
+    Attributes:
+        group: that veto group.
+        signatures: of the objection, made with the passkey of who objected; at most one.
+    """
 
     approval_id: str
     decision_id: str
@@ -124,6 +134,7 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     rule: str = "veto"
     group: str | None = None
     policy_digest: str = ""
+    signatures: tuple[PasskeySignature, ...] | UnsetType = UNSET
 
 
 class ApprovalClaimed(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ import hashlib
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import force_setattr
 
 from signalbox_core.subjects import Subject, check_groups
 
@@ -35,12 +36,19 @@ class Policy(Struct, frozen=True, kw_only=True):
         veto: groups of which one member's objection ends the question.
         exclude_starter: the subject that started the run does not vote.
         people: if any, the only subjects whose answers count.
+        require_signature: every vote is signed with the voter's passkey. Left out of the JSON unless it is
+            set, so that the digests of policies that do not use it stay the same.
     """
 
     quorum: tuple[Quorum, ...] = (Quorum(),)
     veto: tuple[str, ...] = ()
     exclude_starter: bool = False
     people: tuple[str, ...] = ()
+    require_signature: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.require_signature is False:
+            force_setattr(self, "require_signature", UNSET)
 
     @property
     def is_default(self) -> bool:
@@ -86,6 +94,8 @@ def describe_policy(policy: Policy) -> str:
         text += f"; only {', '.join(policy.people)} may decide"
     if policy.veto:
         text += f"; an objection of {' or '.join(policy.veto)} ends the question"
+    if policy.require_signature:
+        text += "; each signs with a passkey"
     return f"{text}; not who started the run" if policy.exclude_starter else text
 
 
@@ -167,6 +177,8 @@ def check_narrowed(contract: Policy, asked: Policy, starter: Subject | None) -> 
         raise ValueError(f"policy.veto lacks {missing[0]!r}, which the contract has; add it")
     if contract.exclude_starter and not asked.exclude_starter:
         raise ValueError("policy.exclude_starter is set in the contract; set it")
+    if contract.require_signature and not asked.require_signature:
+        raise ValueError("policy.require_signature is set in the contract; set it")
     if contract.people and not (asked.people and set(asked.people) <= set(contract.people)):
         raise ValueError("policy.people must name some of the people of the contract, and nobody else")
     remaining = set(asked.people) - ({starter.subject} if starter is not None else set())

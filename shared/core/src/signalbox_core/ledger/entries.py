@@ -50,7 +50,8 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         at: when it happened, as the event states.
         outcome: of the event, such as `decided`; a more precise one if the event carries it.
         question_digest: the digest of exactly what the approver was shown.
-        digests: salted digests of subject, name, reason, answer, evidence and the event's whole data.
+        digests: salted digests of subject, name, reason, answer, evidence, signatures and the event's whole
+            data.
     """
 
     version: Literal[1]
@@ -167,6 +168,8 @@ def erasable_fields(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
         "reason": members.get("reason") or members.get("note"),
         "answer": members.get("answer"),
         "evidence": members.get("evidence"),
+        "signature": members.get("signature"),
+        "signatures": members.get("signatures"),
         "data": msgspec.Raw(data),
     }
     present = {name: value for name, value in found.items() if value is not None and bytes(value) != b"null"}

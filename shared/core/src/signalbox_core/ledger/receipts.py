@@ -28,7 +28,9 @@ from signalbox_core.ledger.layout import LogKeys, TileReader
 from signalbox_core.ledger.log import IndexRecord
 from signalbox_core.ledger.merkle import inclusion_path, is_included, leaf_hash
 from signalbox_core.ledger.notes import NoteVerifier, open_checkpoint, parse_checkpoint
+from signalbox_core.ledger.signatures import SIGNATURES, verify_signatures
 from signalbox_core.objects import ObjectStore
+from signalbox_core.passkeys.signature import PasskeySignature
 
 MAX_RECEIPT_BYTES: Final = 4_096
 
@@ -41,7 +43,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         proof: the hashes of the inclusion proof (RFC 6962), base64, from the leaf up.
         checkpoint: the signed note that has the size and root of the log.
         disclosed: values behind the entry's digests. Absent once they were erased; a value that does not fit
-            into a receipt is left out, and its salt is kept.
+            into a receipt is left out, and its salt is kept. Signatures are always disclosed.
     """
 
     entry: msgspec.Raw
@@ -51,12 +53,17 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class VerifiedReceipt(Struct, frozen=True, kw_only=True):
-    """What a receipt proves."""
+    """What a receipt proves.
+
+    Attributes:
+        signatures: of the votes that made the outcome, each verified by the public key in it.
+    """
 
     entry: LedgerEntry
     origin: str
     size: int
     disclosed: Mapping[str, DisclosedValue]
+    signatures: tuple[PasskeySignature, ...] = ()
 
 
 async def read_receipt(store: ObjectStore, tenant: str, run_id: str, approval_id: str) -> Receipt:
@@ -92,15 +99,20 @@ async def read_values(store: ObjectStore, keys: LogKeys, entry: LedgerEntry) -> 
 
 
 def disclose(receipt: Receipt, values: StoredValues) -> Receipt:
-    """Add the salts, and the values that fit into a receipt, the smallest first."""
+    """Add the salts and the signatures, and the values that fit into the rest, the smallest first."""
     if values.salt is None:
         return receipt
     fields = erasable_fields(bytes(values.data))
     disclosed = {name: DisclosedValue(salt=salt_of(values, name)) for name in fields}
+    limit = MAX_RECEIPT_BYTES
+    if SIGNATURES in fields:
+        signatures = fields.pop(SIGNATURES)
+        disclosed[SIGNATURES] = replace(disclosed[SIGNATURES], value=signatures)
+        limit += len(bytes(signatures))
     for name, value in fields.items():
         larger = replace(receipt, disclosed={**disclosed, name: replace(disclosed[name], value=value)})
         # The whole data repeats the other values, so it is only disclosed by its salt.
-        if name != "data" and len(encode_receipt(larger)) <= MAX_RECEIPT_BYTES:
+        if name != "data" and len(encode_receipt(larger)) <= limit:
             disclosed = dict(larger.disclosed)
     return replace(receipt, disclosed=disclosed)
 
@@ -126,7 +138,8 @@ def verify_receipt(receipt: Receipt, verifiers: Sequence[NoteVerifier]) -> Verif
 
     Raises:
         InvalidSignature: the checkpoint is not signed by every key, the entry is not in the log at this
-            position, or a disclosed value is not the one that was recorded; the message names it.
+            position, a disclosed value is not the one that was recorded, or a passkey did not sign this
+            decision; the message names it.
         InvalidInput: the receipt is malformed.
     """
     checkpoint = open_checkpoint(receipt.checkpoint, verifiers)
@@ -147,5 +160,9 @@ def verify_receipt(receipt: Receipt, verifiers: Sequence[NoteVerifier]) -> Verif
                 f"the value of {name!r} is not the one that was recorded", code="not_in_ledger", field=name
             )
     return VerifiedReceipt(
-        entry=entry, origin=checkpoint.origin, size=checkpoint.size, disclosed=receipt.disclosed
+        entry=entry,
+        origin=checkpoint.origin,
+        size=checkpoint.size,
+        disclosed=receipt.disclosed,
+        signatures=verify_signatures(entry, receipt.disclosed),
     )

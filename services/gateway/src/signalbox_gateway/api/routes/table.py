@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
+from signalbox_gateway.api.access.passkeys import PasskeyHandlers
 from signalbox_gateway.api.access.tokens import TokenHandlers
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
@@ -22,6 +23,7 @@ from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
+from signalbox_gateway.api.routes.passkeys import passkey_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
@@ -50,6 +52,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     codec: PayloadCodecHandler
     sessions: SessionHandlers
     tokens: TokenHandlers
+    passkeys: PasskeyHandlers
     health: HealthHandlers
     docs: ApiDocsHandlers
 
@@ -68,6 +71,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),
         *token_routes(handlers.tokens),
+        *passkey_routes(handlers.passkeys),
         *codec_routes(handlers.codec),
         *service_routes(handlers.health, handlers.docs),
     )

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.events.policy import CountedVote, QuorumProgress
+from signalbox_core.passkeys.signature import PasskeySignature
 from signalbox_core.subjects import Subject
 
 QUERY_SNAPSHOT: Final = "snapshot"
@@ -38,6 +39,7 @@ NOT_CLAIMED: Final = "not_claimed"
 DECISION_ID_TAKEN: Final = "decision_id_taken"
 REASON_REQUIRED: Final = "reason_required"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
+SIGNATURE_REQUIRED: Final = "signature_required"
 
 
 VoteResult = Literal["decided", "counted", "vetoed"]
@@ -53,6 +55,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         digest: of the question as the person saw it. Only services may leave it out, and a decision that
             arrives before its question.
         decider: the subject that decides; None in messages of earlier releases. `decided_by` is a name.
+        signature: made with the decider's passkey, which the gateway has found registered.
     """
 
     approval_id: str
@@ -63,6 +66,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     note: str | None = None
     decider: Subject | None = None
     objection: bool = False
+    signature: PasskeySignature | None = None
 
 
 class DecisionRecord(Struct, frozen=True, kw_only=True):
@@ -144,4 +148,12 @@ def digest_required(approval_id: str) -> str:
     return (
         f"a person decides what was shown: send the `digest` of approval {approval_id} "
         "with the decision, as loaded with the question"
+    )
+
+
+def signature_required(approval_id: str) -> str:
+    """The message of `signature_required`, of gateway and run."""
+    return (
+        f"approval {approval_id} is decided with a passkey, and this vote is not signed: "
+        "decide it in the console, or on a page with <signalbox-approval>"
     )

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import judge_assignment
+from signalbox_core.pipeline.workflow.ballot.signed_vote import judge_signature
 from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
 from signalbox_core.pipeline.workflow.ballot.vote import (
     apply_vote,
@@ -118,8 +119,7 @@ class ApprovalRegistry:
 
         Raises:
             ApplicationError: `unknown_approval`, `not_asked_yet`, `already_decided`, `vetoed`,
-                `approval_expired`, `withdrawn`, `not_allowed_by_policy`, `reason_required`, `stale_digest` or
-                `invalid_answer`.
+                `approval_expired`, `withdrawn`, `reason_required`, `invalid_answer`, or as `check_recorded`.
         """
         question = self._asked.get(decision.approval_id)
         if question is None:
@@ -135,7 +135,7 @@ class ApprovalRegistry:
         """Check a decision that arrived before its question, which has just been asked.
 
         Raises:
-            ApplicationError: `not_allowed_by_policy`, `stale_digest` or `invalid_answer`.
+            ApplicationError: `invalid_answer`, or as `check_recorded`.
         """
         self.check_recorded(decision)
         judge_content(self._asked[decision.approval_id], decision)
@@ -144,7 +144,7 @@ class ApprovalRegistry:
         """Check a decision against the policy and the digest that are recorded. Looks at no contract.
 
         Raises:
-            ApplicationError: `not_allowed_by_policy` or `stale_digest`.
+            ApplicationError: `not_allowed_by_policy`, `stale_digest`, or as `judge_signature`.
         """
         question = self._asked[decision.approval_id]
         if decision.decision_id not in question.replies:
@@ -158,6 +158,8 @@ class ApprovalRegistry:
                 field="digest",
                 digest=digest,
             )
+        if decision.decision_id not in question.replies:
+            judge_signature(question, decision)
 
     def accept(self, decision: Decision, now: datetime) -> tuple[DecisionRecord, bool]:
         """Record a decision that was judged before. Looks at no contract, so replay repeats it exactly.

@@ -20,6 +20,7 @@ class AskedQuestion(Struct, kw_only=True):
     """A question as it was asked, and its outcome.
 
     Attributes:
+        tenant, run_id: of the run that asks.
         requested: the data of `approval.requested`; on replay computed by live code until the recorded data
             replace it.
         is_replayed: asked during a replay, so `requested` is not certain before the record arrives.
@@ -46,6 +47,8 @@ class AskedQuestion(Struct, kw_only=True):
     early: EarlyDecision | None = None
     accepts_early: bool = False
     starter: Subject | None = None
+    tenant: str = ""
+    run_id: str = ""
     phase: ApprovalPhase = ApprovalPhase.PENDING
     votes: dict[str, Vote] = {}
     replies: dict[str, DecisionRecord] = {}

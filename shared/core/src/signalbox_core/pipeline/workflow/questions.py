@@ -85,6 +85,8 @@ def open_question(
         is_replayed=workflow.unsafe.is_replaying(),
         is_recorded=state.records_questions,
         starter=run_starter(),
+        tenant=state.tenant,
+        run_id=state.run_id,
     )
     state.approvals.open(question.approval_id, asked)
     asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)

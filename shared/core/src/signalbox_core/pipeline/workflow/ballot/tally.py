@@ -5,13 +5,12 @@ A vote is an answer or an objection. Votes for the same answer count together.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.events import MAX_SAFE_INTEGER
+from signalbox_core.canonical_json import normalized_json
 from signalbox_core.events.policy import CountedVote, Policy, QuorumProgress
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
@@ -60,11 +59,11 @@ def tally(policy: Policy, votes: Mapping[str, Vote], answer: msgspec.Raw) -> Tal
     Args:
         votes: by the voter's subject, in the order in which they were cast.
     """
-    canonical = canonical_json(answer)
+    canonical = normalized_json(answer)
     same = [
         vote
         for vote in votes.values()
-        if not vote.decision.objection and canonical_json(vote.decision.answer) == canonical
+        if not vote.decision.objection and normalized_json(vote.decision.answer) == canonical
     ]
     places = [quorum.group for quorum in policy.quorum for _ in range(quorum.needed)]
     taken = _assign(places, same)
@@ -164,16 +163,3 @@ def _judge_place(policy: Policy, voter: Subject) -> None:
 
 def _refused(rule: str, message: str) -> ApplicationError:
     return non_retryable_error(messages.NOT_ALLOWED_BY_POLICY, message, field="policy", rule=rule)
-
-
-def canonical_json(value: msgspec.Raw) -> bytes:
-    """JSON with sorted members, no white space, and whole numbers without a fraction."""
-    return msgspec.json.encode(_DECODER.decode(value), order="sorted")
-
-
-def _number(text: str) -> int | float:
-    value = float(text)
-    return int(value) if value.is_integer() and abs(value) < MAX_SAFE_INTEGER else value
-
-
-_DECODER: Final = msgspec.json.Decoder(float_hook=_number)

@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.canonical_json import edited_members
 from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVetoed, ApprovalVoted
+from signalbox_core.passkeys.signature import PasskeySignature
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.tally import first_group, tally, veto_group, voter_of
@@ -42,6 +43,7 @@ def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
             group=group if group is not None else first_group(policy, voter),
             policy_digest=policy.digest,
             quorum=voted.quorum if voted is not None else (),
+            signature=decision.signature or UNSET,
         )
     return ApprovalVoted(
         approval_id=question.approval_id,
@@ -53,6 +55,7 @@ def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
         or first_group(policy, voter),
         policy_digest=policy.digest,
         quorum=voted.quorum if voted is not None else (),
+        signature=decision.signature or UNSET,
     )
 
 
@@ -65,6 +68,7 @@ def _vetoed(question: AskedQuestion, decision: Decision) -> ApprovalVetoed:
         reason=decision.note or "",
         group=veto_group(question.policy, voter),
         policy_digest=question.policy.digest,
+        signatures=(decision.signature,) if decision.signature is not None else UNSET,
     )
 
 
@@ -87,4 +91,16 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
         votes=record.votes,
         outcome="modified" if edited else UNSET,
         modified=edited or UNSET,
+        signatures=_signatures(question, decision, record) or UNSET,
+    )
+
+
+def _signatures(
+    question: AskedQuestion, decision: Decision, record: DecisionRecord
+) -> tuple[PasskeySignature, ...]:
+    """The signatures of the votes that made the outcome."""
+    counted = {vote.decision_id for vote in record.votes or ()} | {decision.decision_id}
+    decisions = (vote.decision for vote in question.votes.values())
+    return tuple(
+        item.signature for item in decisions if item.decision_id in counted and item.signature is not None
     )

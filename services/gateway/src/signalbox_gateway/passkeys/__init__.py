@@ -1,0 +1,1 @@
+"""Passkeys: registered and revoked per subject, and verified when they sign decisions."""
