@@ -2,10 +2,12 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.catalogue import RunFailed
+from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, note_sha256
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.subjects import Subject
 from signalbox_core.testing.objects import FakeObjectStore
@@ -20,6 +22,7 @@ from signalbox_pipelines.ad_creative.contract import (
     VariantDecisions,
 )
 from support.assertions.eventually import eventually
+from support.fakes.authenticator import Authenticator
 from support.servers.shop import Shop
 
 
@@ -212,4 +215,40 @@ async def test_two_people_decide_when_the_input_asks_for_it(shop: Shop, activiti
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "not_allowed_by_policy"
     assert (counted.result, decided.result) == ("counted", "decided")
+    assert [ad.variant for ad in result.approved] == ["variant-1"]
+
+
+async def test_decisions_are_signed_when_the_input_asks_for_it(shop: Shop, activities: AdActivities) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
+        request = AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250",), variants=1, signed=True)
+        run = await pipeline.start(request, starter=Subject(subject="key:huong"))
+        asked = await run.approval("variants", within_s=60)
+        answer = decisions(VariantDecision(variant="variant-1", action="approve"))
+        unsigned = Decision(
+            approval_id="variants",
+            decision_id="d-1",
+            answer=msgspec.Raw(msgspec.json.encode(answer)),
+            decided_by="lan",
+            digest=asked.digest,
+            decider=Subject(subject="key:lan"),
+        )
+        statement = DecisionStatement(
+            tenant="acme",
+            run_id=run.run_id,
+            approval_id="variants",
+            question_digest=asked.digest,
+            decision_id="d-1",
+            subject="key:lan",
+            answer_sha256=answer_sha256(unsigned.answer),
+            note_sha256=note_sha256(None),
+        )
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(unsigned)
+        signed = replace(unsigned, signature=Authenticator("lan").sign_statement(statement))
+        decided = await run.send(signed)
+        result: AdResult = await run.result()
+
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "signature_required"
+    assert decided.result == "decided"
     assert [ad.variant for ad in result.approved] == ["variant-1"]

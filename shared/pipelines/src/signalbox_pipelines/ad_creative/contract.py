@@ -70,6 +70,9 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Two people give the same decisions, neither of whom started the run",
         ),
     ] = False
+    signed: Annotated[
+        bool, Meta(title="Signed decisions", description="Every decision is signed with a passkey")
+    ] = False
 
     def __post_init__(self) -> None:
         if not self.url.lower().startswith(("http://", "https://")):
@@ -214,6 +217,8 @@ def ad_to_publish(ad: Ad, page: ReviewedPage) -> AdApproved:
 
 
 TWO_PEOPLE: Final = Policy(quorum=(Quorum(2),), exclude_starter=True)
+SIGNED: Final = Policy(require_signature=True)
+TWO_PEOPLE_SIGNED: Final = Policy(quorum=(Quorum(2),), exclude_starter=True, require_signature=True)
 VARIANTS: Final = Approval(
     name="variants",
     title="Which ads should be published?",
@@ -221,6 +226,14 @@ VARIANTS: Final = Approval(
     deadline=timedelta(days=7),
     approves=approved_ads,
 )
+
+
+def policy_of(request: AdInput) -> Policy | None:
+    """The policy that the input asks for; None for the contract's."""
+    if request.two_people:
+        return TWO_PEOPLE_SIGNED if request.signed else TWO_PEOPLE
+    return SIGNED if request.signed else None
+
 
 SPEC: Final = PipelineSpec(
     name="ad_creative",

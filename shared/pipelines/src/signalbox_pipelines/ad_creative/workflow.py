@@ -15,13 +15,13 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.ad_creative.activities import AdActivities
     from signalbox_pipelines.ad_creative.contract import (
         SPEC,
-        TWO_PEOPLE,
         VARIANTS,
         AdInput,
         AdResult,
         Rejection,
         ReviewedPage,
         ad_to_publish,
+        policy_of,
     )
     from signalbox_pipelines.ad_creative.design.picture_assignment import assign_pictures, replace_picture
     from signalbox_pipelines.ad_creative.messages import (
@@ -110,7 +110,7 @@ class AdCreativeWorkflow:
                 check=partial(
                     check_decisions, pending=pending, scripts_without_font=brand.scripts_without_font
                 ),
-                policy=TWO_PEOPLE if self.request.two_people else None,
+                policy=policy_of(self.request),
             )
             outcome = apply_decisions(answer, pending, redo_rounds=self.request.redo_rounds)
             self.approved += outcome.approved

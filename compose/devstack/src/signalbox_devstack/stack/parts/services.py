@@ -75,6 +75,9 @@ def gateway(config: StackConfig) -> Part:
         API_KEYS_FILE=config.keys.api_keys_file,
         OBJECTS_URL=_objects_url(config),
         LEDGER_KEY_FILE=config.keys.ledger_key_file,
+        # Browsers accept no IP address as the domain of a passkey.
+        PASSKEY_RP_ID="localhost",
+        PASSKEY_ORIGINS=f"http://localhost:{port}",
         **({"TEMPORAL_UI_URL": temporal_ui} if temporal_ui else {}),
     )
     backends = {**_temporal_env(config), **_payload_env(config), **_redis_env(config), **_pubsub_env(config)}

@@ -47,6 +47,16 @@ export interface Approval {
   decided_by?: string | null; decider?: Subject | null;
 }
 
+/** A WebAuthn assertion, base64url. */
+export interface DecisionSignature {
+  credential_id: string; authenticator_data: string; client_data: string; signature: string;
+}
+
+export interface Passkeys {
+  rp_id: string; tenant: string; subject: string;
+  passkeys: { id: string; name: string; subject: string; created_at: string; revoked_at: string | null }[];
+}
+
 export interface Decided {
   run_id: string; approval_id: string; decision_id: string; status: "accepted" | "counted" | "vetoed" | "recorded";
   decided_by: string;
@@ -99,6 +109,8 @@ export class Signalbox {
   start(pipeline: string, input: unknown, options?: {
     runId?: string; priority?: 1 | 2 | 3 | 4 | 5; idempotencyKey?: string;
   }): Promise<Started>;
+  /** Reads a path of the API that has no method of its own, for example `/v1/passkeys` (`Passkeys`). */
+  get(path: string): Promise<unknown>;
   run(runId: string): Promise<Run>;
   result(runId: string): Promise<unknown>;
   approvals(): Promise<{
@@ -106,7 +118,7 @@ export class Signalbox {
   }[]>;
   approval(runId: string, approvalId: string): Promise<Approval>;
   decide(runId: string, approvalId: string, answer: unknown, options?: {
-    decisionId?: string; digest?: string; note?: string;
+    decisionId?: string; digest?: string; note?: string; signature?: DecisionSignature;
   }): Promise<Decided>;
   cancel(runId: string, reason?: string): Promise<{ run_id: string; accepted: "cancel" }>;
   /**

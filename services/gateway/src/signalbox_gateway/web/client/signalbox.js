@@ -36,15 +36,18 @@ export class Signalbox {
     return this.#call("POST", "/v1/runs", body, { "Idempotency-Key": idempotencyKey });
   }
 
-  run(runId) { return this.#call("GET", `/v1/runs/${id(runId)}`); }
+  /** Reads a path of the API that has no method of its own. */
+  get(path) { return this.#call("GET", path); }
 
-  result(runId) { return this.#call("GET", `/v1/runs/${id(runId)}/result`); }
+  run(runId) { return this.get(`/v1/runs/${id(runId)}`); }
+
+  result(runId) { return this.get(`/v1/runs/${id(runId)}/result`); }
 
   /** All pending approvals, oldest first. */
   async approvals() {
     const found = [];
     for (let cursor = ""; cursor !== null;) {
-      const page = await this.#call("GET", `/v1/approvals${cursor && `?cursor=${id(cursor)}`}`);
+      const page = await this.get(`/v1/approvals${cursor && `?cursor=${id(cursor)}`}`);
       found.push(...page.approvals);
       cursor = page.next_cursor;
     }
@@ -52,11 +55,12 @@ export class Signalbox {
   }
 
   approval(runId, approvalId) {
-    return this.#call("GET", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}`);
+    return this.get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`);
   }
 
-  decide(runId, approvalId, answer, { decisionId = crypto.randomUUID(), digest, note } = {}) {
-    const body = { answer, decision_id: decisionId, digest, note };
+  /** `more`: digest, note and signature. */
+  decide(runId, approvalId, answer, { decisionId = crypto.randomUUID(), ...more } = {}) {
+    const body = { answer, decision_id: decisionId, ...more };
     return this.#call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, body);
   }
 
@@ -101,11 +105,11 @@ export class Signalbox {
 
   async #newTicket(runs) { return (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket; }
 
-  async #call(method, path, body, headers = {}) {
+  async #call(method, path, body, headers) {
     const auth = this.#apiKey && { Authorization: `Bearer ${this.#apiKey}` };
     const json = body && { "Content-Type": "application/json" };
     const response = await request(this.#origin + path, {
-      method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
+      method, headers: { ...auth, ...json, ...headers },
       credentials: this.#apiKey ? "omit" : "include", body: body && JSON.stringify(body),
     });
     return response.json().catch(() => ({}));

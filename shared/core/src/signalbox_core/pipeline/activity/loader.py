@@ -15,7 +15,8 @@ Activity = Callable[..., Any]
 
 _MARK: Final = "__temporal_activity_definition"
 _FACTORY: Final = "Activities"
-_SHARED: Final = ("signalbox_core", "msgspec")
+# `cryptography` imports parts of itself when a run first verifies a signature.
+_SHARED: Final = ("signalbox_core", "msgspec", "cryptography", "fido2")
 
 
 def load_workflow(spec: PipelineSpec) -> type:

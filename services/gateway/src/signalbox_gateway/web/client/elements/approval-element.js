@@ -104,8 +104,10 @@ class QuestionSession {
     this.#isSending = true;
     this.view.setSending(true);
     try {
-      const decided = await this.#owner.signalbox.decide(this.#runId, this.#approvalId, this.view.read(), {
+      const answer = this.view.read();
+      const decided = await this.#owner.signalbox.decide(this.#runId, this.#approvalId, answer, {
         digest: approval.digest, decisionId: this.#decisionId,
+        ...(approval.policy?.require_signature && { signature: await this.#sign(approval, answer) }),
       });
       this.view.accept(decided.status);
       this.#owner.emit("decided", decided);
@@ -118,5 +120,14 @@ class QuestionSession {
       this.#isSending = false;
       this.view.setSending(false);
     }
+  }
+
+  /** Signs with the caller's passkey, as the policy requires. */
+  async #sign({ digest }, answer) {
+    const [{ signDecision }, listing] = await Promise.all([
+      import("../passkeys/webauthn.js"), this.#owner.signalbox.get("/v1/passkeys"),
+    ]);
+    const [runId, approvalId, decisionId] = [this.#runId, this.#approvalId, this.#decisionId];
+    return signDecision(listing, { runId, approvalId, digest, decisionId, answer });
   }
 }

@@ -8,6 +8,7 @@ import { systemPage } from "./system/page.js";
 import { div, h } from "./ui/dom.js";
 
 // Loaded when it is opened: few people need it.
+const passkeys = async (route) => (await import("./passkeys/page.js")).passkeysPage(route);
 const autoscaler = async (route) => (await import("./system/autoscaler.js")).autoscalerPage(route);
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
@@ -18,6 +19,7 @@ const ROUTES = [
   { pattern: /^\/(?:pipelines|start)$/, section: "pipelines", page: pipelinesPage },
   { pattern: /^\/start\/([^/]+)$/, section: "pipelines", page: startPage },
   { pattern: /^\/runs\/([^/]+)(?:\/([a-z]+))?$/, section: "runs", page: runPage, key: ([run]) => `runs/${run}` },
+  { pattern: /^\/passkeys$/, section: "", page: passkeys },
   { pattern: /^\/system$/, section: "system", page: systemPage },
   { pattern: /^\/autoscaler$/, section: "system", page: autoscaler },
 ];

@@ -1,6 +1,7 @@
 // Objecting to a question: a dialog that asks for the reason.
 import { api, newKey } from "../data/api.js";
 import { confirm } from "../ui/dialog.js";
+import { signedBody } from "./signing.js";
 
 /** Resolves with {status, body} of the gateway's answer, or with null when the dialog was dismissed. */
 export async function raiseObjection(runId, approval) {
@@ -12,5 +13,6 @@ export async function raiseObjection(runId, approval) {
     action: "Object", danger: true, reasonLabel: "Reason (visible to others)", reasonRequired: true,
   });
   if (!answer) return null;
-  return api.object(runId, approval.approval_id, { reason: answer.reason, decision_id: newKey(), digest: approval.digest });
+  const body = { reason: answer.reason, decision_id: newKey(), digest: approval.digest };
+  return api.object(runId, approval.approval_id, await signedBody(runId, approval, body));
 }

@@ -11,11 +11,14 @@ import { Assignment } from "./assignment.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
 import { raiseObjection } from "./objection.js";
+import { isSigned, signedBody } from "./signing.js";
 import { policyText, votesView } from "./votes.js";
 
 const SAVE_MS = 200;
 const RECORDED = "Decision recorded. The run continues as soon as a worker is available.";
 const CHOICES = "input[type=radio], input[type=checkbox], select, button:not(.stage-open)";
+// Problems that a new passkey solves.
+const PASSKEY_CODES = new Set(["passkey_missing", "passkey_unknown", "passkey_of_another", "passkey_revoked", "passkey_cloned"]);
 const LIST_BUTTONS = ".groups button, .group > button";
 
 export class OpenPanel {
@@ -42,7 +45,8 @@ export class OpenPanel {
     this.assignment.update(approval);
     this.object = h("button", { type: "button", class: "button danger-quiet", onclick: () => this.#object() }, "Object");
     this.object.hidden = !may("approver") || !policyText(approval.policy);
-    this.send = h("button", { type: "submit", class: "button primary" }, this.body.sendLabel);
+    const label = isSigned(approval) ? "Sign and send" : this.body.sendLabel;
+    this.send = h("button", { type: "submit", class: "button primary" }, label);
     const allowed = may("approver");
     this.send.disabled = !allowed;
     const title = `approval-${approval.approval_id}`;
@@ -147,9 +151,9 @@ export class OpenPanel {
     this.send.disabled = true;
     this.element.setAttribute("aria-busy", "true");
     try {
-      const { status, body } = await api.decide(this.runId, this.approval.approval_id, {
+      const { status, body } = await api.decide(this.runId, this.approval.approval_id, await signedBody(this.runId, this.approval, {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
-      });
+      }));
       this.discard();
       // A change of this vote is a new decision.
       if (body.status === "counted") this.#decisionId = newKey();
@@ -179,7 +183,7 @@ export class OpenPanel {
     const own = problem.errors.filter((error) => plainPath(error.field).startsWith("answer"));
     const inForm = (error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") });
     if (own.length) this.body.show(own.map(inForm));
-    if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem));
+    if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem), PASSKEY_CODES.has(problem.code) ? passkeysLink() : null);
     // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
     if (problem.status === 422) this.#decisionId = newKey();
     if (problem.status === 409) {
@@ -188,6 +192,8 @@ export class OpenPanel {
     }
   }
 }
+
+const passkeysLink = () => h("p", {}, h("a", { href: "#/passkeys" }, "Your passkeys"));
 
 function doneText(status, body) {
   if (status === 202) return RECORDED;

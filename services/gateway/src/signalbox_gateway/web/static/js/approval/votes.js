@@ -18,6 +18,7 @@ export function policyText(policy) {
     isSingle || !quorum.length ? "" : `${quorum.map(places).join(" and ")} must agree`,
     policy?.people?.length ? `only ${policy.people.join(", ")} may decide` : "",
     policy?.veto?.length ? `an objection of ${policy.veto.join(" or ")} ends the question` : "",
+    policy?.require_signature ? "each signs with a passkey" : "",
     policy?.exclude_starter ? "not who started the run" : "",
   ];
   return rules.filter(Boolean).join("; ");

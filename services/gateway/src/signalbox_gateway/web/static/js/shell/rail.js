@@ -18,7 +18,7 @@ export class Rail {
       pipelines: link("#/pipelines", "pipelines", "Pipelines"),
       system: link("#/system", "system", "System"),
     };
-    this.who = span("who");
+    this.who = h("a", { class: "who", href: "#/passkeys" });
     const nav = h("nav", { "aria-label": "Main" }, h("ul", {}, Object.values(this.links).map((item) => h("li", {}, item))));
     this.brand = h("a", { class: "brand", href: "#/", "aria-label": "Signalbox, all runs" },
       h("span", { class: "brand-mark", "aria-hidden": "true" }), span("brand-name", "Signalbox"));
@@ -36,7 +36,7 @@ export class Rail {
 
   signedIn(session) {
     setText(this.who, [session.name, session.tenant].filter(Boolean).join(" · "));
-    this.who.setAttribute("title", this.who.textContent);
+    this.who.setAttribute("title", `${this.who.textContent}: your passkeys`);
     document.body.dataset.signedIn = "";
     this.element.hidden = false;
   }
