@@ -19,7 +19,7 @@ MODULES: Final = {
     ),
     "async_approvals.py": (
         "sync_approvals.py",
-        "Lists, decides and proves approvals through the API. A base of the blocking client.",
+        "Lists, decides and proves approvals, and manages passkeys. A base of the blocking client.",
     ),
     "async_connection.py": ("sync_connection.py", "The HTTP connection of the blocking client."),
 }

@@ -28,7 +28,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     word: str
 
 
-PUBLISH = Approval(name="publish", title="Publish?", answer=Word, policy=SIGNED, early=True, links=True)
+PUBLISH = Approval(name="publish", title="Publish?", answer=Word, policy=SIGNED, early=True)
 SPEC = PipelineSpec(
     name="talk",
     title="Talk",
@@ -220,6 +220,11 @@ def test_policies_without_the_rule_keep_their_json_and_digest() -> None:
     assert Policy(require_signature=False).is_default
     assert not Policy(require_signature=True).is_default
     assert msgspec.json.decode(recorded, type=Policy) == policy
+
+
+def test_a_contract_with_links_cannot_require_signatures() -> None:
+    with pytest.raises(ValueError, match="links=True"):
+        replace(SPEC, approvals=(replace(PUBLISH, links=True),))
 
 
 def test_the_rule_is_described() -> None:

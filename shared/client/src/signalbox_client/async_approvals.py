@@ -1,4 +1,4 @@
-"""Lists, decides and proves approvals through the API. A base of the asyncio client."""
+"""Lists, decides and proves approvals, and manages passkeys. A base of the asyncio client."""
 
 from signalbox_client import models, requests
 from signalbox_client.async_run_control import AsyncRunControl
@@ -97,3 +97,19 @@ class AsyncApprovalMethods(AsyncRunControl):
                 when the deployment keeps none.
         """
         return await self._connection.fetch(requests.get_receipt(run_id, approval_id))
+
+    async def passkeys(self, *, subject: str | None = None) -> tuple[models.Passkey, ...]:
+        """List your passkeys, oldest first, or as an admin those of another subject.
+
+        Raises:
+            Forbidden: `passkeys_disabled` when the deployment uses none.
+        """
+        return (await self._connection.send(requests.list_passkeys(subject))).passkeys
+
+    async def revoke_passkey(self, passkey_id: str) -> None:
+        """Revoke a passkey for good: your own, or as an admin anyone's. Decisions that it signed stay valid.
+
+        Raises:
+            NotFound: `passkey_unknown`.
+        """
+        await self._connection.fetch(requests.revoke_passkey(passkey_id))

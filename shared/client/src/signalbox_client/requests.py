@@ -165,6 +165,17 @@ def get_receipt(run_id: str, approval_id: str) -> ApiRequest[RawResponse]:
     return ApiRequest(method="GET", path=path, response_type=RawResponse)
 
 
+def list_passkeys(subject: str | None) -> ApiRequest[models.PasskeyList]:
+    query = {"subject": subject} if subject else {}
+    return ApiRequest(method="GET", path="/v1/passkeys", response_type=models.PasskeyList, query=query)
+
+
+def revoke_passkey(passkey_id: str) -> ApiRequest[RawResponse]:
+    return ApiRequest(
+        method="DELETE", path=f"/v1/passkeys/{_quote_segment(passkey_id)}", response_type=RawResponse
+    )
+
+
 def upload(body: bytes, media_type: str) -> ApiRequest[models.Uploaded]:
     """Store bytes; objects are named by their content, so a repeat stores nothing new."""
     return ApiRequest(

@@ -1,5 +1,5 @@
 # Generated from async_approvals.py by tools/sync_client.py (make generate); do not edit.
-"""Lists, decides and proves approvals through the API. A base of the blocking client."""
+"""Lists, decides and proves approvals, and manages passkeys. A base of the blocking client."""
 
 from signalbox_client import models, requests
 from signalbox_client.http_options import encode_raw
@@ -94,3 +94,19 @@ class ApprovalMethods(RunControl):
                 when the deployment keeps none.
         """
         return self._connection.fetch(requests.get_receipt(run_id, approval_id))
+
+    def passkeys(self, *, subject: str | None = None) -> tuple[models.Passkey, ...]:
+        """List your passkeys, oldest first, or as an admin those of another subject.
+
+        Raises:
+            Forbidden: `passkeys_disabled` when the deployment uses none.
+        """
+        return (self._connection.send(requests.list_passkeys(subject))).passkeys
+
+    def revoke_passkey(self, passkey_id: str) -> None:
+        """Revoke a passkey for good: your own, or as an admin anyone's. Decisions that it signed stay valid.
+
+        Raises:
+            NotFound: `passkey_unknown`.
+        """
+        self._connection.fetch(requests.revoke_passkey(passkey_id))

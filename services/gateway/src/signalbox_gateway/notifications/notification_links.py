@@ -31,10 +31,12 @@ class NotificationLinks:
     def decision_link(
         self, snapshot: Snapshot, state: ApprovalState, recipient: LinkRecipient, now: datetime
     ) -> str | None:
-        """Make the decision link of one recipient; None when the contract permits no links."""
+        """Make the decision link of one recipient; None when the contract permits no links, or the vote is signed."""
         spec = self._pipelines.get(snapshot.pipeline)
         permitted = {item.name for item in spec.approvals if item.links} if spec is not None else set()
-        if self._keys is None or state.name not in permitted:
+        # Who decides by link has no account, and so no passkey.
+        is_signed = state.policy is not None and bool(state.policy.require_signature)
+        if self._keys is None or state.name not in permitted or is_signed:
             return None
         expires_at = now + _LONGEST
         if state.deadline_at is not None:

@@ -121,6 +121,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         for item in self.approvals:
             try:
                 check_policy(item.policy)
+                if item.links and item.policy.require_signature:
+                    raise ValueError(
+                        "links=True lets people without an account decide, who have no passkeys; "
+                        "leave out links or policy.require_signature"
+                    )
                 check_ladder(item.ladder, item.answer, item.open_for)
             except ValueError as error:
                 raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
