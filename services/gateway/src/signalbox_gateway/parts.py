@@ -87,7 +87,11 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         installed = find_installed()
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
-            settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
+            settings.temporal_address,
+            settings.temporal_namespace,
+            keys=payload_keys,
+            objects=objects,
+            is_lazy=True,
         )
         yield Parts(
             settings=settings,
