@@ -11,6 +11,7 @@ from signalbox_core.http.process_metrics import register_process_metrics
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_START: Final = ("POST", "/v1/runs")
 RepairKind = Literal["ended", "gap", "restored", "reset"]
 
 
@@ -178,7 +179,13 @@ class Metrics:
         self.seconds = Histogram(
             "signalbox_gateway_request_seconds",
             "Response time",
-            ["method", "route"],
+            ["route"],
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+        self._start_seconds = Histogram(
+            "signalbox_gateway_start_seconds",
+            "Response time of accepted starts",
             registry=self.registry,
             buckets=_BUCKETS,
         )
@@ -191,7 +198,9 @@ class Metrics:
         self.requests.labels(method, route, str(status)).inc()
         # A stream lasts as long as its listener stays, which is not a response time.
         if "stream" not in route:
-            self.seconds.labels(method, route).observe(seconds)
+            self.seconds.labels(route).observe(seconds)
+        if (method, route) == _START and status < 300:
+            self._start_seconds.observe(seconds)
 
 
 def _seconds_since(time: datetime) -> float:
