@@ -20,6 +20,7 @@ from signalbox_gateway.runs import views
 from signalbox_gateway.runs.inbox import InboxView
 
 PAIRS = [
+    (models.CallerIdentity, schemas.Identity),
     (models.PipelineList, schemas.PipelineListView),
     (models.Uploaded, schemas.UploadResponse),
     (models.Started, schemas.StartResponse),

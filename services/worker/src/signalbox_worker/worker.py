@@ -13,7 +13,6 @@ from typing import Final
 from redis.asyncio import Redis
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from signalbox_core.crypto.sealing import open_key_ring
@@ -35,6 +34,7 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_worker.activity_slots import ActivitySlots
 from signalbox_worker.burst_exit import worker_index
@@ -70,6 +70,7 @@ class WorkerParts:
     emitter: HttpEmitter
     receiver: ReceiverClient
     metrics: WorkerMetrics
+    sdk_metrics: SdkMetrics
     cpu: CpuPool
     slots: ActivitySlots | None = None
     redis: Redis | None = None
@@ -91,12 +92,14 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     deployment = deployment_config(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     metrics = WorkerMetrics()
-    runtime = Runtime(
-        telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s)
-    )
+    sdk_metrics = open_sdk_metrics(timedelta(seconds=settings.heartbeat_s))
     keys, identity = open_key_ring(settings.payload_keys_file), worker_identity(settings, environ)
     client = await connect(
-        settings.temporal_address, settings.temporal_namespace, keys=keys, identity=identity, runtime=runtime
+        settings.temporal_address,
+        settings.temporal_namespace,
+        keys=keys,
+        identity=identity,
+        runtime=sdk_metrics.runtime,
     )
     slots = (
         ActivitySlots(settings.max_activities, max_memory=settings.max_memory)
@@ -139,6 +142,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             emitter=emitter,
             receiver=receiver,
             metrics=metrics,
+            sdk_metrics=sdk_metrics,
             cpu=cpu,
             slots=slots,
             redis=redis,

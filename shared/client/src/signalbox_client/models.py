@@ -23,6 +23,15 @@ from signalbox_core.subjects import Subject
 NULL = msgspec.Raw(b"null")
 
 
+class CallerIdentity(Struct, frozen=True, kw_only=True):
+    """The caller: whom the API key or the token belongs to."""
+
+    name: str
+    subject: Subject
+    tenant: str
+    roles: tuple[str, ...] = ()
+
+
 class StepContract(Struct, frozen=True, kw_only=True):
     name: str
     title: str

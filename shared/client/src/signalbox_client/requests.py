@@ -94,6 +94,10 @@ def list_runs(
     )
 
 
+def get_identity() -> ApiRequest[models.CallerIdentity]:
+    return ApiRequest(method="GET", path="/v1/sessions", response_type=models.CallerIdentity)
+
+
 def get_run(run_id: str) -> ApiRequest[models.Run]:
     return ApiRequest(method="GET", path=run_path(run_id), response_type=models.Run)
 
