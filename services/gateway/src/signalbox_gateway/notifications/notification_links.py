@@ -31,7 +31,7 @@ class NotificationLinks:
     def decision_link(
         self, snapshot: Snapshot, state: ApprovalState, recipient: LinkRecipient, now: datetime
     ) -> str | None:
-        """Make the decision link of one recipient; None when the contract permits no links, or the vote is signed."""
+        """Make the decision link of one recipient; None if it may not decide by link."""
         spec = self._pipelines.get(snapshot.pipeline)
         permitted = {item.name for item in spec.approvals if item.links} if spec is not None else set()
         # Who decides by link has no account, and so no passkey.

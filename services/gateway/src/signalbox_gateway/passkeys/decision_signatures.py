@@ -6,7 +6,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from signalbox_core.errors import Forbidden, InvalidInput, InvalidSignature
-from signalbox_core.events.policy import Policy
 from signalbox_core.passkeys.signature import (
     DecisionStatement,
     PasskeySignature,
@@ -17,10 +16,8 @@ from signalbox_core.passkeys.verification import VerifiedAssertion, verify_signa
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.messages import (
     DIGEST_REQUIRED,
-    SIGNATURE_REQUIRED,
     Decision,
     digest_required,
-    signature_required,
 )
 from signalbox_gateway.passkeys.relying_party import RelyingParty, require_party
 from signalbox_gateway.passkeys.store import Passkey, PasskeyStore, PasskeyUse
@@ -53,39 +50,15 @@ class DecisionSignatures:
         self._party = party
         self._store = store
 
-    async def verify(
-        self,
-        tenant: str,
-        run_id: str,
-        policy: Policy | None,
-        decision: Decision,
-        made: DecisionAssertion | None,
-    ) -> Decision:
-        """Return the decision with its verified signature, or as it is if it needs none and has none.
-
-        The run checks the signature too. A missing one is refused here as well, because the run cannot refuse
-        a decision that it gets as a signal.
-
-        Args:
-            policy: of the question, as far as it is known.
+    async def verify(self, tenant: str, run_id: str, decision: Decision, made: DecisionAssertion) -> Decision:
+        """Return the decision with its verified signature. The run checks the signature, too.
 
         Raises:
-            InvalidInput: `signature_required`, `digest_required`.
+            InvalidInput: `digest_required`.
             Forbidden: `passkeys_disabled`, `passkey_unknown`, `passkey_of_another`, `passkey_revoked`,
                 `passkey_wrong_origin`, `signature_replayed`, `passkey_cloned`, or the code of
                 `verify_signature`.
         """
-        if made is None:
-            if policy is not None and policy.require_signature:
-                raise InvalidInput(
-                    signature_required(decision.approval_id), field="signature", code=SIGNATURE_REQUIRED
-                )
-            return decision
-        return await self._verified(tenant, run_id, decision, made)
-
-    async def _verified(
-        self, tenant: str, run_id: str, decision: Decision, made: DecisionAssertion
-    ) -> Decision:
         party = require_party(self._party)
         statement = _statement(tenant, run_id, decision)
         passkey = await self._passkey_of(tenant, statement.subject, made.credential_id)
