@@ -1,5 +1,6 @@
 """Passkeys with Chromium's virtual authenticator: register, decide, verify the receipt, and refusals."""
 
+import json
 import subprocess
 import sys
 import time
@@ -17,6 +18,13 @@ from support.servers.stack import RunningStack, running_stack
 
 PROGRAMS = Path(sys.executable).parent
 MS = 60_000
+SHOW_ELEMENT = """async (runId) => {
+  await import("/client/elements/index.js");
+  const element = document.createElement("signalbox-approval");
+  element.setAttribute("run-id", runId);
+  element.setAttribute("approval-id", "variants");
+  document.body.replaceChildren(element);
+}"""
 # Signs `vote` with a passkey as the console does, and sends it; `change` edits the signed statement's parts.
 SEND = """async ([vote, change, verification]) => {
   const { signDecision } = await import("/client/passkeys/webauthn.js");
@@ -154,6 +162,19 @@ def test_a_decision_is_signed_in_one_gesture_and_its_receipt_verifies_offline(
         receipt.write_text(text.replace(before, after, 1))
         changed = subprocess.run(verify, capture_output=True, text=True, timeout=90, check=False)
         assert changed.returncode != 0
+
+
+def test_the_element_signs_in_one_gesture(watched: WatchedPage, stack: RunningStack) -> None:
+    page = watched.page
+    sign_in(page, stack)
+    VirtualAuthenticator(page)
+    register(page, "Element")
+    page.evaluate(SHOW_ELEMENT, signed_run(stack))
+    element = page.locator("signalbox-approval")
+    decisions = [{"variant": "variant-1", "action": "approve"}]
+    element.get_by_role("textbox").fill(json.dumps(decisions), timeout=MS)
+    element.get_by_role("button", name="Send decision").click()
+    expect(element.get_by_text("Decision accepted.").first).to_be_visible(timeout=MS)
 
 
 def test_wrong_signatures_are_refused_by_name(

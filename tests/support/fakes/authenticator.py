@@ -47,7 +47,7 @@ class Authenticator:
 
     @property
     def _cose(self) -> ES256:
-        return ES256.from_cryptography_key(self._key.public_key())
+        return ES256.from_cryptography_key(self._key.public_key())  # type: ignore[no-untyped-call]
 
     def create(self, challenge: bytes) -> dict[str, object]:
         """The credential of `navigator.credentials.create`, as the API takes it."""

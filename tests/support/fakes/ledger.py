@@ -13,6 +13,7 @@ from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.notes import new_signer, open_checkpoint
 from signalbox_core.ledger.tiles import TileRef, bundle_refs, decode_bundle
 from signalbox_core.objects import ObjectRef
+from signalbox_core.passkeys.signature import PasskeySignature
 from signalbox_core.testing.objects import FakeObjectStore
 from support.fakes.events import make_event
 
@@ -36,7 +37,13 @@ def asked(run_id: str, *, evidence: object = None, digest: str = "d" * 64) -> Cl
     return make_event("approval.requested", data, sequence=1, run_id=run_id, tenant=TENANT)
 
 
-def decided(run_id: str, *, answer: object = True, note: str | None = "looks right") -> CloudEvent:
+def decided(
+    run_id: str,
+    *,
+    answer: object = True,
+    note: str | None = "looks right",
+    signatures: tuple[PasskeySignature, ...] = (),
+) -> CloudEvent:
     """The decision about that question."""
     data = ApprovalDecided(
         approval_id="publish",
@@ -44,6 +51,7 @@ def decided(run_id: str, *, answer: object = True, note: str | None = "looks rig
         decided_by="Lan Nguyen",
         answer=msgspec.Raw(msgspec.json.encode(answer)),
         note=note,
+        signatures=signatures or msgspec.UNSET,
     )
     return make_event("approval.decided", data, sequence=2, run_id=run_id, tenant=TENANT)
 

@@ -171,7 +171,8 @@ async def _erase(options: argparse.Namespace) -> int:
     store, selected = open_object_store(options.objects), _selection(options.person, options.run_id)
     async for entry in erase_values(store, options.tenant, selected, apply=options.apply):
         count += 1
-        print_line(f"entry {entry.index}: {entry.event} of run {entry.run_id} at {entry.at.isoformat()}")
+        of_run = f" of run {entry.run_id}" if entry.run_id else ""
+        print_line(f"entry {entry.index}: {entry.event}{of_run} at {entry.at.isoformat()}")
     outcome = "erased" if options.apply else "would be erased (use --apply)"
     print_line(f"the values of {count} entries {outcome}")
     return 0

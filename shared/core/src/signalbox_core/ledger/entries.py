@@ -48,6 +48,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         previous: the leaf hash of the entry before, hexadecimal; empty for the first.
         event: the short name of the event, such as `approval.decided`.
         at: when it happened, as the event states.
+        run_id: empty of an event that belongs to no run, such as `passkey.registered`.
         outcome: of the event, such as `decided`; a more precise one if the event carries it.
         question_digest: the digest of exactly what the approver was shown.
         digests: salted digests of subject, name, reason, answer, evidence, signatures and the event's whole

@@ -42,7 +42,7 @@ export class SignalboxElement extends HTMLElement {
   get signalbox() {
     if (this.#signalbox) return this.#signalbox;
     const [origin, token] = [this.getAttribute("origin") ?? undefined, this.getAttribute("token") ?? undefined];
-    if (this.#own?.origin !== origin || this.#own?.token !== token) {
+    if (!this.#own || this.#own.origin !== origin || this.#own.token !== token) {
       this.#own = { origin, token, client: new Signalbox({ origin, token }) };
     }
     return this.#own.client;
