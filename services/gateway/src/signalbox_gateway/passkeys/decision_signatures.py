@@ -20,7 +20,7 @@ from signalbox_core.pipeline.contract.messages import (
     digest_required,
 )
 from signalbox_gateway.passkeys.relying_party import RelyingParty, require_party
-from signalbox_gateway.passkeys.store import Passkey, PasskeyStore, PasskeyUse
+from signalbox_gateway.passkeys.store import PasskeyStore, PasskeyUse, RegisteredPasskey
 
 _BASE64URL: Final = whole(r"[A-Za-z0-9_-]+")
 CredentialId = Annotated[str, Meta(min_length=1, max_length=1_400, pattern=_BASE64URL)]
@@ -84,7 +84,7 @@ class DecisionSignatures:
             await self._record_use(passkey, made.signature, use, verified)
         return replace(decision, signature=signature)
 
-    async def _passkey_of(self, tenant: str, subject: str, credential_id: str) -> Passkey:
+    async def _passkey_of(self, tenant: str, subject: str, credential_id: str) -> RegisteredPasskey:
         passkey = await self._store.find(tenant, credential_id)
         if passkey is None:
             raise Forbidden("this passkey is not registered; register it first", code="passkey_unknown")
@@ -100,7 +100,7 @@ class DecisionSignatures:
         return passkey
 
     async def _record_use(
-        self, passkey: Passkey, signature: str, use: PasskeyUse, verified: VerifiedAssertion
+        self, passkey: RegisteredPasskey, signature: str, use: PasskeyUse, verified: VerifiedAssertion
     ) -> None:
         if not await self._store.raise_count(passkey, verified.sign_count, signature):
             raise Forbidden(

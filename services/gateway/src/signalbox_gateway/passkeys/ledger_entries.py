@@ -11,7 +11,7 @@ from msgspec import Struct
 from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.ledger.log import TenantLog
 from signalbox_core.subjects import Subject
-from signalbox_gateway.passkeys.store import Passkey
+from signalbox_gateway.passkeys.store import RegisteredPasskey
 
 RecordEvent = Callable[[CloudEvent], Awaitable[None]]
 
@@ -49,7 +49,7 @@ def record_in_ledger(open_log: Callable[[str], TenantLog] | None) -> RecordEvent
 
 
 def passkey_event(
-    change: Literal["registered", "revoked"], passkey: Passkey, by: Subject, at: datetime
+    change: Literal["registered", "revoked"], passkey: RegisteredPasskey, by: Subject, at: datetime
 ) -> CloudEvent:
     """The event of a change; the same id each time, so that the ledger has it once."""
     name = hashlib.sha256(passkey.credential_id.encode()).hexdigest()

@@ -25,7 +25,7 @@ from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.subjects import Subject
 from signalbox_gateway.passkeys.ledger_entries import RecordEvent, passkey_event
 from signalbox_gateway.passkeys.relying_party import NAME, RelyingParty
-from signalbox_gateway.passkeys.store import Passkey, PasskeyStore, Revocation
+from signalbox_gateway.passkeys.store import PasskeyStore, RegisteredPasskey, Revocation
 
 MAX_PASSKEYS: Final = 20
 CHALLENGE_TTL: Final = timedelta(minutes=5)
@@ -61,7 +61,7 @@ class PasskeyRegistration:
 
     async def register(
         self, party: RelyingParty, tenant: str, owner: Subject, credential: NewCredential, name: str
-    ) -> Passkey:
+    ) -> RegisteredPasskey:
         """Verify a new credential and store it as a passkey of the subject.
 
         Raises:
@@ -79,7 +79,7 @@ class PasskeyRegistration:
                 f"a subject has at most {MAX_PASSKEYS} passkeys, revoked ones included",
                 code="too_many_passkeys",
             )
-        passkey = Passkey(
+        passkey = RegisteredPasskey(
             credential_id=to_base64url(attested.credential_id),
             public_key=to_base64url(cbor.encode(attested.public_key)),
             rp_id=party.rp_id,

@@ -16,7 +16,7 @@ T = TypeVar("T", bound=Struct)
 _JSON: Final = "application/json"
 
 
-class Passkey(Struct, frozen=True, kw_only=True):
+class RegisteredPasskey(Struct, frozen=True, kw_only=True):
     """A registered passkey.
 
     Attributes:
@@ -58,7 +58,7 @@ class PasskeyStore:
     def __init__(self, objects: MutableObjectStore) -> None:
         self._objects = objects
 
-    async def add(self, passkey: Passkey) -> Passkey:
+    async def add(self, passkey: RegisteredPasskey) -> RegisteredPasskey:
         """Store a passkey; idempotent.
 
         Returns:
@@ -75,16 +75,18 @@ class PasskeyStore:
             raise Conflict("this passkey belongs to another subject; create a new one", code="passkey_exists")
         return stored
 
-    async def find(self, tenant: str, credential_id: str) -> Passkey | None:
+    async def find(self, tenant: str, credential_id: str) -> RegisteredPasskey | None:
         """The passkey of a credential id, revoked or not."""
-        return await self._read(f"{_folder(tenant)}/credentials/{_hash(credential_id)}", Passkey)
+        return await self._read(f"{_folder(tenant)}/credentials/{_hash(credential_id)}", RegisteredPasskey)
 
-    async def list_of(self, tenant: str, owner: str) -> list[tuple[Passkey, Revocation | None]]:
+    async def list_of(self, tenant: str, owner: str) -> list[tuple[RegisteredPasskey, Revocation | None]]:
         """The passkeys of a subject, oldest first, each with its revocation."""
         names = [
             key.rpartition("/")[2] for key in await self._objects.list_keys(self._listing(tenant, owner))
         ]
-        found = [await self._read(f"{_folder(tenant)}/credentials/{name}", Passkey) for name in names]
+        found = [
+            await self._read(f"{_folder(tenant)}/credentials/{name}", RegisteredPasskey) for name in names
+        ]
         # A registration that was interrupted leaves a name without a passkey.
         own = sorted(
             (item for item in found if item is not None and item.owner == owner),
@@ -92,22 +94,22 @@ class PasskeyStore:
         )
         return [(item, await self.revocation_of(item)) for item in own]
 
-    async def revoke(self, passkey: Passkey, revocation: Revocation) -> Revocation:
+    async def revoke(self, passkey: RegisteredPasskey, revocation: Revocation) -> Revocation:
         """Revoke a passkey for good; the first revocation stays."""
         return await self._create(self._revocation_key(passkey), revocation)
 
-    async def revocation_of(self, passkey: Passkey) -> Revocation | None:
+    async def revocation_of(self, passkey: RegisteredPasskey) -> Revocation | None:
         return await self._read(self._revocation_key(passkey), Revocation)
 
-    async def use_of(self, passkey: Passkey, signature: str) -> PasskeyUse | None:
+    async def use_of(self, passkey: RegisteredPasskey, signature: str) -> PasskeyUse | None:
         """The decision that a signature was used for before."""
         return await self._read(self._use_key(passkey, signature), PasskeyUse)
 
-    async def add_use(self, passkey: Passkey, signature: str, use: PasskeyUse) -> PasskeyUse:
+    async def add_use(self, passkey: RegisteredPasskey, signature: str, use: PasskeyUse) -> PasskeyUse:
         """Record what a signature is used for; what was recorded first stays and is returned."""
         return await self._create(self._use_key(passkey, signature), use)
 
-    async def raise_count(self, passkey: Passkey, count: int, signature: str) -> bool:
+    async def raise_count(self, passkey: RegisteredPasskey, count: int, signature: str) -> bool:
         """Record the authenticator's counter; idempotent for a signature.
 
         Returns:
@@ -132,10 +134,10 @@ class PasskeyStore:
     def _listing(self, tenant: str, owner: str) -> str:
         return f"{_folder(tenant)}/subjects/{_hash(owner)}"
 
-    def _revocation_key(self, passkey: Passkey) -> str:
+    def _revocation_key(self, passkey: RegisteredPasskey) -> str:
         return f"{_folder(passkey.tenant)}/revoked/{_hash(passkey.credential_id)}"
 
-    def _use_key(self, passkey: Passkey, signature: str) -> str:
+    def _use_key(self, passkey: RegisteredPasskey, signature: str) -> str:
         return f"{_folder(passkey.tenant)}/uses/{_hash(passkey.credential_id)}/{_hash(signature)}"
 
     async def _create(self, key: str, value: T) -> T:

@@ -16,7 +16,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.passkeys.decision_signatures import Base64Url, CredentialId
 from signalbox_gateway.passkeys.registration import NewCredential, PasskeyRegistration, supported_algorithms
 from signalbox_gateway.passkeys.relying_party import NAME, RelyingParty, require_party
-from signalbox_gateway.passkeys.store import Passkey, PasskeyStore, Revocation
+from signalbox_gateway.passkeys.store import PasskeyStore, RegisteredPasskey, Revocation
 
 
 class PasskeyOptions(Struct, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ def _person(principal: Principal) -> Principal:
     return principal
 
 
-def _view(passkey: Passkey, revoked: Revocation | None) -> PasskeyView:
+def _view(passkey: RegisteredPasskey, revoked: Revocation | None) -> PasskeyView:
     return PasskeyView(
         id=passkey.credential_id,
         name=passkey.name,
