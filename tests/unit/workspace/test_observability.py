@@ -85,6 +85,17 @@ def test_every_alert_has_a_severity_a_summary_and_a_section_in_the_runbooks() ->
     assert all(f"`{name}`" in pages["docs/runbooks.md"] for name in names), "name the alert in its section"
 
 
+def test_the_compose_overlay_mounts_what_exists_and_publishes_on_loopback_only() -> None:
+    overlay = yaml.safe_load((ROOT / "compose/observability.yml").read_text())
+    services = overlay["services"].values()
+    mounted = [volume.split(":")[0] for service in services for volume in service["volumes"]]
+
+    assert all((ROOT / "compose" / path).exists() for path in mounted if path.startswith("."))
+    assert {name for name in mounted if not name.startswith(".")} == set(overlay["volumes"])
+    assert all(port.startswith("127.0.0.1:") for service in services for port in service["ports"])
+    assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"]) for service in services)
+
+
 def test_prometheus_scrapes_every_service_on_its_port_of_the_metrics() -> None:
     jobs = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())["scrape_configs"]
     compose = yaml.safe_load((ROOT / "compose/docker-compose.yml").read_text())["services"]
