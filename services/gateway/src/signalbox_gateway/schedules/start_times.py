@@ -15,8 +15,8 @@ from signalbox_gateway.schedules.cron import Cron, check_dates, least_gap, parse
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF_CENTURY: Final = timedelta(days=18_250)
-"""The interval of a single instant. Temporal finds no time before an interval's offset, so the instant must be
-the second one since 1970."""
+"""The interval of a single instant. Temporal finds no time before an interval's offset, so the instant must
+be the second one since 1970."""
 
 
 def checked_timing(timing: ScheduleTiming, *, min_interval: timedelta, now: datetime) -> ScheduleTiming:
