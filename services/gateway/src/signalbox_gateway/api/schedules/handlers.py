@@ -37,6 +37,8 @@ from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, Sched
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _SECOND: Final = timedelta(seconds=1)
+_MAX_INPUT_BYTES: Final = 65_536
+"""Smaller than what goes to the object store, where a schedule's input could be deleted while it is needed."""
 _MAX_BACKFILL: Final = 500
 _START_TIMEOUT_S: Final = 5.0
 _START_POLL_S: Final = 0.1
@@ -230,7 +232,14 @@ class ScheduleHandlers:
         """Decode the input by the contract and seal its secrets; return it as JSON, and its digest."""
         body = StartRun(pipeline=spec.name, input=given, priority=priority)
         request = build_start_request(body, spec, "", principal, self._payload_keys)
-        return msgspec.Raw(msgspec.json.encode(request.input, enc_hook=encode_hook)), request.digest
+        encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
+        if len(encoded) > _MAX_INPUT_BYTES:
+            raise InvalidInput(
+                f"the input has {len(encoded)} bytes, and a schedule stores at most {_MAX_INPUT_BYTES}; "
+                "upload large values and refer to them",
+                field="input",
+            )
+        return msgspec.Raw(encoded), request.digest
 
     async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
         """Wait until a worker has started the triggered run; None when it takes too long."""
