@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,14 @@ from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, Sch
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import encode_hook
 from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.schedules.changes import (
+    SECOND,
+    backfill_period,
+    changed_timing,
+    comparable,
+    or_known,
+    started_just_now,
+)
 from signalbox_gateway.api.schedules.schemas import (
     BackfilledView,
     BackfillSchedule,
@@ -35,10 +43,8 @@ from signalbox_gateway.schedules.start_times import checked_timing
 from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, ScheduleStore, StoredSchedule
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-_SECOND: Final = timedelta(seconds=1)
 _MAX_INPUT_BYTES: Final = 65_536
-"""Smaller than what goes to the object store, where a schedule's input could be deleted while it is needed."""
+"""Less than what goes to the object store, where it could be deleted while the schedule needs it."""
 _MAX_BACKFILL: Final = 500
 _START_TIMEOUT_S: Final = 5.0
 _START_POLL_S: Final = 0.1
@@ -130,8 +136,8 @@ class ScheduleHandlers:
                 "trigger with another `overlap`",
                 code="schedule_busy",
             )
-        if _started_just_now(stored, datetime.now(UTC)):
-            await asyncio.sleep(_SECOND.total_seconds())
+        if started_just_now(stored, datetime.now(UTC)):
+            await asyncio.sleep(SECOND.total_seconds())
         await self._store.trigger(tenant, schedule_id, overlap)
         _log("schedule triggered", call.principal, schedule_id)
         run_id = await self._started_run(stored, overlap)
@@ -140,7 +146,7 @@ class ScheduleHandlers:
     async def backfill(self, call: ApiCall) -> Response:
         request, tenant = await call.body(BackfillSchedule), call.principal.tenant
         schedule_id = call.param("schedule_id")
-        first, last = _period(request, datetime.now(UTC))
+        first, last = backfill_period(request, datetime.now(UTC))
         times = await self._store.matching_times(tenant, schedule_id, first, last)
         if len(times) > _MAX_BACKFILL:
             raise InvalidInput(
@@ -177,7 +183,7 @@ class ScheduleHandlers:
             if error.stable_code != "schedule_id_taken":
                 raise
             found = await self._store.get(tenant, schedule_id)
-            if _comparable(found.definition) != _comparable(definition):
+            if comparable(found.definition) != comparable(definition):
                 raise
             return False
         return True
@@ -208,8 +214,8 @@ class ScheduleHandlers:
     ) -> ScheduleDefinition:
         start = replace(
             known.start,
-            timing=self._check_timing(_changed_timing(known.start.timing, request), now),
-            priority=_first(request.priority, known.start.priority),
+            timing=self._check_timing(changed_timing(known.start.timing, request), now),
+            priority=or_known(request.priority, known.start.priority),
             updated_by=principal.name,
         )
         if request.input is not None:
@@ -220,10 +226,10 @@ class ScheduleHandlers:
             start = replace(start, task_queue=installed.task_queue)
         return ScheduleDefinition(
             start=start,
-            overlap=_first(request.overlap, known.overlap),
-            catch_up_s=_first(request.catch_up_s, known.catch_up_s),
-            is_paused=_first(request.paused, known.is_paused),
-            note=_first(request.note, known.note),
+            overlap=or_known(request.overlap, known.overlap),
+            catch_up_s=or_known(request.catch_up_s, known.catch_up_s),
+            is_paused=or_known(request.paused, known.is_paused),
+            note=or_known(request.note, known.note),
         )
 
     def _seal_input(
@@ -257,48 +263,6 @@ class ScheduleHandlers:
                     break
             await asyncio.sleep(_START_POLL_S)
         return run_id
-
-
-def _changed_timing(timing: ScheduleTiming, request: UpdateSchedule) -> ScheduleTiming:
-    if request.cron is not None:
-        timing = replace(timing, cron=request.cron, every_s=None, offset_s=0)
-    if request.every_s is not None:
-        # With `cron` given too, the check refuses both.
-        timing = replace(timing, cron=request.cron or (), every_s=request.every_s)
-    return replace(
-        timing,
-        offset_s=_first(request.offset_s, timing.offset_s),
-        time_zone=_first(request.time_zone, timing.time_zone),
-        jitter_s=_first(request.jitter_s, timing.jitter_s),
-    )
-
-
-def _started_just_now(stored: StoredSchedule, now: datetime) -> bool:
-    """Whether a start now would have the same time, in seconds, as the last one, and so the same run."""
-    return bool(stored.recent) and stored.recent[0].starter_id.scheduled_at > now - 2 * _SECOND
-
-
-def _first(given: T | None, known: T) -> T:
-    return given if given is not None else known
-
-
-def _comparable(definition: ScheduleDefinition) -> ScheduleDefinition:
-    """The definition without what differs between identical requests: sealed secrets, and who sent it."""
-    start = replace(definition.start, input=msgspec.Raw(b""), created_by="", updated_by="")
-    return replace(definition, start=start)
-
-
-def _period(request: BackfillSchedule, now: datetime) -> tuple[datetime, datetime]:
-    """Raises: InvalidInput: the period has no UTC offset, is empty or not past."""
-    first, last = request.from_, request.to
-    if first.tzinfo is None or last.tzinfo is None:
-        raise InvalidInput("add the UTC offset, as in 2026-11-30T06:00:00Z", field="from")
-    if first > last:
-        raise InvalidInput("`from` must not be after `to`", field="from")
-    if last > now:
-        raise InvalidInput("a backfill is for past times; choose an earlier `to`", field="to")
-    # Temporal excludes the beginning of a period.
-    return first.astimezone(UTC) - _SECOND, last.astimezone(UTC)
 
 
 def _log(message: str, principal: Principal, schedule_id: str) -> None:
