@@ -35,9 +35,13 @@ from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers, ScheduleLimits
+from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
@@ -67,6 +71,7 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
+from signalbox_gateway.schedules.store import ScheduleStore
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
@@ -156,7 +161,8 @@ class Gateway:
             parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
         )
         inbox = InboxReader(parts.streams)
-        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
+        votes = VoteSender(self.states, decisions, parts.pipelines)
+        approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -178,10 +184,22 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
+            bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
+            schedules=ScheduleHandlers(
+                ScheduleStore(parts.temporal, deadline=deadline),
+                ScheduleViews(self.states, parts.pipelines),
+                engine,
+                parts.pipelines,
+                parts.payload_keys,
+                ScheduleLimits(
+                    count=parts.settings.max_schedules,
+                    min_interval=timedelta(seconds=parts.settings.schedule_min_interval_s),
+                ),
+            ),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
