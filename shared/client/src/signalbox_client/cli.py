@@ -157,7 +157,20 @@ def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
-    runs = add("runs", "list runs, newest first", run_commands.runs)
+    runs = add(
+        "runs",
+        "list or search runs, newest first",
+        run_commands.runs,
+        details="QUERY has the search keys status, pipeline, by, tag, started, ended, error, step and "
+        "find.NAME, and words of the subject.",
+    )
+    runs.add_argument(
+        "query",
+        metavar="QUERY",
+        nargs="?",
+        default="",
+        help="as in 'status:failed by:minh started:7d coffee'",
+    )
     runs.add_argument(
         "--status",
         metavar="STATUS",
@@ -257,7 +270,7 @@ def _add_retry(add: Callable[..., argparse.ArgumentParser]) -> None:
         default="failed",
         help="where to begin (default: %(default)s)",
     )
-    retry.add_argument("--where", metavar="QUERY", help="as in 'status:failed pipeline:NAME'")
+    retry.add_argument("--where", metavar="QUERY", help="a search, as in 'status:failed started:7d'")
     retry.add_argument("--dry-run", action="store_true", help="list the runs that --where selects, and stop")
     retry.add_argument(
         "--per-second",

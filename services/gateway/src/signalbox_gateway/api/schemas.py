@@ -19,6 +19,7 @@ EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "termina
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
 Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
 Note = Annotated[str, Meta(max_length=2000)]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"))]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(r"[A-Za-z0-9._~:-]+"))]
 
 
@@ -29,6 +30,7 @@ class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input: msgspec.Raw
     run_id: Annotated[str, Meta(description="1 to 128 letters, digits or ._~-")] | None = None
     priority: Annotated[int, Meta(ge=1, le=5, description="1 is the highest; 3 is the default")] | None = None
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=10, description="Found with `tag:NAME`")] = ()
 
 
 class StartResponse(Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class StartResponse(Struct, frozen=True, kw_only=True):
 
 
 class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    q: Annotated[str, Meta(description="A search, as in `status:failed by:minh coffee`; docs/find.md")] = ""
     status: EndedOrRunning | None = None
     pipeline: str | None = None
     limit: Limit = 50
@@ -55,10 +58,15 @@ class RunInputView(Struct, frozen=True, kw_only=True):
 
 
 class RunItemView(Struct, frozen=True, kw_only=True):
-    """`blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker."""
+    """`blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
+
+    `subject`: what the run is about, if its pipeline's contract has a subject.
+    """
 
     run_id: str
     pipeline: str
+    subject: str | None
+    tags: tuple[str, ...]
     status: RunStatus
     started_at: datetime
     ended_at: datetime | None
@@ -233,6 +241,7 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw
     steps: tuple[StepView, ...]
     approvals: tuple[ApprovalContractView, ...]
+    find: Annotated[tuple[str, ...], Meta(description="The names for `find.NAME:VALUE` in a search")]
     url: str
 
 

@@ -18,7 +18,7 @@ from signalbox_core.topology import RETENTION
 from signalbox_gateway.background.condition_monitor import ConditionMonitor
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs, RunDirectory
-from signalbox_gateway.runs.temporal import RunInfo
+from signalbox_gateway.runs.run_info import RunInfo
 
 log = logging.getLogger(__name__)
 LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{reconciler}:lease", epoch="signalbox:{reconciler}:fence")

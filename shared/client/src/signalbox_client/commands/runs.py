@@ -48,23 +48,26 @@ async def types(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def runs(context: CommandContext, options: argparse.Namespace) -> int:
-    page = await context.client.runs(status=options.status, pipeline=options.pipeline, limit=options.limit)
+    page = await context.client.runs(
+        options.query, status=options.status, pipeline=options.pipeline, limit=options.limit
+    )
     if context.as_json:
         print_json(context.console, page.runs)
         return 0
     rows = [
         (
             item.run_id,
+            item.subject or "",
             item.pipeline,
             shown_status(item),
+            item.started_by or "",
             format_time(item.started_at),
             format_time(item.ended_at),
         )
         for item in page.runs
     ]
-    context.console.print(
-        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs found"
-    )
+    columns = ("run", "subject", "pipeline", "status", "by", "started", "ended")
+    context.console.print(table(columns, rows) if rows else "no runs found")
     return 0
 
 
