@@ -12,7 +12,7 @@ from typing import Final, NoReturn, get_args
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.snapshot import ENDED, RunStatus
+from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.pipeline.contract.search_terms import BY, ERROR, FIND, STEP, TAG, words
 
 MAX_CHARS: Final = 500
@@ -28,9 +28,16 @@ _UNITS: Final = {
     "w": timedelta(weeks=1),
 }
 _KEYS: Final = ("status", "pipeline", BY, TAG, "started", "ended", ERROR, STEP)
-SEARCHED_STATUSES: Final[tuple[RunStatus, ...]] = ("running", *sorted(ENDED))
+SEARCHED_STATUSES: Final[tuple[RunStatus, ...]] = (
+    "running",
+    "completed",
+    "failed",
+    "cancelled",
+    "terminated",
+    "timed_out",
+)
 """The states by which the visibility store can filter."""
-_OTHER_STATES: Final = (*(set(get_args(RunStatus)) - set(SEARCHED_STATUSES)), "waiting", "blocked")
+_OTHER_STATES: Final = frozenset(get_args(RunStatus)) - {*SEARCHED_STATUSES} | {"waiting", "blocked"}
 
 
 class Period(Struct, frozen=True, kw_only=True):

@@ -48,7 +48,6 @@ class Find(Struct, frozen=True):
     name: str = ""
 
 
-@cache
 def find_fields(kind: type[Struct]) -> Mapping[str, str]:
     """Return the searchable fields of an input: the name in a search, and the field's name.
 
@@ -56,6 +55,10 @@ def find_fields(kind: type[Struct]) -> Mapping[str, str]:
         ValueError: the field is a Secret or has no plain value, its name is malformed or used twice, or it is
             not a field of the input itself.
     """
+    return _cached_fields(kind)
+
+
+def _find_fields(kind: type[Struct]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for field in msgspec.structs.fields(kind):
         path = f"{kind.__name__}.{field.name}"
@@ -77,6 +80,9 @@ def find_fields(kind: type[Struct]) -> Mapping[str, str]:
             raise ValueError(f"{path}: Find name {name!r} is used twice")
         found[name] = field.name
     return found
+
+
+_cached_fields: Final[Callable[[type[Struct]], Mapping[str, str]]] = cache(_find_fields)
 
 
 def check_subject(template: str, kind: type[Struct]) -> None:
@@ -231,7 +237,7 @@ def _texts(value: object) -> Sequence[str]:
     return (str(value.value if isinstance(value, Enum) else value),)
 
 
-def _host(url: Any) -> str:
+def _host(url: str) -> str:
     """The host of a URL; empty when it has none."""
     try:
         return urlsplit(url).hostname or ""
@@ -239,13 +245,13 @@ def _host(url: Any) -> str:
         return ""
 
 
-def _page(url: Any) -> str:
+def _page(url: str) -> str:
     """Host and path of a URL: no query, which may hold a token, and no user."""
     host = _host(url)
     return f"{host}{urlsplit(url).path}".rstrip("/") if host else ""
 
 
-def _last_part(path: Any) -> str:
+def _last_part(path: str) -> str:
     """The last part of a path or of a URL's path."""
     try:
         return urlsplit(path).path.rstrip("/").rpartition("/")[2]
@@ -253,7 +259,7 @@ def _last_part(path: Any) -> str:
         return ""
 
 
-def _count(items: Any) -> str:
+def _count(items: Sequence[object]) -> str:
     return str(len(items)) if items else ""
 
 

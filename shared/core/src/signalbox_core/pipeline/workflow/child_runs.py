@@ -181,17 +181,16 @@ def _search_attributes(
         starter=starter.subject if starter is not None else None,
         tags=run_tags(),
     )
-    own = {
+    own: dict[str, SearchAttributePair[Any]] = {
         SEARCH_PIPELINE.name: SearchAttributePair(SEARCH_PIPELINE, spec.name),
         SEARCH_FIND.name: SearchAttributePair(SEARCH_FIND, run_terms(subject, given, facts)),
     }
-    return TypedSearchAttributes(
-        [
-            own.get(pair.key.name, pair)
-            for pair in workflow.info().typed_search_attributes
-            if not pair.key.name.startswith(_SET_BY_TEMPORAL)
-        ]
-    )
+    inherited: list[SearchAttributePair[Any]] = [
+        pair
+        for pair in workflow.info().typed_search_attributes
+        if not pair.key.name.startswith(_SET_BY_TEMPORAL)
+    ]
+    return TypedSearchAttributes([own.get(pair.key.name, pair) for pair in inherited])
 
 
 def _status_of(error: ChildWorkflowError) -> ChildStatus:
