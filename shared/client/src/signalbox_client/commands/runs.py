@@ -51,7 +51,7 @@ async def types(context: CommandContext, options: argparse.Namespace) -> int:
 
 async def runs(context: CommandContext, options: argparse.Namespace) -> int:
     page = await context.client.runs(
-        options.query, status=options.status, pipeline=options.pipeline, limit=options.limit
+        options.q, status=options.status, pipeline=options.pipeline, limit=options.limit
     )
     if context.as_json:
         print_json(context.console, page.runs)

@@ -16,7 +16,7 @@ def add_queries(add: AddCommand) -> None:
         "find.NAME, and words of the subject.",
     )
     runs.add_argument(
-        "query",
+        "q",
         metavar="QUERY",
         nargs="?",
         default="",
