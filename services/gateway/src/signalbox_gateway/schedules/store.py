@@ -38,8 +38,8 @@ from signalbox_core.pipeline.contract.scheduled_start import (
     schedule_key,
 )
 from signalbox_core.temporal.names import SEARCH_TENANT
+from signalbox_gateway.runs.search.visibility import visibility_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
-from signalbox_gateway.runs.visibility import visibility_query
 from signalbox_gateway.schedules.start_times import temporal_spec
 
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"]
