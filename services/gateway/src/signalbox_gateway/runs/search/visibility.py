@@ -25,6 +25,11 @@ _EVERYTHING: Final = SearchQuery()
 _LATEST: Final = "ExecutionStatus != 'ContinuedAsNew'"
 
 
+def tenant_query(tenant: str) -> str:
+    """Build the query of everything that belongs to a tenant."""
+    return f"{names.SEARCH_TENANT.name} = {_quoted(tenant)}"
+
+
 def visibility_query(
     *,
     tenant: str,
@@ -36,7 +41,7 @@ def visibility_query(
 
     Values are quoted, so none can widen the query; of a search, only terms of a closed alphabet are used.
     """
-    parts = [f"{names.SEARCH_TENANT.name} = {_quoted(tenant)}"]
+    parts = [tenant_query(tenant)]
     if pipeline is not None:
         parts.append(f"{names.SEARCH_PIPELINE.name} = {_quoted(pipeline)}")
     if status is not None:

@@ -20,9 +20,9 @@ from signalbox_core.pipeline.contract.search_terms import (
     TAG,
     WORD,
     bounded,
+    id_terms,
     value_term,
     word_terms,
-    words,
 )
 from signalbox_core.secret import Secret
 
@@ -138,7 +138,7 @@ def _run_terms(subject: str, value: Struct, facts: RunFacts) -> Iterator[str]:
         if who:
             yield value_term(BY, who)
     yield from word_terms(BY, facts.started_by or "")
-    yield from (f"{WORD}={word}" for word in words(facts.run_id))
+    yield from id_terms(facts.run_id)
     for text in (subject, *facts.tags, *(text for _, text in found)):
         yield from word_terms(WORD, text)
 

@@ -49,6 +49,11 @@ def word_terms(key: str, text: str) -> Iterator[str]:
         yield from (f"{key}={word[:length]}" for length in _PREFIXES if length < len(word))
 
 
+def id_terms(run_id: str) -> Iterator[str]:
+    """Return the terms of the words of a run id."""
+    yield from (f"{WORD}={word}" for word in words(run_id))
+
+
 def bounded(terms: Iterable[str]) -> list[str]:
     """Return the terms, each once, without empty ones and at most `MAX_TERMS`."""
     return [term for term in dict.fromkeys(terms) if not term.endswith("=")][:MAX_TERMS]
