@@ -306,7 +306,7 @@ async def test_an_input_that_the_contract_does_not_accept_any_more_is_a_problem(
     parts: Parts, caller: httpx2.AsyncClient, schedule_id: str
 ) -> None:
     await created(caller, schedule_id)
-    changed = with_changes(SPEC, input=LOGIN.input)
+    changed = with_changes(SPEC, input=LOGIN.input, subject="")
     async with client_of(Gateway(replace(parts, pipelines={"echo": changed})).app()) as owner:
         shown = (await owner.get(f"/v1/schedules/{schedule_id}")).json()
 
