@@ -25,6 +25,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -59,6 +60,7 @@ from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.external_events import ExternalEvents
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -132,9 +134,8 @@ class Gateway:
             parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, monitor=monitor
         )
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(
-            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
-        )
+        answer_within = min(deadline, timedelta(seconds=3))
+        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
         inbox = InboxReader(parts.streams)
         approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
@@ -159,6 +160,11 @@ class Gateway:
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
+            external_events=ExternalEventHandlers(
+                self.states,
+                ExternalEvents(parts.temporal, engine.workflow_ids, availability, within=answer_within),
+                parts.pipelines,
+            ),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),

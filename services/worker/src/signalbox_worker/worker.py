@@ -26,6 +26,8 @@ from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
+from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
@@ -198,7 +200,8 @@ class WorkerBuilder:
 
     def worker(self, task_queue: str, codes: Sequence[PipelineCode]) -> Worker:
         activities = [activity for code in codes for activity in code.activities]
-        workflows = [*(found for code in codes for found in code.workflows), OutboxWorkflow]
+        own_workflows = [found for code in codes for found in code.workflows]
+        workflows = [*own_workflows, OutboxWorkflow, MailboxWorkflow]
         specs = [code.spec for code in codes]
         is_burst = self.slots is not None
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
@@ -210,6 +213,7 @@ class WorkerBuilder:
                 *activities,
                 DeliverActivities(self.emitter).deliver,
                 QuestionActivities(self.emitter).record,
+                MailboxActivities(self.client).open_wait,
             ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(

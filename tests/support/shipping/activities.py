@@ -1,0 +1,1 @@
+"""The pipeline has no activities of its own."""
