@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from signalbox_client import Signalbox
 from support.drivers.browser import Site, WatchedPage
@@ -99,6 +99,27 @@ def test_new_runs_wait_behind_a_pill_and_come_in_the_order_of_their_start(
         state = page.locator(".runs .run-row", has_text=run_id).locator(".status-word")
         expect(state).to_have_text("Completed", timeout=RUN_MS)
     assert listed(page) == [*reversed(started), *shown]
+
+
+def test_signing_out_aborts_the_reads_in_flight_before_the_session_ends(signed_in: Page, site: Site) -> None:
+    page = signed_in
+    open_list(page, site)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/runs?*", hold)
+    page.route("**/v1/sessions", hold)
+    with page.expect_request("**/v1/runs?*status=failed*"):
+        page.locator(".filters a", has_text="Failed").click()
+    with (
+        page.expect_event("requestfailed", lambda request: "status=failed" in request.url),
+        page.expect_request("**/v1/sessions"),
+    ):
+        page.get_by_role("button", name="Sign out").click()
+    next(route for route in held if route.request.method == "DELETE").continue_()
+    expect(page.get_by_label("API key")).to_be_visible()
 
 
 def test_a_search_is_kept_as_a_view_until_signing_out(

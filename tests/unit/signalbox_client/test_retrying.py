@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.cli import _parse
 from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.command_parser import parse_arguments
 from signalbox_client.commands.retry import parse_query, retry
 from signalbox_core.errors import InvalidInput
 
@@ -58,7 +58,7 @@ class Gateway:
 async def call(gateway: Gateway, *arguments: str) -> tuple[int, str]:
     """Exit code and output."""
     console = Console(width=200, record=True, file=io.StringIO())
-    options = _parse(["retry", *arguments])
+    options = parse_arguments(["retry", *arguments])
     async with AsyncSignalbox(
         "http://gateway.test", "key", transport=httpx2.MockTransport(gateway), backoff_s=()
     ) as client:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from typing import NoReturn, TextIO
 
 from rich.console import Console
@@ -32,11 +33,27 @@ class CommandContext:
         return await read_line(text)
 
 
+Command = Callable[[CommandContext, argparse.Namespace], Awaitable[int]]
+AddCommand = Callable[..., argparse.ArgumentParser]
+"""Adds a subcommand: its name, its help and its function; returns its parser."""
+
+
 class CommandParser(argparse.ArgumentParser):
     """Raises usage errors, so that they are printed on one line like every other error."""
 
     def error(self, message: str) -> NoReturn:
         raise InvalidInput(f"{message}; see {self.prog} --help")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the run id")
+
+
+def whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
 
 
 async def read_line(prompt: str, stdin: TextIO | None = None) -> str:

@@ -1,6 +1,6 @@
 // The console: signs in, routes, and keeps the rail. Pages are functions that give
 // {title, element, close?, navigate?, openDialog?, actions?}.
-import { api, whenSignedOut } from "./data/api.js";
+import { abortReads, api, whenSignedOut } from "./data/api.js";
 import { clearDrafts } from "./data/drafts.js";
 import { InboxWatch } from "./data/inbox-watch.js";
 import { clearPresets } from "./data/presets.js";
@@ -99,11 +99,18 @@ function problemPage(problem) {
       h("a", { class: "button", href: "#/" }, "All runs")));
 }
 
-function showSignIn() {
+/** Nothing may read with a session that ends: the gateway would refuse it. */
+function endReads() {
   visit += 1;
   leaveRoute();
   inbox.stop();
   current?.close?.();
+  current = null;
+  abortReads();
+}
+
+function showSignIn() {
+  endReads();
   clearSession();
   rail.signedOut();
   enter(signInPage({ done: signedIn }), true);
@@ -122,6 +129,7 @@ async function signOut() {
   clearDrafts({ all: true });
   clearPresets();
   clearViews();
+  endReads();
   try { await api.signOut(); } finally { showSignIn(); }
 }
 

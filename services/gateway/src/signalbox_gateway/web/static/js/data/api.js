@@ -13,6 +13,8 @@ const unreachable = () => new Problem({
   code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
 });
 
+const signedOut = () => new Problem({ status: 401, code: "signed_out", detail: "You have signed out." });
+
 /** The gateway's path on this origin: "/", or the path prefix of a reverse proxy. Ends with a slash. */
 export const BASE = new URL("../../../", import.meta.url).pathname;
 /** The path on this origin of an API path, which begins with a slash. */
@@ -20,6 +22,13 @@ export const addressOf = (path) => BASE + path.slice(1);
 
 let onSignedOut = () => {};
 export const whenSignedOut = (action) => { onSignedOut = action; };
+
+let reads = new AbortController();
+/** Aborts the reads in flight, because their session ends. They fail as reads without a session do. */
+export function abortReads() {
+  reads.abort();
+  reads = new AbortController();
+}
 
 export async function call(method, path, { body, headers = {}, signal } = {}) {
   const response = await send(method, path, { body, headers, signal });
@@ -29,20 +38,22 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   throw problem;
 }
 
-/** A read that hangs, for example while the gateway is frozen, fails after 30 s. */
-function withTimeout(signal) {
-  const timeout = AbortSignal.timeout(READ_TIMEOUT_MS);
-  return signal ? AbortSignal.any([signal, timeout]) : timeout;
+/** A read that hangs, for example while the gateway is frozen, fails after 30 s; the end of the session ends it. */
+function limited(signal) {
+  const limits = [reads.signal, AbortSignal.timeout(READ_TIMEOUT_MS)];
+  return AbortSignal.any(signal ? [signal, ...limits] : limits);
 }
 
 async function send(method, path, { body, headers, signal }) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const ended = reads.signal;
   try {
     return await fetch(addressOf(path), {
-      method, signal: method === "GET" ? withTimeout(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
+      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
+    if (method === "GET" && ended.aborted && !signal?.aborted) throw signedOut();
     if (error.name === "AbortError") throw error;
     throw unreachable();
   }

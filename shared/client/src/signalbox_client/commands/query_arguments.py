@@ -1,0 +1,52 @@
+"""The arguments of the commands that read runs, events, files and receipts."""
+
+from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import runs as run_commands
+from signalbox_client.commands import watch as watch_commands
+from signalbox_client.commands.command_context import AddCommand, add_run, whole_number
+
+
+def add_queries(add: AddCommand) -> None:
+    runs = add("runs", "list runs, newest first", run_commands.runs)
+    runs.add_argument(
+        "--status",
+        metavar="STATUS",
+        help="only runs that are running, completed, failed, cancelled, terminated or timed_out",
+    )
+    runs.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
+    runs.add_argument(
+        "--limit", type=whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
+    )
+    add_run(add("show", "show a run's steps, pending approvals and files", run_commands.show))
+    add_run(
+        add(
+            "input",
+            "print what a run was started with",
+            run_commands.show_input,
+            details="Prints JSON that `signalbox start NAME --input FILE` accepts. Secrets are masked: give "
+            "them again as flags.",
+        )
+    )
+    receipt = add(
+        "receipt",
+        "print the receipt of a decision, or save it",
+        decide_commands.receipt,
+        details="`signalbox-admin audit verify FILE` checks it offline.",
+    )
+    add_run(receipt)
+    receipt.add_argument("approval", metavar="APPROVAL", help="the approval's id in the run")
+    receipt.add_argument("--to", metavar="FILE", help="save the receipt in this file")
+    artifacts = add("artifacts", "list a run's files, or save them", run_commands.artifacts)
+    add_run(artifacts)
+    artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")
+    events = add(
+        "events",
+        "print the events of runs",
+        watch_commands.events,
+        details="Prints the events so far of each RUN; with --follow also those to come. Without a RUN, "
+        "--follow prints the events of all your runs.",
+    )
+    events.add_argument(
+        "runs", metavar="RUN", nargs="*", help="a run id (default with --follow: all your runs)"
+    )
+    events.add_argument("--follow", "-f", action="store_true", help="print new events until Ctrl-C")
