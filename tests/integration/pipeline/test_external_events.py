@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_core.testing.external_events import inbound_event, send_to_run
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
+from support.shipping.activities import file_parcel
 from support.shipping.contract import (
     DISPATCHED,
     PAYMENT,
@@ -27,7 +28,7 @@ PARCEL = Dispatched(parcel="P1")
 
 @pytest.fixture
 async def shipping(client: Client) -> AsyncIterator[PipelineUnderTest]:
-    async with pipeline_under_test(SPEC, activities=[], client=client) as pipeline:
+    async with pipeline_under_test(SPEC, activities=[file_parcel], client=client) as pipeline:
         yield pipeline
 
 
@@ -191,7 +192,7 @@ async def test_early_events_continue_as_new_with_the_run(shipping: PipelineUnder
 
 
 async def test_without_an_event_the_run_fails_with_the_name_of_what_it_waited_for() -> None:
-    async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
+    async with pipeline_under_test(SPEC, activities=[file_parcel], skip_time=True) as pipeline:
         run = await pipeline.start(ShippingInput(order="4711"))
 
         with pytest.raises(WorkflowFailureError):
@@ -206,7 +207,7 @@ async def test_without_an_event_the_run_fails_with_the_name_of_what_it_waited_fo
 
 
 async def test_a_workflow_can_catch_the_timeout() -> None:
-    async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
+    async with pipeline_under_test(SPEC, activities=[file_parcel], skip_time=True) as pipeline:
         run = await pipeline.start(ShippingInput(order="4711", patience_s=60, catches=True))
 
         assert await run.result() == ShippingResult(amount=0)
@@ -214,7 +215,9 @@ async def test_a_workflow_can_catch_the_timeout() -> None:
 
 
 async def test_with_a_cache_of_one_workflow_runs_are_replayed_all_the_time(client: Client) -> None:
-    async with pipeline_under_test(SPEC, activities=[], client=client, max_cached_workflows=1) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[file_parcel], client=client, max_cached_workflows=1
+    ) as pipeline:
         orders = [new_order() for _ in range(3)]
         runs = [await pipeline.start(ShippingInput(order=order)) for order in orders]
         for order, run in zip(orders, runs, strict=True):

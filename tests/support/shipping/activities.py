@@ -1,1 +1,9 @@
-"""The pipeline has no activities of its own."""
+"""The work of `shipping`."""
+
+from temporalio import activity
+
+
+@activity.defn(name="shipping.file_parcel")
+async def file_parcel(parcel: str) -> str:
+    """Return the parcel's number. Idempotent: pure."""
+    return parcel

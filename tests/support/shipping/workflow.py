@@ -5,8 +5,12 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run, WaitExpiredError
+from support.shipping.activities import file_parcel
 from support.shipping.contract import DISPATCHED, PAYMENT, SPEC, ShippingInput, ShippingResult
+
+WORK = CallOptions(timeout=timedelta(seconds=10))
 
 
 @workflow.defn(name="shipping")
@@ -27,9 +31,10 @@ class ShippingWorkflow:
                 amount = await paid(run, request)
             if amount == 0 or request.continues_as_new:
                 return ShippingResult(amount=amount)
-            async with run.step("ship"):
-                parcel = await run.wait_for(DISPATCHED)
-            return ShippingResult(amount=amount, parcel=parcel.parcel)
+            async with run.step("ship") as step:
+                dispatched = await run.wait_for(DISPATCHED)
+                parcel = await step.call(file_parcel, dispatched.parcel, WORK)
+            return ShippingResult(amount=amount, parcel=parcel)
 
 
 async def paid(run: Run, request: ShippingInput) -> int:

@@ -13,11 +13,11 @@ from signalbox_core.events.snapshot import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     QueuedState,
     RunStatus,
     StepState,
     VoteState,
-    WaitState,
 )
 from signalbox_core.subjects import Subject
 
@@ -222,7 +222,7 @@ class Run(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
-    waits: tuple[WaitState, ...] = ()
+    waits: tuple[EventWaitState, ...] = ()
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):

@@ -24,12 +24,12 @@ from signalbox_core.events.snapshot import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     QueuedState,
     RunStatus,
     Snapshot,
     StepState,
     VoteState,
-    WaitState,
 )
 from signalbox_core.subjects import Subject
 
@@ -144,7 +144,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     retry_of: str | None
     retried_as: str | None
     retried_at: datetime | None
-    waits: tuple[WaitState, ...]
+    waits: tuple[EventWaitState, ...]
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:

@@ -12,7 +12,7 @@ from signalbox_client.models import Accepted, Artifact, Run
 from signalbox_client.snapshots import snapshot_of
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.states import ChildState, WaitState
+from signalbox_core.events.states import ChildState, EventWaitState
 
 
 class SavedArtifact(Struct, frozen=True, kw_only=True):
@@ -194,7 +194,7 @@ def _status_of_child(run: Run, child: ChildState) -> str:
     return "" if child.status == "running" and run.ended_at is not None else child.status
 
 
-def _wait_row(wait: WaitState) -> tuple[str, str, str, str]:
+def _wait_row(wait: EventWaitState) -> tuple[str, str, str, str]:
     return (f"{wait.title} ({wait.name})", wait.status, wait.key or "", format_time(wait.deadline_at))
 
 

@@ -11,12 +11,12 @@ from signalbox_core.events.states import (
     ArtifactState,
     BlockedState,
     ChildState,
+    EventWaitState,
     Fold,
     QueuedState,
     RunStatus,
     Snapshot,
     StepState,
-    WaitState,
     without_text,
 )
 
@@ -107,7 +107,7 @@ def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
-def _without_pending(snapshot: Snapshot) -> tuple[WaitState, ...]:
+def _without_pending(snapshot: Snapshot) -> tuple[EventWaitState, ...]:
     return tuple(
         replace(wait, status="cancelled") if wait.status == "pending" else wait for wait in snapshot.waits
     )

@@ -22,6 +22,7 @@ from signalbox_core.events.states import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     Fold,
     QueuedState,
     RunStatus,
@@ -29,7 +30,6 @@ from signalbox_core.events.states import (
     StepState,
     StepStatus,
     VoteState,
-    WaitState,
 )
 from signalbox_core.events.step_folds import STEP_FOLDS
 from signalbox_core.events.wait_folds import WAIT_FOLDS
@@ -44,13 +44,13 @@ __all__ = [
     "BlockedState",
     "ChildState",
     "ClaimState",
+    "EventWaitState",
     "QueuedState",
     "RunStatus",
     "Snapshot",
     "StepState",
     "StepStatus",
     "VoteState",
-    "WaitState",
     "assemble",
     "fold",
     "snapshot_key",

@@ -127,7 +127,7 @@ class ChildState(Struct, frozen=True, kw_only=True):
     status: ChildStatus = "running"
 
 
-class WaitState(Struct, frozen=True, kw_only=True):
+class EventWaitState(Struct, frozen=True, kw_only=True):
     """One wait for an event from outside.
 
     Attributes:
@@ -141,12 +141,12 @@ class WaitState(Struct, frozen=True, kw_only=True):
     title: str
     requested_at: datetime
     deadline_at: datetime
+    data: msgspec.Raw
     status: WaitStatus = "pending"
     key: str | None = None
     step: str | None = None
     ended_at: datetime | None = None
     event_id: str | None = None
-    data: msgspec.Raw = msgspec.Raw(b"null")
     sender: Subject | None = None
 
 
@@ -205,7 +205,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
-    waits: tuple[WaitState, ...] = ()
+    waits: tuple[EventWaitState, ...] = ()
 
     @property
     def key(self) -> str:

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from signalbox_core.events import waits
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import Fold, Snapshot, WaitState
+from signalbox_core.events.states import EventWaitState, Fold, Snapshot
 
 
 def _wait_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, waits.WaitRequested)
-    state = WaitState(
+    state = EventWaitState(
         wait_id=data.wait_id,
         name=data.name,
         title=data.title,
@@ -20,6 +21,7 @@ def _wait_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         step=data.step,
         requested_at=event.time,
         deadline_at=data.deadline_at,
+        data=msgspec.Raw(b"null"),
     )
     others = tuple(item for item in snapshot.waits if item.wait_id != data.wait_id)
     return replace(snapshot, waits=(*others, state))

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from signalbox_core.events import Snapshot
-from signalbox_core.events.states import WaitState
+from signalbox_core.events.states import EventWaitState
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.external_event import (
     DELIVER_EVENT,
@@ -58,7 +58,7 @@ async def send_by_key(
     return await delivery_outcome(client, address, event)
 
 
-async def find_wait(handle: WorkflowHandle[Any, Any], wait_id: str, *, within_s: float) -> WaitState:
+async def find_wait(handle: WorkflowHandle[Any, Any], wait_id: str, *, within_s: float) -> EventWaitState:
     """Wait until the run has begun the wait."""
     async with asyncio.timeout(within_s):
         while True:

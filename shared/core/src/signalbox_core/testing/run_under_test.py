@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHandle
 
 from signalbox_core.errors import NotFound
 from signalbox_core.events import CloudEvent, Snapshot
-from signalbox_core.events.snapshot import ApprovalState, WaitState
+from signalbox_core.events.snapshot import ApprovalState, EventWaitState
 from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.external_event import ExternalEvent, InboundEventRecord
@@ -76,7 +76,7 @@ class RunUnderTest:
             result_type=DecisionRecord,
         )
 
-    async def wait(self, wait_id: str, *, within_s: float = 30.0) -> WaitState:
+    async def wait(self, wait_id: str, *, within_s: float = 30.0) -> EventWaitState:
         """Wait until the run waits for an event from outside; the id is the event's name, `-2` and so on."""
         return await find_wait(self.handle, wait_id, within_s=within_s)
 

@@ -28,7 +28,7 @@ class SendEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: msgspec.Raw
 
 
-class EventDelivery(Struct, frozen=True, kw_only=True):
+class EventDeliveryView(Struct, frozen=True, kw_only=True):
     """What became of an event.
 
     `received`: a wait has received it, `wait_id` of the run `run_id`. `kept`: it is kept until a run waits
@@ -43,8 +43,8 @@ class EventDelivery(Struct, frozen=True, kw_only=True):
     wait_id: str | None = None
 
 
-class EventDeliveries(Struct, frozen=True, kw_only=True):
+class EventDeliveriesView(Struct, frozen=True, kw_only=True):
     """What became of an event in each pipeline whose contract declares it."""
 
     event_id: str
-    deliveries: tuple[EventDelivery, ...]
+    deliveries: tuple[EventDeliveryView, ...]

@@ -21,8 +21,8 @@ from signalbox_core.pipeline.contract.external_event import (
 from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.inbound.event_schemas import (
-    EventDeliveries,
-    EventDelivery,
+    EventDeliveriesView,
+    EventDeliveryView,
     SendEvent,
     SendEventToRun,
 )
@@ -79,7 +79,7 @@ class ExternalEventHandlers:
             _delivery(spec.name, request.event_id, record)
             for (spec, _), record in zip(declaring, records, strict=True)
         )
-        body = EventDeliveries(event_id=request.event_id, deliveries=deliveries)
+        body = EventDeliveriesView(event_id=request.event_id, deliveries=deliveries)
         return json_response(body, status=202 if None in records else 200)
 
     def _specs(self) -> list[PipelineSpec]:
@@ -155,8 +155,8 @@ def _received_before(snapshot: Snapshot, name: str, event_id: str) -> InboundEve
 
 def _delivery(
     pipeline: str, event_id: str, record: InboundEventRecord | None, *, run_id: str | None = None
-) -> EventDelivery:
-    return EventDelivery(
+) -> EventDeliveryView:
+    return EventDeliveryView(
         event_id=event_id,
         pipeline=pipeline,
         status=record.status if record is not None else "recorded",

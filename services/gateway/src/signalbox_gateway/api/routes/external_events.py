@@ -3,8 +3,8 @@
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.inbound.event_schemas import (
-    EventDeliveries,
-    EventDelivery,
+    EventDeliveriesView,
+    EventDeliveryView,
     SendEvent,
     SendEventToRun,
 )
@@ -23,8 +23,10 @@ def external_event_routes(events: ExternalEventHandlers) -> tuple[Endpoint, ...]
             handle=events.send_to_run,
             body=SendEventToRun,
             replies=(
-                Reply(200, "Received, kept for a later wait, or a duplicate", EventDelivery),
-                Reply(202, "Stored durably: no worker responded, and the run gets it later", EventDelivery),
+                Reply(200, "Received, kept for a later wait, or a duplicate", EventDeliveryView),
+                Reply(
+                    202, "Stored: no worker responded, and the run gets it later", EventDeliveryView
+                ),
                 problem(404, "The run does not exist, or its contract does not declare the event"),
                 problem(409, "The run has ended, or keeps as many events as it may"),
                 *INVALID_BODY,
@@ -39,8 +41,10 @@ def external_event_routes(events: ExternalEventHandlers) -> tuple[Endpoint, ...]
             handle=events.send_by_key,
             body=SendEvent,
             replies=(
-                Reply(200, "Received, kept until a run waits for it, or a duplicate", EventDeliveries),
-                Reply(202, "Stored durably: no worker responded, and it is matched later", EventDeliveries),
+                Reply(200, "Received, kept until a run waits for it, or a duplicate", EventDeliveriesView),
+                Reply(
+                    202, "Stored: no worker responded, and it is matched later", EventDeliveriesView
+                ),
                 problem(404, "No installed pipeline declares the event"),
                 problem(409, "Too many events of this key wait to be received"),
                 *INVALID_BODY,
