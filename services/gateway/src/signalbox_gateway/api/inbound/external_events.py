@@ -47,8 +47,8 @@ class ExternalEventHandlers:
 
         The contract is checked here too, because the workflow cannot refuse what it gets as a signal.
         """
-        request, name = await call.body(SendEventToRun), call.param("name")
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
+        request, name = await call.body(SendEventToRun), call.param("name")
         spec = self._pipelines.get(snapshot.pipeline)
         if spec is not None:
             _check_data(_declared(spec, name), request.data)
