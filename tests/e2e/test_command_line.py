@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,9 +27,35 @@ class CommandLine:
             "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"],
         }
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *words: str, typed: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command.
+
+        Args:
+            typed: its standard input.
+            environ: added to its environment; an empty variable counts as absent.
+        """
         return subprocess.run(
-            [SIGNALBOX, *words], capture_output=True, text=True, timeout=90, check=False, env=self._environ
+            [SIGNALBOX, *words],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            env={**self._environ, **(environ or {})},
+            input=typed,
+        )
+
+    def started(self, *words: str) -> "subprocess.Popen[str]":
+        """Start a command whose output is read while it runs."""
+        return subprocess.Popen(
+            [SIGNALBOX, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**self._environ, "PYTHONUNBUFFERED": "1"},
+            # A job in the background inherits that SIGINT is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def json(self, *words: str) -> object:
@@ -89,6 +118,75 @@ async def test_watching_without_a_terminal_prints_a_line_for_each_event(
         range(1, lines[-1]["sequence"] + 1)
     )
     assert lines[-1]["status"] == "failed"
+
+
+async def test_ctrl_c_stops_watching_and_the_run_continues(
+    stack: RunningStack, client: AsyncSignalbox, command: CommandLine
+) -> None:
+    run_id = await start_ads(stack, client, variants=1)
+    await until_asked(client, run_id)
+    with command.started("watch", run_id) as watching:
+        assert watching.stdout is not None
+        assert run_id in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        _, error = watching.communicate(timeout=90)
+    assert (watching.returncode, error.strip()) == (
+        130,
+        f"signalbox: stopped; run {run_id} continues. To return: signalbox watch {run_id}",
+    )
+    assert (await client.run(run_id)).status == "running"
+    await client.cancel(run_id)
+
+
+def test_the_result_of_a_run_is_awaited_and_printed(command: CommandLine) -> None:
+    run_id = command.run("start", "ai_task", "--task", "summarise", "--text", "A short text.").stdout.strip()
+    done = command.run("result", run_id, "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "text" in json.loads(done.stdout)
+    (row,) = [line for line in command.run("runs").stdout.splitlines() if line.startswith(run_id)]
+    assert "completed" in row
+
+
+def test_a_run_without_a_result_gives_exit_code_1_and_the_cause(
+    stack: RunningStack, command: CommandLine
+) -> None:
+    page = f"{stack.endpoints.demo_site}/traps/not-html"
+    run_id = command.run("start", "ad_creative", "--url", page).stdout.strip()
+    done = command.run("result", run_id, "--wait")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"run {run_id} has no result: it failed in step" in done.stderr
+
+
+def test_a_run_is_opened_in_the_browser(command: CommandLine, tmp_path: Path) -> None:
+    run_id = command.run("start", "ai_task", "--task", "summarise", "--text", "A text.").stdout.strip()
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    done = command.run("open", run_id, environ={"BROWSER": f"{browser} %s"})
+    assert done.stdout.strip().endswith(f"/#/runs/{run_id}")
+    assert opened.read_text() == done.stdout
+
+
+def test_a_stored_key_is_used_without_the_environment(
+    stack: RunningStack, command: CommandLine, tmp_path: Path
+) -> None:
+    key = stack.endpoints.api_keys["viewer"]
+    own = {"SIGNALBOX_API_KEY": "", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert "key" in command.run("runs", environ=own).stderr
+    assert command.run("login", "--key-file", "-", typed="sbx_wrong", environ=own).returncode == 2
+    assert not list(tmp_path.iterdir())
+    done = command.run("login", "--key-file", "-", typed=f"{key}\n", environ=own)
+    assert "(viewer)" in done.stdout, done.stderr
+    assert key not in done.stdout
+    assert stat.S_IMODE((tmp_path / "signalbox" / "keys.json").stat().st_mode) == 0o600
+    assert command.run("runs", environ={**own, "SIGNALBOX_URL": ""}).returncode == 0
+    assert command.run("logout", environ=own).returncode == 0
+    assert command.run("runs", environ=own).returncode == 2
+
+
+def test_a_key_in_the_arguments_of_login_is_refused(command: CommandLine) -> None:
+    assert "--key-file" in command.refused("login", "--api-key", "sbx_key")
 
 
 async def test_json_output_is_the_apis_json(

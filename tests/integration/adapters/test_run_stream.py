@@ -239,6 +239,14 @@ async def test_the_inbox_holds_an_approval_until_it_is_decided(streams: RunStrea
     assert (await streams.inbox("acme")).items == ()
 
 
+async def test_tenants_with_pending_approvals_are_known(streams: RunStream) -> None:
+    assert await streams.tenants_with_approvals() == []
+
+    await tell(streams, questions("run-1"))
+
+    assert await streams.tenants_with_approvals() == ["acme"]
+
+
 def questions(run_id: str) -> list[CloudEvent]:
     return [event for event in story(run_id) if event.sequence is not None][:6]
 

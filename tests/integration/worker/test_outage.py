@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
+from signalbox_core.temporal.sdk_metrics import open_sdk_metrics
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_worker.emitter import HttpEmitter
@@ -63,6 +64,7 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
                 emitter=emitter,
                 receiver=events,
                 metrics=metrics,
+                sdk_metrics=open_sdk_metrics(),
                 cpu=deps.cpu,
             )
             async with running(lambda stop: run_worker(parts, stop)):

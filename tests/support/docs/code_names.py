@@ -73,7 +73,8 @@ SETTINGS: Final = frozenset[str]().union(
 def _registered(registry: CollectorRegistry) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Name, type and labels of every metric, also of those without a series yet."""
     found = {}
-    for metric in registry._collector_to_names:
+    own = (metric for metric in registry._collector_to_names if hasattr(metric, "_name"))
+    for metric in own:
         name, kind = getattr(metric, "_name"), getattr(metric, "_type")  # noqa: B009
         full = f"{name}_total" if kind == "counter" else name
         found[full] = (kind, tuple(getattr(metric, "_labelnames")))  # noqa: B009
@@ -82,7 +83,6 @@ def _registered(registry: CollectorRegistry) -> dict[str, tuple[str, tuple[str, 
 
 def _metric_rows() -> dict[str, tuple[str, tuple[str, ...]]]:
     gateway = signalbox_gateway.http.metrics.Metrics()
-    gateway.observe_listeners(lambda: 0)
     return {
         **_registered(gateway.registry),
         **_registered(signalbox_webhook_receiver.metrics.ReceiverMetrics().registry),

@@ -80,6 +80,31 @@ def test_without_a_terminal_each_event_is_a_line_and_progress_is_thinned_out() -
     ]
 
 
+def test_without_a_terminal_a_failure_has_its_step_and_its_reason() -> None:
+    on = console()
+    failure = {"code": "bad_page", "message": "the page is not HTML", "field": "input.url", "step": "fetch"}
+    failed = {"step": "say", "title": "Say it", "started_at": AT, "error": failure}
+    with choose_renderer(on, as_json=False) as renderer:
+        for update in updates(("step.failed", 2, failed), ("run.failed", 3, {"error": failure})):
+            renderer.show(update)
+    assert [line.split(" ", 1)[1] for line in lines_of(on)[1:]] == [
+        "step.failed Say it: input.url: the page is not HTML",
+        "run.failed fetch: input.url: the page is not HTML",
+    ]
+
+
+def test_watching_a_run_that_has_failed_prints_the_reason() -> None:
+    on = console()
+    failure = {"code": "bad_page", "message": "the page is not HTML", "step": "fetch"}
+    frame = httpx2.ServerSentEvent(
+        event="snapshot", data=json.dumps({**RUN, "status": "failed", "error": failure})
+    )
+    update = Follower("r1").take(frame)
+    assert update is not None
+    PlainLines(on, shows_run_ids=False).show(update)
+    assert lines_of(on) == ["r1 is failed: fetch: the page is not HTML"]
+
+
 def test_lines_of_several_runs_have_the_run_id() -> None:
     on = console()
     renderer = PlainLines(on, shows_run_ids=True)

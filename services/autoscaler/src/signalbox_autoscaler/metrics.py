@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from signalbox_autoscaler.audit.records import Evaluation
 from signalbox_autoscaler.model import ScalingAction
+from signalbox_core.http.process_metrics import register_process_metrics
 
 
 class AutoscalerMetrics:
@@ -11,6 +12,7 @@ class AutoscalerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        register_process_metrics(self.registry, "autoscaler")
         self.looks = self._counter("looks", "Ticks of the control loop")
         self.look_failures = self._counter("look_failures", "Ticks in which nothing could be decided")
         self.leads = self._gauge("leads", "1 while this process leads")

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
+from signalbox_core.http.health import no_metrics
 from signalbox_core.ledger.log import TenantLog
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
@@ -35,9 +36,13 @@ from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers, ScheduleLimits
+from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
@@ -49,6 +54,7 @@ from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.background.run_statistics import RunStatistics
 from signalbox_gateway.background.start_consumer import StartConsumer
 from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
@@ -67,6 +73,7 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
+from signalbox_gateway.schedules.store import ScheduleStore
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
@@ -90,8 +97,9 @@ class Gateway:
         engine = TemporalRuns(parts.temporal, deadline=deadline)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
         availability = engine.availability
-        repairs = Repairs(parts.streams, engine, parts.pipelines)
-        self._conditions = conditions = RunConditions(parts.redis, self.metrics.record_held)
+        measured = self.metrics.reconciler
+        repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)
+        self._conditions = conditions = RunConditions(parts.redis, self.metrics.reconciler.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
         self._limiter = redis_request_limiter(parts.redis, parts.settings)
@@ -117,27 +125,41 @@ class Gateway:
             "pubsub": self._pubsub_is_connected,
             "ledger": self._ledger.is_healthy,
         }
-        self.health = HealthHandlers(probes, self.metrics, warnings=parts.pipeline_problems)
+        self.health = HealthHandlers(
+            probes,
+            self.metrics,
+            warnings=parts.pipeline_problems,
+            more_metrics=parts.sdk_metrics.read if parts.sdk_metrics is not None else no_metrics,
+        )
         self.hub = Hub(
             parts.channels,
             parts.streams,
             self.states.snapshot_from_temporal,
             lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
             limits or stream_limits(parts.settings),
+            on_event=self.metrics.streams.record_delay,
         )
-        self.metrics.observe_listeners(lambda: self.hub.listener_count)
+        self.metrics.streams.observe(
+            listeners=lambda: self.hub.listener_count, watched_runs=lambda: self.hub.watched_runs
+        )
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
-        self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
+        self._projector = Projector(
+            parts.lifecycle, parts.streams, recovery.on_projected, self.metrics.streams.record_projected
+        )
         reader = PendingWorkReader(parts.temporal, engine.workflow_ids)
         monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)
         self._reconciler = Reconciler(
-            parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, monitor=monitor
+            parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, metrics=measured
         )
+        statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
+        self._leader_tasks = (monitor.check, statistics.measure)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         answer_within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
+        events = ExternalEvents(engine, within=answer_within)
         inbox = InboxReader(parts.streams)
-        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
+        votes = VoteSender(self.states, decisions, parts.pipelines)
+        approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -159,15 +181,23 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
+            bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
-            external_events=ExternalEventHandlers(
-                self.states,
-                ExternalEvents(parts.temporal, engine.workflow_ids, availability, within=answer_within),
-                parts.pipelines,
-            ),
+            external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
+            schedules=ScheduleHandlers(
+                ScheduleStore(parts.temporal, deadline=deadline),
+                ScheduleViews(self.states, parts.pipelines),
+                engine,
+                parts.pipelines,
+                parts.payload_keys,
+                ScheduleLimits(
+                    count=parts.settings.max_schedules,
+                    min_interval=timedelta(seconds=parts.settings.schedule_min_interval_s),
+                ),
+            ),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
@@ -186,7 +216,7 @@ class Gateway:
             build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
         access = StreamAccess(self.authenticator, self._scoped_tokens, self.states, self._limiter)
-        refusals = StreamRefusals(self.metrics.record_deferred)
+        refusals = StreamRefusals(self.metrics.streams.record_deferred)
         stream = StreamEndpoint(
             self.hub, access.authorize, access.authenticate, refusals=refusals, count=access.count
         )
@@ -245,7 +275,7 @@ class Gateway:
             "starter": self._starter.run,
             "hub": self.hub.run,
             "projector": self._projector.run,
-            "reconciler": self._reconciler.run,
+            "reconciler": partial(self._reconciler.run, self._leader_tasks),
             "conditions": self._conditions.run,
             **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
             **({"notifier": self._notifier.run} if self._notifier is not None else {}),

@@ -21,6 +21,7 @@ from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subsc
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.sdk_metrics import SdkMetrics
 from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
@@ -53,6 +54,7 @@ class Parts:
     pipelines: Mapping[str, PipelineSpec]
     keys: ApiKeys
     tokens: Tokens
+    sdk_metrics: SdkMetrics | None = None
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
     pipeline_problems: Sequence[str] = ()
@@ -61,8 +63,11 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) -> AsyncIterator[Parts]:
     """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
+
+    Args:
+        sdk_metrics: the runtime of Temporal's client, whose metrics are served too; one for each process.
 
     Raises:
         InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
@@ -87,7 +92,12 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         installed = find_installed()
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
-            settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
+            settings.temporal_address,
+            settings.temporal_namespace,
+            keys=payload_keys,
+            objects=objects,
+            is_lazy=True,
+            runtime=sdk_metrics.runtime if sdk_metrics is not None else None,
         )
         yield Parts(
             settings=settings,
@@ -102,6 +112,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             publisher=publisher,
             objects=objects,
             pipelines=installed.pipelines,
+            sdk_metrics=sdk_metrics,
             pipeline_problems=installed.problems,
             keys=keys,
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from signalbox_core.http.process_metrics import register_process_metrics
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -10,6 +12,7 @@ class ReceiverMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        register_process_metrics(self.registry, "webhook-receiver")
         self.deliveries = self._counter(
             "deliveries", "Deliveries by outcome: `accepted`, `duplicate` or a problem's code", "code"
         )

@@ -30,7 +30,7 @@ def create_app(parts: WorkerParts) -> Starlette:
             "warnings": list(parts.problems),
         }
 
-    return Starlette(routes=health_routes(readiness, parts.metrics.registry))
+    return Starlette(routes=health_routes(readiness, parts.metrics.registry, parts.sdk_metrics.read))
 
 
 async def _probe_temporal(parts: WorkerParts) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from signalbox_core.http.process_metrics import register_process_metrics
 from signalbox_core.process.cpu_pool import CpuPool
 
 _HELP: Final[Mapping[str, str]] = {
@@ -21,6 +22,7 @@ class WorkerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        register_process_metrics(self.registry, "worker")
         self._counters = {
             name: Counter(f"signalbox_worker_{name}", help_text, registry=self.registry)
             for name, help_text in _HELP.items()

@@ -71,6 +71,10 @@ class AsyncSignalbox(AsyncApprovalMethods):
     ) -> None:
         await self._connection.close()
 
+    async def identity(self) -> models.CallerIdentity:
+        """Get the caller's name, tenant and roles. Raises: Forbidden: the key is not valid."""
+        return await self._connection.send(requests.get_identity())
+
     async def pipelines(self) -> tuple[models.Pipeline, ...]:
         """List the pipelines that can be started."""
         listed = await self._connection.send(requests.list_pipelines())

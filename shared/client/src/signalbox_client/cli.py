@@ -6,6 +6,7 @@ Errors are one line on standard error. Exit code 2: the caller must change somet
 import argparse
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,8 +14,9 @@ from typing import Final
 from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
+from signalbox_client.commands.arguments.command_parser import DEFAULT_URL, parse_arguments
 from signalbox_client.commands.command_context import Command, CommandContext
-from signalbox_client.commands.command_parser import DEFAULT_URL, parse_arguments
+from signalbox_client.stored_keys import StoredKeys, keys_path, read_keys
 from signalbox_core.errors import Rejected, SignalboxError
 
 _PIPE_WIDTH: Final = 250
@@ -23,7 +25,10 @@ _PIPE_WIDTH: Final = 250
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse_arguments(argv)
-        return asyncio.run(_run(options, os.environ))
+        try:
+            return asyncio.run(_run(options, os.environ))
+        except Rejected as error:
+            raise name_arguments(error, options.parser) from error
     except SignalboxError as error:
         print(f"signalbox: {_one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, Rejected) else 1
@@ -36,11 +41,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    url = options.gateway or environ.get("SIGNALBOX_URL") or DEFAULT_URL
-    key = options.api_key or environ.get("SIGNALBOX_API_KEY") or ""
+    stored = StoredKeys() if options.is_local else await asyncio.to_thread(read_keys, keys_path(environ))
+    url = options.gateway or environ.get("SIGNALBOX_URL") or stored.gateway or DEFAULT_URL
+    key = options.api_key or environ.get("SIGNALBOX_API_KEY") or stored.keys.get(url.rstrip("/")) or ""
     command: Command = options.command
     async with AsyncSignalbox(url, key, on_retry=_report_retry) as client:
         return await command(CommandContext(client=client, console=_console(), as_json=options.json), options)
+
+
+def name_arguments(error: Rejected, parser: argparse.ArgumentParser) -> Rejected:
+    """The gateway's error with arguments in the place of parameters: `--limit` instead of `limit`."""
+    if error.field is None:
+        return error
+    member = re.split(r"[.\[]", error.field, maxsplit=1)[0]
+    names = {
+        action.dest: action.option_strings[0] if action.option_strings else str(action.metavar)
+        for action in parser._actions
+    }
+    name = names.get(member)
+    if name is None:
+        return error
+    detail = re.sub(rf"(?<![\w.-]){re.escape(member)}(?=[.\[]|: )", name, error.detail)
+    return type(error)(detail, field=name + error.field.removeprefix(member), code=error.stable_code)
 
 
 def _report_retry(error: SignalboxError, delay_s: float) -> None:

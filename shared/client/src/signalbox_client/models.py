@@ -24,6 +24,15 @@ from signalbox_core.subjects import Subject
 NULL = msgspec.Raw(b"null")
 
 
+class CallerIdentity(Struct, frozen=True, kw_only=True):
+    """The caller: whom the API key or the token belongs to."""
+
+    name: str
+    subject: Subject
+    tenant: str
+    roles: tuple[str, ...] = ()
+
+
 class StepContract(Struct, frozen=True, kw_only=True):
     name: str
     title: str
@@ -258,6 +267,30 @@ class Decided(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     quorum: tuple[QuorumProgress, ...] = ()
     message: str | None = None
+
+
+class BulkOutcome(Struct, frozen=True, kw_only=True):
+    """What became of one of many decisions, or in a dry run would become of it.
+
+    A status of `refused` means: refused for the reason in `code` and `detail`. `failed` means: it may succeed
+    if it is sent again. The others mean the same as for a single decision.
+    """
+
+    run_id: str
+    approval_id: str
+    decision_id: str
+    status: str
+    code: str | None = None
+    detail: str | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    message: str | None = None
+
+
+class BulkOutcomes(Struct, frozen=True, kw_only=True):
+    """The gateway's response to many decisions: one outcome for each, in their order."""
+
+    dry_run: bool
+    results: tuple[BulkOutcome, ...]
 
 
 class Assigned(Struct, frozen=True, kw_only=True):

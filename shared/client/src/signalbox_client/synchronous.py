@@ -72,6 +72,10 @@ class Signalbox(ApprovalMethods):
     ) -> None:
         self._connection.close()
 
+    def identity(self) -> models.CallerIdentity:
+        """Get the caller's name, tenant and roles. Raises: Forbidden: the key is not valid."""
+        return self._connection.send(requests.get_identity())
+
     def pipelines(self) -> tuple[models.Pipeline, ...]:
         """List the pipelines that can be started."""
         listed = self._connection.send(requests.list_pipelines())

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError
-from signalbox_core.http.health import metrics_response
+from signalbox_core.http.health import MetricsText, metrics_response, no_metrics
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Dependency, Health, Readiness
 from signalbox_gateway.http.metrics import Metrics
@@ -26,11 +26,13 @@ class HealthHandlers:
         *,
         needed: frozenset[str] = frozenset({"redis"}),
         warnings: Sequence[str] = (),
+        more_metrics: MetricsText = no_metrics,
     ) -> None:
         self._probes = probes
         self._metrics = metrics
         self._needed = needed
         self._warnings = tuple(warnings)
+        self._more_metrics = more_metrics
         self._draining = False
 
     def drain(self) -> None:
@@ -63,7 +65,7 @@ class HealthHandlers:
         return json_response(body, 200 if is_ready else 503)
 
     async def metrics(self, _call: ApiCall) -> Response:
-        return metrics_response(self._metrics.registry)
+        return await metrics_response(self._metrics.registry, self._more_metrics)
 
 
 async def _probe(probe: Probe) -> Dependency:

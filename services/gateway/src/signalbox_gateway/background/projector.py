@@ -26,14 +26,22 @@ class Projector:
 
     Args:
         source: the subscription `projector`.
-        on_projected: called with the publish time of each event after its append.
+        on_projected, record_projected: called with the publish time of each event after its append; the
+            second for the metrics.
     """
 
-    def __init__(self, source: EventSource, streams: RunStream, on_projected: OnProjected = _ignore) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        streams: RunStream,
+        on_projected: OnProjected = _ignore,
+        record_projected: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
         self._source = source
         self._streams = streams
         self._appends = _GroupedAppends(streams)
         self._on_projected = on_projected
+        self._record_projected = record_projected
 
     async def run(self) -> None:
         await self._source.run(self.project)
@@ -64,6 +72,7 @@ class Projector:
                 extra={"event_id": event.id, "run_id": event.runid, "error": error.detail},
             )
             await self._streams.append(placeholder(event, error.detail))
+        self._record_projected(received.published_at)
         await self._on_projected(received.published_at)
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -15,12 +16,13 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import RETENTION
-from signalbox_gateway.background.condition_monitor import ConditionMonitor
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs, RunDirectory
+from signalbox_gateway.http.metrics import ReconcilerMetrics
 from signalbox_gateway.runs.temporal import RunInfo
 
 log = logging.getLogger(__name__)
+LeaderTask = Callable[[datetime], Awaitable[None]]
 LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{reconciler}:lease", epoch="signalbox:{reconciler}:fence")
 CURSOR_KEY: Final = "signalbox:{reconciler}:cursor"
 _GAP_GRACE: Final = timedelta(seconds=5)
@@ -44,7 +46,6 @@ class Reconciler:
 
     Args:
         recovery: restores lost streams from Pub/Sub before repairs; None restores from Temporal only.
-        monitor: finds blocked and queued runs.
     """
 
     def __init__(
@@ -55,31 +56,36 @@ class Reconciler:
         pipelines: Mapping[str, PipelineSpec],
         *,
         recovery: StreamRecovery | None = None,
-        monitor: ConditionMonitor | None = None,
+        metrics: ReconcilerMetrics | None = None,
     ) -> None:
         self._streams = streams
         self._runs = runs
         self._recovery = recovery
-        self._monitor = monitor
-        self._repairs = Repairs(streams, runs, pipelines)
+        self._metrics = metrics or ReconcilerMetrics(CollectorRegistry())
+        self._repairs = Repairs(streams, runs, pipelines, self._metrics.count_repair)
         self._lease = Lease(redis, LEASE_KEYS)
         self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
 
-    async def run(self) -> None:
-        """Run rounds while leading, until cancelled."""
+    async def run(self, tasks: Sequence[LeaderTask] = ()) -> None:
+        """Run rounds while leading, until cancelled; after each round the other tasks of the leader."""
         try:
             while True:
-                await self._run_if_leading(self.round)
+                await self._run_if_leading(self._counted_round)
                 # Apart from the round: streams that wait for Pub/Sub must not hide that runs are blocked.
-                if self._monitor is not None:
-                    await self._run_if_leading(self._monitor.check)
+                for task in tasks:
+                    await self._run_if_leading(task)
                 await asyncio.sleep(_PAUSE_S)
         finally:
             await self._lease.release()
 
     async def lead(self) -> bool:
         """Acquire or renew the lease. Returns whether this process leads."""
-        return await self._lease.renew() is not None
+        leads = False
+        try:
+            leads = await self._lease.renew() is not None
+        finally:
+            self._metrics.set_leading(leads)
+        return leads
 
     async def round(self, now: datetime) -> None:
         """Reconcile once.
@@ -93,11 +99,21 @@ class Reconciler:
             if self._recovery is not None and not await self._recovery.is_complete(self._lease, now):
                 return
             await self._restore_open_runs(now)
-        for gap in (await self._streams.gaps(older_than=_GAP_GRACE))[:_MAX_GAPS]:
+        gaps = await self._streams.gaps(older_than=_GAP_GRACE)
+        self._metrics.set_gaps(len(gaps))
+        for gap in gaps[:_MAX_GAPS]:
             await self._repairs.fill(gap)
         await self._close_ended(cursor, now)
 
-    async def _run_if_leading(self, work: Callable[[datetime], Awaitable[None]]) -> None:
+    async def _counted_round(self, now: datetime) -> None:
+        try:
+            await self.round(now)
+        except Exception:
+            self._metrics.count_round("failed")
+            raise
+        self._metrics.count_round("completed")
+
+    async def _run_if_leading(self, work: LeaderTask) -> None:
         try:
             if await self.lead():
                 async with self._lease.renewed(), asyncio.timeout(_ROUND_TIMEOUT_S):

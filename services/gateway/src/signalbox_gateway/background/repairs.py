@@ -1,7 +1,7 @@
 """Repairs one run's stream from Temporal: its terminal event, a gap, or the whole stream."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -20,6 +20,7 @@ from signalbox_gateway.background.terminal_events import (
     reconcile_action,
     terminal_event,
 )
+from signalbox_gateway.http.metrics import RepairKind
 from signalbox_gateway.runs.lookup import resolve_snapshot
 from signalbox_gateway.runs.pending_starts import PendingStart
 from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
@@ -41,12 +42,23 @@ class RunDirectory(Protocol):
 
 
 class Repairs:
-    """Stream repairs. Each is idempotent, also when two processes repair the same run."""
+    """Stream repairs. Each is idempotent, also when two processes repair the same run.
 
-    def __init__(self, streams: RunStream, runs: RunDirectory, pipelines: Mapping[str, PipelineSpec]) -> None:
+    Args:
+        on_repair: called after each repair, for the metrics.
+    """
+
+    def __init__(
+        self,
+        streams: RunStream,
+        runs: RunDirectory,
+        pipelines: Mapping[str, PipelineSpec],
+        on_repair: Callable[[RepairKind], None] = lambda _: None,
+    ) -> None:
         self._streams = streams
         self._runs = runs
         self._pipelines = pipelines
+        self._on_repair = on_repair
 
     async def close(self, listed: RunInfo, now: datetime) -> bool:
         """Make sure that a closed run's stream has a terminal event. Returns False to retry later."""
@@ -68,6 +80,7 @@ class Repairs:
                 await self._streams.rebuild(workflow_snapshot, replaces=history.epoch)
             case _:
                 await self._close(run, workflow_snapshot, history.top, history.epoch)
+        self._on_repair("ended")
         log.info(
             "terminal event added for an ended run",
             extra={"run_id": run.run_id, "tenant": run.tenant, "status": run.status},
@@ -84,6 +97,7 @@ class Repairs:
         workflow_snapshot = await self._runs.query(key, _QUERY_TIMEOUT)
         if workflow_snapshot is not None and workflow_snapshot.sequence > gap.top:
             await self._streams.rebuild(workflow_snapshot, replaces=gap.epoch)
+            self._on_repair("gap")
             log.warning(
                 "gap in stream repaired",
                 extra={"run_id": gap.run_id, "after": gap.top, "now_at": workflow_snapshot.sequence},
@@ -101,6 +115,7 @@ class Repairs:
             return False
         if workflow_snapshot.sequence > history.top:
             await self._streams.rebuild(workflow_snapshot, replaces=history.epoch)
+            self._on_repair("reset")
         return True
 
     async def restore(self, run: RunInfo) -> None:
@@ -114,6 +129,7 @@ class Repairs:
             and workflow_snapshot.sequence > 0
             and await self._streams.rebuild(workflow_snapshot, replaces="") is not None
         ):
+            self._on_repair("restored")
             log.info("stream restored from workflow", extra={"run_id": run.run_id, "tenant": run.tenant})
 
     async def end_unstarted(

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import (
-    Client,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -31,10 +30,9 @@ from signalbox_core.pipeline.contract.external_event import (
 from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
 from signalbox_core.pipeline.workflow.external.mailbox_client import delivery_outcome, signal_mailbox
 from signalbox_core.temporal.updates import send_update
-from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.decide import refusal_of
+from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
-from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 _NO_OUTCOME = (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError)
 
@@ -50,17 +48,10 @@ class ExternalEvents:
         within: how long to wait for a worker. After it, an event is stored without its outcome.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        workflow_ids: WorkflowIds,
-        availability: TemporalAvailability,
-        *,
-        within: timedelta = timedelta(seconds=3),
-    ) -> None:
-        self._client = client
-        self._workflow_ids = workflow_ids
-        self._availability = availability
+    def __init__(self, engine: TemporalRuns, *, within: timedelta = timedelta(seconds=3)) -> None:
+        self._client = engine.client
+        self._workflow_ids = engine.workflow_ids
+        self._availability = engine.availability
         self._within = within
 
     async def send_to_run(self, key: str, event: InboundEvent) -> InboundEventRecord | None:

@@ -6,8 +6,9 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import Unavailable
@@ -36,6 +37,18 @@ _PAGE: Final = 100
 _READ_TIMEOUT_S: Final = 2.0
 
 
+OnEvent = Callable[[Literal["milestone", "progress"], datetime], None]
+
+
+def _ignore(_kind: object, _time: object) -> None: ...
+
+
+class _EventTime(Struct, frozen=True):
+    """The time of an event, read without the rest of it."""
+
+    time: datetime | None = None
+
+
 class RunSnapshot(Struct, frozen=True, kw_only=True):
     """A run's snapshot, encoded for listeners.
 
@@ -56,6 +69,7 @@ class Hub:
     Args:
         fallback: reads the snapshot of a run key from Temporal, for a run without a stream.
         present: encodes a snapshot at an epoch as the JSON of `GET /v1/runs/{run_id}`.
+        on_event: called with the kind and the time of each event that is sent to listeners, for the metrics.
     """
 
     def __init__(
@@ -65,12 +79,14 @@ class Hub:
         fallback: SnapshotFallback,
         present: SnapshotEncoder,
         limits: StreamLimits | None = None,
+        on_event: OnEvent = _ignore,
     ) -> None:
         self._channels = channels
         self._streams = streams
         self._fallback = fallback
         self._present = present
         self._limits = limits or StreamLimits()
+        self._on_event = on_event
         self._watchers: dict[str, set[Listener]] = {}
         self._listeners: set[Listener] = set()
         self._limiter = ConnectionLimiter(self._limits)
@@ -219,9 +235,16 @@ class Hub:
         watchers = self._watchers.get(key)
         if not watchers:
             return
+        self._record(frame)
         encoded = frames.encode_frame(key, frame)
         for listener in watchers:
             listener.offer(encoded)
+
+    def _record(self, frame: Frame) -> None:
+        """Report the time of an event; messages of a tenant's channel are none and have no time."""
+        event_time = msgspec.json.decode(frame.data, type=_EventTime).time
+        if event_time is not None:
+            self._on_event("milestone" if frame.sequence is not None else "progress", event_time)
 
     async def _load_snapshot(self, key: str) -> RunSnapshot | None:
         async with _read_deadline(f"the stream of run {run_id_of(key)}"):

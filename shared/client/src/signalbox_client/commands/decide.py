@@ -143,7 +143,11 @@ async def decide_interactively(
         raise InvalidInput(
             "give the answer with --answer JSON: there is no terminal to prompt on", field="--answer"
         )
-    with _picture_file(context, approval), TemporaryDirectory(prefix="signalbox-") as folder:
+    with (
+        _unanswered_notice(run_id, approval.approval_id),
+        _picture_file(context, approval),
+        TemporaryDirectory(prefix="signalbox-") as folder,
+    ):
         files = await _save_pictures(context, run_id, approval, Path(folder))
         context.print("\n".join([*question_lines(approval, files), *describe_votes(approval)]))
         while True:
@@ -158,6 +162,17 @@ async def decide_interactively(
                 ) from None
             except InvalidInput as error:
                 context.print(f"\nThe run rejected this answer: {error.detail}\n")
+
+
+@contextmanager
+def _unanswered_notice(run_id: str, approval_id: str) -> Iterator[None]:
+    """On Ctrl-C, state on standard error that nothing was sent, and how to return to the question."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        command = f"signalbox decide {run_id} {approval_id}"
+        print(f"\nsignalbox: stopped; the approval is still pending. To return: {command}", file=sys.stderr)
+        raise
 
 
 async def _save_pictures(

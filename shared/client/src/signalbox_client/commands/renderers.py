@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from signalbox_client.commands.event_text import describe, describe_failure
 from signalbox_client.models import RunItem
 from signalbox_client.stream_follower import StreamEvent, Update
 from signalbox_core.events import Snapshot
@@ -100,9 +101,7 @@ class PlainLines:
 
     def show(self, update: Update) -> None:
         line = (
-            f"{update.snapshot.run_id} is {update.snapshot.status}"
-            if update.event is None
-            else self._line(update, update.event)
+            _describe_snapshot(update.snapshot) if update.event is None else self._line(update, update.event)
         )
         if line:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -123,6 +122,15 @@ class PlainLines:
     def _prefix(self, event: StreamEvent) -> str:
         clock = event.time.astimezone().strftime("%H:%M:%S")
         return f"{clock} {event.runid}" if self._shows_run_ids else clock
+
+
+def _describe_snapshot(snapshot: Snapshot) -> str:
+    """The run's status, and the reason if it failed or cannot continue."""
+    line = f"{snapshot.run_id} is {shown_status(snapshot)}"
+    if snapshot.error is not None:
+        return f"{line}: {describe_failure(snapshot.error)}"
+    held = snapshot.blocked or snapshot.queued
+    return f"{line}: {held.reason}" if held is not None else line
 
 
 class LiveBars:
@@ -193,38 +201,6 @@ def _tail(text: str) -> str:
     """The end of a text, short enough for a terminal."""
     line = " ".join(text.split())
     return line if len(line) <= _TAIL_CHARS else f"… {line[-_TAIL_CHARS:]}"
-
-
-def describe(event: StreamEvent) -> str:
-    """A few words on an event: its error, or its title and who decided."""
-    details = msgspec.json.decode(event.data, type=_EventDetails)
-    if details.error:
-        return details.error.message
-    if details.reason:
-        return details.reason
-    return " ".join(
-        filter(None, (details.title or details.step or details.name or details.approval_id, details.decider))
-    )
-
-
-class _EventError(msgspec.Struct, frozen=True):
-    message: str = ""
-
-
-class _EventDetails(msgspec.Struct, frozen=True):
-    title: str | None = None
-    step: str | None = None
-    name: str | None = None
-    approval_id: str | None = None
-    decided_by: str | None = None
-    modified: tuple[str, ...] = ()
-    reason: str | None = None
-    error: _EventError | None = None
-
-    @property
-    def decider(self) -> str | None:
-        modified = f", modified: {', '.join(self.modified)}" if self.modified else ""
-        return f"by {self.decided_by}{modified}" if self.decided_by else None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -1,6 +1,8 @@
 """`signalbox pipelines, types, runs, show, input, artifacts, cancel, pause, resume`."""
 
 import argparse
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -8,7 +10,7 @@ from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.renderers import format_time, print_json, run_panel, shown_status, table
-from signalbox_client.models import Accepted, Artifact, Run
+from signalbox_client.models import Accepted, Artifact, InboxEntry, Run, RunItem
 from signalbox_client.snapshots import snapshot_of
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
@@ -52,20 +54,50 @@ async def runs(context: CommandContext, options: argparse.Namespace) -> int:
     if context.as_json:
         print_json(context.console, page.runs)
         return 0
-    rows = [
-        (
-            item.run_id,
-            item.pipeline,
-            shown_status(item),
-            format_time(item.started_at),
-            format_time(item.ended_at),
-        )
-        for item in page.runs
-    ]
+    if not page.runs:
+        context.print("no runs found")
+        return 0
+    has_open = any(item.ended_at is None for item in page.runs)
+    questions = _group_by_run(await context.client.approvals() if has_open else ())
+    now = datetime.now(UTC)
+    rows = [run_row(item, questions.get(item.run_id, ()), now) for item in page.runs]
     context.console.print(
-        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs found"
+        table(("run", "pipeline", "status", "needs decision", "by", "started", "duration"), rows)
     )
     return 0
+
+
+def run_row(item: RunItem, questions: Sequence[InboxEntry], now: datetime) -> tuple[str, ...]:
+    """The cells of a run: its pending questions, who started it, and how long it took or has taken so far."""
+    starter = (item.starter.name or item.starter.subject) if item.starter is not None else item.started_by
+    return (
+        item.run_id,
+        item.pipeline,
+        shown_status(item),
+        questions[0].title if len(questions) == 1 else f"{len(questions)} questions" if questions else "",
+        starter or "",
+        format_time(item.started_at),
+        format_duration((item.ended_at or now) - item.started_at) if item.started_at is not None else "",
+    )
+
+
+def format_duration(duration: timedelta) -> str:
+    """Two units at most: `1.4 s`, `2 min 05 s`, `3 h 20 min`, `2 d 4 h`."""
+    total_s = max(duration.total_seconds(), 0.0)
+    if total_s < 59.95:
+        return f"{total_s:.1f} s"
+    minutes, seconds = divmod(round(total_s), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def _group_by_run(entries: Sequence[InboxEntry]) -> Mapping[str, Sequence[InboxEntry]]:
+    grouped: dict[str, list[InboxEntry]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.run_id, []).append(entry)
+    return grouped
 
 
 async def show(context: CommandContext, options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ Start a run of a pipeline and print its id. Every field of the pipeline's input 
 _RESERVED: Final = frozenset(
     {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
 )
+_START_FLAGS: Final[Mapping[str, str]] = {"run_id": "--run-id", "priority": "--priority"}
 _METAVARS: Final[Mapping[str, str]] = {
     "secret": "FILE",
     "string": "TEXT",
@@ -73,9 +74,11 @@ def read_flags(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str
 def name_flags(error: InvalidInput, flags: Sequence[Flag]) -> InvalidInput:
     """The gateway's error with flags in the place of JSON paths: `--url` instead of `input.url`."""
     options = {f"input.{flag.field}": option_of(flag) for flag in flags}
+    options.update(_START_FLAGS)
 
     def rename(text: str) -> str:
-        return re.sub(r"\binput\.\w+", lambda found: options.get(found[0], found[0]), text)
+        pattern = r"\binput\.\w+|^(?:run_id|priority)(?=: |$)"
+        return re.sub(pattern, lambda found: options.get(found[0], found[0]), text)
 
     field = rename(error.field) if error.field else None
     return InvalidInput(rename(error.detail), field=field, code=error.stable_code)
@@ -93,6 +96,13 @@ def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> 
         epilog="--json, --gateway URL and --api-key KEY work as with every command; see signalbox --help.",
         allow_abbrev=False,
     )
+    add_start_options(parser, takes_files=takes_files)
+    add_fields(parser, flags)
+    return parser
+
+
+def add_start_options(parser: argparse.ArgumentParser, *, takes_files: bool) -> None:
+    """Add the options of `start` that do not depend on the pipeline."""
     parser.add_argument(
         "--input", metavar="FILE", help="a JSON file with the input (-: standard input); flags override it"
     )
@@ -109,8 +119,6 @@ def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> 
             metavar="PATH",
             help="files to upload and process; a path may be a pattern: 'inbox/*.pdf'",
         )
-    add_fields(parser, flags)
-    return parser
 
 
 def add_fields(parser: argparse.ArgumentParser, flags: Sequence[Flag]) -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.outcome import stop_notice
 from signalbox_client.commands.renderers import JsonLines, PlainLines, Renderer, choose_renderer
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
@@ -26,9 +27,15 @@ async def watch_runs(context: CommandContext, run_ids: Sequence[str]) -> int:
         raise InvalidInput(
             f"{len(run_ids)} runs are too many: watch at most {_MAX_RUNS} at a time", field="RUN"
         )
-    with choose_renderer(context.console, as_json=context.as_json, run_count=len(run_ids)) as renderer:
-        statuses = await gather_all([_watch_run(context, run_id, renderer) for run_id in run_ids])
-    return 0 if all(status == "completed" for status in statuses) else 1
+    statuses = dict.fromkeys(run_ids, "unknown")
+    with (
+        stop_notice(
+            lambda: [run_id for run_id, status in statuses.items() if status not in ENDED], "signalbox watch"
+        ),
+        choose_renderer(context.console, as_json=context.as_json, run_count=len(run_ids)) as renderer,
+    ):
+        await gather_all([_watch_run(context, run_id, renderer, statuses) for run_id in run_ids])
+    return 0 if all(status == "completed" for status in statuses.values()) else 1
 
 
 async def events(context: CommandContext, options: argparse.Namespace) -> int:
@@ -70,13 +77,14 @@ async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
         raise errors.exceptions[0] from None
 
 
-async def _watch_run(context: CommandContext, run_id: str, renderer: Renderer) -> str:
-    status = "unknown"
+async def _watch_run(
+    context: CommandContext, run_id: str, renderer: Renderer, statuses: dict[str, str]
+) -> None:
+    """Show the updates of a run, and keep its status in `statuses`."""
     async with aclosing(context.client.watch(run_id)) as updates:
         async for update in updates:
-            status = update.snapshot.status
+            statuses[run_id] = update.snapshot.status
             renderer.show(update)
-    return status
 
 
 async def _print_events(

@@ -14,11 +14,23 @@ ReadinessProbe = Callable[[], Awaitable[tuple[bool, object]]]
 """Whether the service is ready, and the JSON body of /readyz."""
 
 
-def health_routes(readiness: ReadinessProbe, registry: CollectorRegistry) -> list[Route]:
+MetricsText = Callable[[], Awaitable[bytes]]
+"""Reads more metrics in Prometheus' text format."""
+
+
+async def no_metrics() -> bytes:
+    """A `MetricsText` without metrics."""
+    return b""
+
+
+def health_routes(
+    readiness: ReadinessProbe, registry: CollectorRegistry, more: MetricsText = no_metrics
+) -> list[Route]:
     """/healthz is 200 while the process responds; /readyz 200 or 503 by `readiness`; /metrics for Prometheus.
 
     Args:
         readiness: probes the dependencies; bounds each probe with its own timeout.
+        more: metrics that are not in the registry.
     """
 
     async def healthz(_request: Request) -> Response:
@@ -29,14 +41,15 @@ def health_routes(readiness: ReadinessProbe, registry: CollectorRegistry) -> lis
         return _json(body, 200 if is_ready else 503)
 
     async def metrics(_request: Request) -> Response:
-        return metrics_response(registry)
+        return await metrics_response(registry, more)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-def metrics_response(registry: CollectorRegistry) -> Response:
-    """The registry in Prometheus' text format."""
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=_UNCACHED)
+async def metrics_response(registry: CollectorRegistry, more: MetricsText = no_metrics) -> Response:
+    """The registry, followed by `more`, in Prometheus' text format."""
+    text = generate_latest(registry) + await more()
+    return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_UNCACHED)
 
 
 def _json(body: object, status: int = 200) -> Response:

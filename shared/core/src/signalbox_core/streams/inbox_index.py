@@ -17,7 +17,7 @@ from redis.asyncio.client import Pipeline
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.keys import RunKeys, inbox_key, inbox_order_key
+from signalbox_core.streams.keys import INBOX_TENANTS, RunKeys, inbox_key, inbox_order_key
 from signalbox_core.streams.record import CLOSED_APPROVAL, requested_us
 from signalbox_core.streams.run_stream import InboxItem, InboxPage, InboxPosition
 
@@ -60,6 +60,12 @@ class InboxIndex:
             next=position if has_more else None,
             total=total,
         )
+
+    async def tenants(self) -> list[str]:
+        """See `RunStream.tenants_with_approvals`."""
+        with map_redis_errors("inbox of approvals"):
+            members = cast("set[bytes]", await self._redis.smembers(INBOX_TENANTS))
+        return sorted(member.decode() for member in members)
 
     async def _slice(self, tenant: str, after: InboxPosition | None, count: int) -> _Slice:
         order = inbox_order_key(tenant)
@@ -106,9 +112,9 @@ class InboxIndex:
         ]
 
     async def _compare(self, tenant: str) -> None:
-        """Now and then, repair the order if it does not have as many entries as the hash.
+        """Now and then, repair the order if it does not have as many entries as the hash, and the tenants.
 
-        An earlier release wrote no order, and a process that dies may have written only one of the two.
+        An earlier release wrote neither, and a process that dies may have written only one of the two.
         """
         if time.monotonic() - self._compared_at.get(tenant, float("-inf")) < _COMPARED_EVERY_S:
             return
@@ -116,6 +122,8 @@ class InboxIndex:
             pipe.hlen(inbox_key(tenant))
             pipe.zcard(inbox_order_key(tenant))
             entries, ordered = await pipe.execute()
+        if entries:
+            await self._redis.sadd(INBOX_TENANTS, tenant)
         if entries != ordered:
             await self._repair_order(tenant)
         self._compared_at[tenant] = time.monotonic()
@@ -139,6 +147,7 @@ def add_entry(pipe: Pipeline, tenant: str, item: InboxItem) -> None:
     """Add an entry and its place in the order."""
     pipe.hset(inbox_key(tenant), entry_field(item), msgspec.json.encode(item))
     pipe.zadd(inbox_order_key(tenant), {entry_field(item): requested_us(item)})
+    pipe.sadd(INBOX_TENANTS, tenant)
 
 
 def remove_entries(pipe: Pipeline, tenant: str, fields: Sequence[str]) -> None:

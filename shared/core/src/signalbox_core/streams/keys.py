@@ -46,6 +46,10 @@ def ended_runs_key(tenant: str) -> str:
     return f"signalbox:ended:{{{tenant}}}"
 
 
+INBOX_TENANTS: Final = "signalbox:inbox-tenants"
+"""The tenants that have or had pending approvals."""
+
+
 def inbox_key(tenant: str) -> str:
     """The index of a tenant's open approvals."""
     return f"signalbox:inbox:{{{tenant}}}"

@@ -133,6 +133,9 @@ class RedisRunStream:
     async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
         return await self._inbox.page(tenant, after, limit)
 
+    async def tenants_with_approvals(self) -> list[str]:
+        return await self._inbox.tenants()
+
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         return await self._indexes.open_runs(tenant, limit)
 

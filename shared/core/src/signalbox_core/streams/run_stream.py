@@ -203,6 +203,10 @@ class RunStream(Protocol):
         """Return a page of the tenant's pending approvals, oldest first."""
         ...
 
+    async def tenants_with_approvals(self) -> list[str]:
+        """Return the tenants that have pending approvals, and some that only had them."""
+        ...
+
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         """Return the keys of the tenant's streams that have not ended, the most recent first."""
         ...

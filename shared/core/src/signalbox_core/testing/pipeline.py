@@ -32,8 +32,10 @@ from signalbox_core.pipeline.workflow.external.mailbox_activities import Mailbox
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
+from signalbox_core.temporal.claim_check import max_value_bytes
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.testing.emitter import FakeEmitter
@@ -92,7 +94,7 @@ class PipelineUnderTest:
             memo=memo,
             result_type=self._spec.result,
         )
-        return RunUnderTest(handle, self.emitter)
+        return RunUnderTest(handle, self.emitter, converter=self.client.data_converter)
 
     async def send_event(
         self,
@@ -174,7 +176,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             Worker,
             client,
             task_queue=task_queue,
-            workflows=[*_workflows(specs), OutboxWorkflow, MailboxWorkflow],
+            workflows=[*_workflows(specs), OutboxWorkflow, MailboxWorkflow, ScheduledStartWorkflow],
             activities=[
                 *activities,
                 DeliverActivities(emitter).deliver,
@@ -187,7 +189,9 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
                 RunInterceptor(
                     emitter.offer, task_queues=dict.fromkeys((item.task_queue for item in specs), task_queue)
                 ),
-                ActivityInterceptor(emitter),
+                ActivityInterceptor(
+                    emitter, max_result_bytes=max_value_bytes(client.data_converter.payload_codec)
+                ),
             ],
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=4,
@@ -207,7 +211,7 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
             `workflow.patched`.
     """
     replayer = Replayer(
-        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow],
+        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow, ScheduledStartWorkflow],
         data_converter=data_converter,
         workflow_runner=sandbox([spec, *spec.children]),
         interceptors=[RunInterceptor(FakeEmitter().offer)],

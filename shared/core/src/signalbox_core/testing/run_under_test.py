@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from temporalio.client import WorkflowHandle
+from temporalio.converter import DataConverter
 
 from signalbox_core.errors import NotFound
 from signalbox_core.events import CloudEvent, Snapshot
@@ -16,6 +17,8 @@ from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.external_event import ExternalEvent, InboundEventRecord
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.temporal import data_converter
+from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_core.testing.external_events import find_wait, inbound_event, send_to_run
@@ -25,9 +28,20 @@ _POLL_S: Final = 0.02
 
 
 class RunUnderTest:
-    """A started run, with the operations of the gateway."""
+    """A started run, with the operations of the gateway.
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
+    Args:
+        converter: opens the payloads of `history()`.
+    """
+
+    def __init__(
+        self,
+        handle: WorkflowHandle[Any, Any],
+        emitter: FakeEmitter,
+        *,
+        converter: DataConverter = data_converter,
+    ) -> None:
+        self._converter = converter
         self.handle = handle
         self.run_id = run_id_of(handle.id)
         self.emitter = emitter
@@ -98,7 +112,7 @@ class RunUnderTest:
 
     async def history(self) -> str:
         """Return the history so far as readable JSON, as in tests/histories."""
-        return history_json(await self.handle.fetch_history())
+        return history_json(await open_history(await self.handle.fetch_history(), self._converter))
 
     def events(self) -> list[CloudEvent]:
         """Return the run's milestones that the receiver has, in order of arrival."""

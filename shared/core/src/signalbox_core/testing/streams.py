@@ -120,6 +120,9 @@ class FakeRunStream:
                 found.append((place, replace(item, pipeline=run.marks.get("pipeline") or item.pipeline)))
         return sorted(found, key=lambda entry: entry[0])
 
+    async def tenants_with_approvals(self) -> list[str]:
+        return sorted({self._runs[key].tenant for key, _ in self._inbox if key in self._runs})
+
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         runs = [key for key, run in self._runs.items() if run.tenant == tenant and not run.ended]
         return runs[::-1][:limit]

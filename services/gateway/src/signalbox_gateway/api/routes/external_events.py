@@ -24,9 +24,7 @@ def external_event_routes(events: ExternalEventHandlers) -> tuple[Endpoint, ...]
             body=SendEventToRun,
             replies=(
                 Reply(200, "Received, kept for a later wait, or a duplicate", EventDeliveryView),
-                Reply(
-                    202, "Stored: no worker responded, and the run gets it later", EventDeliveryView
-                ),
+                Reply(202, "Stored: no worker responded, and the run gets it later", EventDeliveryView),
                 problem(404, "The run does not exist, or its contract does not declare the event"),
                 problem(409, "The run has ended, or keeps as many events as it may"),
                 *INVALID_BODY,
@@ -42,9 +40,7 @@ def external_event_routes(events: ExternalEventHandlers) -> tuple[Endpoint, ...]
             body=SendEvent,
             replies=(
                 Reply(200, "Received, kept until a run waits for it, or a duplicate", EventDeliveriesView),
-                Reply(
-                    202, "Stored: no worker responded, and it is matched later", EventDeliveriesView
-                ),
+                Reply(202, "Stored: no worker responded, and it is matched later", EventDeliveriesView),
                 problem(404, "No installed pipeline declares the event"),
                 problem(409, "Too many events of this key wait to be received"),
                 *INVALID_BODY,

@@ -25,12 +25,15 @@ from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
+from signalbox_gateway.api.routes.schedules import schedule_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
 
 
 class RouteHandlers(Struct, frozen=True, kw_only=True):
@@ -43,11 +46,13 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     retry: RetryHandler
     artifacts: ArtifactHandler
     approvals: ApprovalHandlers
+    bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
     external_events: ExternalEventHandlers
     ledger: LedgerHandlers
     destinations: DestinationHandlers
     links: LinkDecisionHandlers
+    schedules: ScheduleHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -63,11 +68,12 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *pipeline_routes(handlers.pipelines),
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
-        *approval_routes(handlers.approvals, handlers.approval_stream),
+        *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
         *external_event_routes(handlers.external_events),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
+        *schedule_routes(handlers.schedules),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

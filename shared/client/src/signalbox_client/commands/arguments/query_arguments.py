@@ -1,6 +1,7 @@
 """The arguments of the commands that read runs, events, files and receipts."""
 
 from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import outcome as outcome_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands import watch as watch_commands
 from signalbox_client.commands.command_context import AddCommand, add_run, whole_number
@@ -11,6 +12,7 @@ def add_queries(add: AddCommand) -> None:
     runs.add_argument(
         "--status",
         metavar="STATUS",
+        choices=("running", "completed", "failed", "cancelled", "terminated", "timed_out"),
         help="only runs that are running, completed, failed, cancelled, terminated or timed_out",
     )
     runs.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
@@ -27,6 +29,23 @@ def add_queries(add: AddCommand) -> None:
             "them again as flags.",
         )
     )
+    result = add(
+        "result",
+        "print the result of a run, as JSON",
+        outcome_commands.result,
+        details="Exit code 0 if the run completed; 1 if it ended without a result, whose reason is printed; "
+        "2 if it has not ended.",
+    )
+    add_run(result)
+    result.add_argument("--wait", action="store_true", help="wait until the run has ended")
+    opened = add(
+        "open",
+        "open a run's page in the console",
+        outcome_commands.open_run,
+        details="Prints the address and opens it in the browser, if there is one.",
+    )
+    add_run(opened)
+    opened.add_argument("--no-browser", action="store_true", help="only print the address")
     receipt = add(
         "receipt",
         "print the receipt of a decision, or save it",

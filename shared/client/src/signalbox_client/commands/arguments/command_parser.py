@@ -1,18 +1,21 @@
 """The arguments of the `signalbox` command: every subcommand with its flags and its help."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
+from signalbox_client.commands import login as login_commands
 from signalbox_client.commands import new as new_command
 from signalbox_client.commands import retry as retry_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands import start as start_command
 from signalbox_client.commands import watch as watch_commands
-from signalbox_client.commands.action_arguments import add_actions
-from signalbox_client.commands.command_context import AddCommand, Command, CommandParser
-from signalbox_client.commands.query_arguments import add_queries
+from signalbox_client.commands.arguments.action_arguments import add_actions
+from signalbox_client.commands.arguments.completion import SHELLS, completion_script
+from signalbox_client.commands.arguments.query_arguments import add_queries
+from signalbox_client.commands.command_context import AddCommand, Command, CommandContext, CommandParser
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _EXAMPLES: Final = """\
@@ -23,7 +26,7 @@ examples:
   signalbox artifacts RUN --to pictures
 
 `signalbox COMMAND --help` describes a command; `signalbox start NAME --help` lists a pipeline's input fields.
-Set SIGNALBOX_URL and SIGNALBOX_API_KEY to choose the gateway and to authenticate.
+Set SIGNALBOX_URL and SIGNALBOX_API_KEY to choose the gateway and to authenticate, or run `signalbox login`.
 """
 
 
@@ -62,12 +65,13 @@ def _parser() -> CommandParser:
             add_help=has_help,
             allow_abbrev=False,
         )
-        subparser.set_defaults(command=command)
+        subparser.set_defaults(command=command, is_local=False, parser=subparser)
         return subparser
 
     _add_start_and_watch(add)
     add_queries(add)
     add_actions(add)
+    _add_setup(add, parser)
     return parser
 
 
@@ -86,6 +90,7 @@ def _add_start_and_watch(add: AddCommand) -> None:
         new_command.new,
         details="It becomes a package of its own in a folder of its name. Needs no gateway.",
     )
+    new.set_defaults(is_local=True)
     new.add_argument("name", metavar="NAME", help="lower case letters, digits and underscores")
     new.add_argument("--to", metavar="DIR", help="write to this folder")
     new.add_argument(
@@ -95,6 +100,10 @@ def _add_start_and_watch(add: AddCommand) -> None:
         "start", "start a run; every field of its input is a flag", start_command.start, has_help=False
     )
     start.add_argument("name", metavar="NAME", nargs="?", help="the pipeline's name")
+    # They are parsed once the fields of the pipeline are known; here they are for completion.
+    own_options = CommandParser(add_help=False)
+    start_command.add_start_options(own_options, takes_files=True)
+    start.set_defaults(own_options=own_options)
     watch = add(
         "watch",
         "watch runs until they end",
@@ -105,6 +114,37 @@ def _add_start_and_watch(add: AddCommand) -> None:
     watch.add_argument("runs", metavar="RUN", nargs="+", help="a run id; up to 32")
 
 
+def _add_setup(add: AddCommand, parser: argparse.ArgumentParser) -> None:
+    login = add(
+        "login",
+        "store your API key for a gateway",
+        login_commands.login,
+        details="Prompts for the key, or reads it from --key-file; checks it at the gateway; stores it in a "
+        "file that only you can read. SIGNALBOX_API_KEY takes precedence over it.",
+    )
+    login.add_argument("--key-file", metavar="FILE", help="read the key from this file (-: standard input)")
+    add(
+        "logout",
+        "delete the stored API key of a gateway",
+        login_commands.logout,
+        details="The key stays valid; `signalbox-admin keys revoke` revokes it.",
+    )
+
+    async def print_completion(_: CommandContext, options: argparse.Namespace) -> int:
+        sys.stdout.write(completion_script(parser, options.shell))
+        return 0
+
+    completion = add(
+        "completion",
+        "print the completion script for a shell",
+        print_completion,
+        details="For bash: source <(signalbox completion bash). For zsh, the same in .zshrc after compinit. "
+        "For fish: signalbox completion fish | source. Needs no gateway.",
+    )
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
+    completion.set_defaults(is_local=True)
+
+
 def _common(default: object) -> CommandParser:
     parser = CommandParser(add_help=False)
     group = parser.add_argument_group("common options")
@@ -113,12 +153,13 @@ def _common(default: object) -> CommandParser:
         "--gateway",
         metavar="URL",
         default=default,
-        help=f"the gateway's URL (default: $SIGNALBOX_URL, or {DEFAULT_URL})",
+        help=f"the gateway's URL (default: $SIGNALBOX_URL, that of `signalbox login`, or {DEFAULT_URL})",
     )
     group.add_argument(
         "--api-key",
         metavar="KEY",
         default=default,
-        help="your API key (default: $SIGNALBOX_API_KEY, which is safer: other users can read arguments)",
+        help="your API key (default: $SIGNALBOX_API_KEY or that of `signalbox login`, which are safer: "
+        "other users can read arguments)",
     )
     return parser

@@ -1,0 +1,1 @@
+"""The arguments of the `signalbox` command, and the completion scripts made from them."""
