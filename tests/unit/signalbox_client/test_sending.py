@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from signalbox_client import AsyncSignalbox
+from signalbox_client.commands.arguments.command_parser import parse_arguments
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.command_parser import parse_arguments
 from signalbox_client.commands.send import send
 from signalbox_core.errors import InvalidInput
 
