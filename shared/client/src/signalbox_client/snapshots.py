@@ -41,6 +41,7 @@ def snapshot_of(run: Run) -> Snapshot:
         retried_at=run.retried_at,
         subject=run.subject,
         tags=run.tags,
+        waits=run.waits,
     )
 
 

@@ -11,7 +11,6 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events.policy import QuorumProgress
 from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
-from signalbox_core.scaling.decisions import ScalingDecisionView
 from signalbox_core.subjects import Subject
 from signalbox_gateway.runs.inbox import INBOX_PAGE
 
@@ -231,6 +230,16 @@ class ApprovalContractView(Struct, frozen=True, kw_only=True):
     deadline_s: float
 
 
+class ExternalEventView(Struct, frozen=True, kw_only=True):
+    """An event from outside that the pipeline's runs wait for."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw
+    timeout_s: float
+    keep_s: float
+
+
 class PipelineView(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12."""
 
@@ -243,37 +252,11 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     approvals: tuple[ApprovalContractView, ...]
     find: Annotated[tuple[str, ...], Meta(description="The names for `find.NAME:VALUE` in a search")]
     url: str
+    external_events: tuple[ExternalEventView, ...] = ()
 
 
 class PipelineListView(Struct, frozen=True, kw_only=True):
     pipelines: tuple[PipelineView, ...]
-
-
-class ListDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
-
-
-class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`after`: the id of the last decision received; a `Last-Event-ID` header takes precedence."""
-
-    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    after: str = ""
-
-
-class DecisionList(Struct, frozen=True, kw_only=True):
-    """Newest first."""
-
-    decisions: tuple[ScalingDecisionView, ...]
-
-
-class ScaledQueue(Struct, frozen=True, kw_only=True):
-    queue: str
-    latest: ScalingDecisionView
-
-
-class ScaledQueues(Struct, frozen=True, kw_only=True):
-    queues: tuple[ScaledQueue, ...]
 
 
 class Health(Struct, frozen=True, kw_only=True):
