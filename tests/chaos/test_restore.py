@@ -4,6 +4,8 @@ import contextlib
 import shutil
 from pathlib import Path
 
+import pytest
+
 from signalbox_client import AsyncSignalbox
 from signalbox_core.errors import NotFound
 from support.assertions.eventually import eventually
@@ -30,6 +32,7 @@ async def has_receipt(client: AsyncSignalbox, run_id: str) -> bool:
     return False
 
 
+@pytest.mark.timeout(600)
 async def test_a_waiting_run_goes_on_after_everything_was_lost_and_restored(tmp_path: Path) -> None:
     folder, backup = tmp_path / "stack", tmp_path / "backup"
     with running_stack(folder) as stack:
@@ -38,7 +41,7 @@ async def test_a_waiting_run_goes_on_after_everything_was_lost_and_restored(tmp_
             assert await approve_all(client, ended) == "completed"
             files = (await client.run(ended)).artifacts
             contents = [await client.artifact(ended, file.name) for file in files]
-            await eventually(lambda: has_receipt(client, ended), within_s=60, every_s=0.5)
+            await eventually(lambda: has_receipt(client, ended), within_s=120, every_s=0.5)
             waiting = await start_ads(stack, client)
             asked = await until_asked(client, waiting)
     copy_truth(folder, backup)
