@@ -220,8 +220,7 @@ class ScheduleStore:
 
     async def _count(self, tenant: str) -> int:
         async with self._calls(""):
-            query = visibility_query(tenant=tenant, pipeline=None, status=None)
-            listed = await self._client.list_schedules(query, rpc_timeout=self._deadline)
+            listed = await self._client.list_schedules(tenant_query(tenant), rpc_timeout=self._deadline)
             return len([item.id async for item in listed])
 
     async def _find(self, tenant: str, schedule_id: str) -> StoredSchedule | None:
