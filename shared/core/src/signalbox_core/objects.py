@@ -5,18 +5,19 @@ Keys are derived from the content or the run, so writing the same object again i
 
 import asyncio
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
-from msgspec import Struct
+from msgspec import Meta, Struct
 from obstore import exceptions as problems
 from obstore.store import GCSStore, LocalStore, MemoryStore
 
-from signalbox_core.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 
 T = TypeVar("T")
 _TIMEOUT_S: Final = 60.0
@@ -29,6 +30,22 @@ class ObjectRef(Struct, frozen=True, kw_only=True):
     key: str
     media_type: str
     size_bytes: int
+
+
+class Upload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file, at most 50 MB."""
+
+    object: Annotated[
+        str,
+        Meta(
+            title="Object",
+            description="The `object` that POST /v1/objects returned",
+            min_length=1,
+            max_length=1_000,
+            extra_json_schema={"format": "signalbox-upload"},
+        ),
+    ]
+    name: Annotated[str, Meta(title="Name", description="The file's name", max_length=200)] = ""
 
 
 class ObjectStore(Protocol):
@@ -74,6 +91,33 @@ class MutableObjectStore(ObjectStore, Protocol):
 def uploads_folder(tenant: str) -> str:
     """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
+
+
+def unknown_upload(key: str) -> NotFound:
+    """The error of a key that is not an upload of the tenant."""
+    return NotFound(
+        f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects",
+        field="object",
+        code="unknown_object",
+    )
+
+
+async def read_upload(objects: ObjectStore, key: str, *, tenant: str) -> bytes:
+    """Read an uploaded file of the tenant, and verify it against the digest in its key.
+
+    Raises:
+        NotFound: `unknown_object`: the tenant has no such upload.
+        Conflict: `upload_changed`: the stored file is not the one that was uploaded.
+    """
+    if not key.startswith(f"{uploads_folder(tenant)}/"):
+        raise unknown_upload(key)
+    try:
+        body = await objects.get(key)
+    except NotFound:
+        raise unknown_upload(key) from None
+    if hashlib.sha256(body).hexdigest() != key.rpartition("/")[2]:
+        raise Conflict(f"the upload {key} was changed in the object store", code="upload_changed")
+    return body
 
 
 def open_object_store(url: str) -> "ObstoreObjects":

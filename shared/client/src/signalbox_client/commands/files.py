@@ -1,4 +1,4 @@
-"""`signalbox start NAME --file`: uploads local files and lists them in the run's input."""
+"""`signalbox start NAME --file`, and flags for an upload: uploads local files for the run's input."""
 
 import asyncio
 import glob
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.flags import Schema
+from signalbox_client.commands.flags import Flag, Schema
 from signalbox_core.errors import InvalidInput, Rejected
 
 _MAX_PARALLEL_UPLOADS: Final = 4
@@ -40,11 +40,29 @@ async def upload_files(
         return {}
     paths = await asyncio.to_thread(find_files, patterns)
     slots = asyncio.Semaphore(_MAX_PARALLEL_UPLOADS)
-    documents = await asyncio.gather(*(_upload(context, path, slots) for path in paths))
+    documents = await asyncio.gather(*(_upload_within(context, path, slots) for path in paths))
     if len(documents) <= _MAX_INLINE_DOCUMENTS or _MANIFEST not in schema.properties:
         return {field: documents}
     manifest = await context.client.upload(json.dumps(documents).encode(), media_type="application/json")
     return {_MANIFEST: manifest.object}
+
+
+async def upload_fields(
+    context: CommandContext, flags: Sequence[Flag], given: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Upload the files that flags name.
+
+    Returns:
+        The texts of the flags, with the uploads as JSON in the place of paths.
+
+    Raises:
+        InvalidInput: a file cannot be read or is refused.
+    """
+    options = {flag.field: flag.option for flag in flags if flag.kind == "upload"}
+    texts = dict(given)
+    for field in options.keys() & given.keys():
+        texts[field] = json.dumps(await _upload(context, Path(given[field]), option=options[field]))
+    return texts
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:
@@ -62,15 +80,19 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-async def _upload(context: CommandContext, path: Path, slots: asyncio.Semaphore) -> Mapping[str, str]:
+async def _upload_within(context: CommandContext, path: Path, slots: asyncio.Semaphore) -> Mapping[str, str]:
     async with slots:
-        try:
-            body = await asyncio.to_thread(path.read_bytes)
-            stored = await context.client.upload(body)
-        except OSError as error:
-            raise InvalidInput(f"--file {path}: {error.strerror}", field="--file") from None
-        except Rejected as error:
-            raise InvalidInput(
-                f"--file {path}: {error.detail}", field="--file", code=error.stable_code
-            ) from error
+        return await _upload(context, path, option="--file")
+
+
+async def _upload(context: CommandContext, path: Path, *, option: str) -> Mapping[str, str]:
+    try:
+        body = await asyncio.to_thread(path.read_bytes)
+        stored = await context.client.upload(body)
+    except OSError as error:
+        raise InvalidInput(f"{option} {path}: {error.strerror}", field=option) from None
+    except Rejected as error:
+        raise InvalidInput(
+            f"{option} {path}: {error.detail}", field=option, code=error.stable_code
+        ) from error
     return {"object": stored.object, "name": path.name[:200]}

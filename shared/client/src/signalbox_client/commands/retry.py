@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext, CommandParser
+from signalbox_client.commands.files import upload_fields
 from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.commands.start import add_fields, name_flags, normalize, read_flags
@@ -50,7 +51,8 @@ async def _changes(context: CommandContext, options: argparse.Namespace) -> Mapp
     add_fields(parser, flags)
     parsed = parser.parse_args([normalize(word) for word in options.rest])
     try:
-        return build_input(flags, read_flags(flags, parsed), {})
+        given = await upload_fields(context, flags, read_flags(flags, parsed))
+        return build_input(flags, given, {})
     except InvalidInput as error:
         raise name_flags(error, flags) from error
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from signalbox_client.commands import watch
 from signalbox_client.commands.command_context import CommandContext, CommandParser
-from signalbox_client.commands.files import files_field, upload_files
+from signalbox_client.commands.files import files_field, upload_fields, upload_files
 from signalbox_client.commands.flags import Flag, build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json
 from signalbox_client.models import Pipeline
@@ -28,6 +28,7 @@ _RESERVED: Final = frozenset(
 _START_FLAGS: Final[Mapping[str, str]] = {"run_id": "--run-id", "priority": "--priority"}
 _METAVARS: Final[Mapping[str, str]] = {
     "secret": "FILE",
+    "upload": "FILE",
     "string": "TEXT",
     "integer": "N",
     "number": "N",
@@ -47,7 +48,8 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
     parsed = parser.parse_args([normalize(word) for word in options.rest])
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
+    given = await upload_fields(context, flags, read_flags(flags, parsed))
+    run_input = build_input(flags, given, {**_read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
             options.name, run_input, run_id=parsed.run_id, priority=parsed.priority

@@ -5,6 +5,7 @@ code imports them itself.
 """
 
 from signalbox_core.events.policy import Policy, Quorum
+from signalbox_core.objects import Upload
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
@@ -19,5 +20,6 @@ __all__ = [
     "Secret",
     "ShownQuestion",
     "Step",
+    "Upload",
     "discover",
 ]
