@@ -9,11 +9,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
-from msgspec import Meta, Struct
+from msgspec import Struct
 from obstore import exceptions as problems
 from obstore.store import GCSStore, LocalStore, MemoryStore
 
@@ -30,22 +30,6 @@ class ObjectRef(Struct, frozen=True, kw_only=True):
     key: str
     media_type: str
     size_bytes: int
-
-
-class Upload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file, at most 50 MB."""
-
-    object: Annotated[
-        str,
-        Meta(
-            title="Object",
-            description="The `object` that POST /v1/objects returned",
-            min_length=1,
-            max_length=1_000,
-            extra_json_schema={"format": "signalbox-upload"},
-        ),
-    ]
-    name: Annotated[str, Meta(title="Name", description="The file's name", max_length=200)] = ""
 
 
 class ObjectStore(Protocol):

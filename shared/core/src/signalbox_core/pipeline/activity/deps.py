@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetches
-from signalbox_core.objects import ObjectStore, Upload, read_upload
+from signalbox_core.objects import ObjectStore, read_upload
 from signalbox_core.pipeline.activity.approved_objects import ApprovedObjects
 from signalbox_core.pipeline.activity.tenant import current_tenant
 from signalbox_core.process.cpu_pool import CpuPool, small_pool
 from signalbox_core.secret import Secret
+from signalbox_core.uploads import Upload
 
 
 @dataclass(frozen=True, kw_only=True)
