@@ -1,5 +1,6 @@
 """`signalbox start NAME --file`, and flags for an upload: uploads local files for the run's input."""
 
+import argparse
 import asyncio
 import glob
 import json
@@ -48,21 +49,23 @@ async def upload_files(
 
 
 async def upload_fields(
-    context: CommandContext, flags: Sequence[Flag], given: Mapping[str, str]
-) -> Mapping[str, str]:
+    context: CommandContext, flags: Sequence[Flag], parsed: argparse.Namespace
+) -> argparse.Namespace:
     """Upload the files that flags name.
 
     Returns:
-        The texts of the flags, with the uploads as JSON in the place of paths.
+        The arguments with each upload, as JSON, in the place of its path.
 
     Raises:
         InvalidInput: a file cannot be read or is refused.
     """
-    options = {flag.field: flag.option for flag in flags if flag.kind == "upload"}
-    texts = dict(given)
-    for field in options.keys() & given.keys():
-        texts[field] = json.dumps(await _upload(context, Path(given[field]), option=options[field]))
-    return texts
+    texts = vars(parsed).copy()
+    for flag in flags:
+        path = texts[f"field_{flag.field}"]
+        if flag.kind == "upload" and path is not None:
+            stored = await _upload(context, Path(path), option=flag.option)
+            texts[f"field_{flag.field}"] = json.dumps(stored)
+    return argparse.Namespace(**texts)
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:

@@ -49,10 +49,9 @@ async def _changes(context: CommandContext, options: argparse.Namespace) -> Mapp
     flags = flags_of(read_schema(pipeline.input_schema))
     parser = CommandParser(prog="signalbox retry", allow_abbrev=False, add_help=False)
     add_fields(parser, flags)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     try:
-        given = await upload_fields(context, flags, read_flags(flags, parsed))
-        return build_input(flags, given, {})
+        return build_input(flags, read_flags(flags, parsed), {})
     except InvalidInput as error:
         raise name_flags(error, flags) from error
 

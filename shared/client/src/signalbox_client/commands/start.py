@@ -46,10 +46,9 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     schema = read_schema(pipeline.input_schema)
     flags = flags_of(schema)
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    given = await upload_fields(context, flags, read_flags(flags, parsed))
-    run_input = build_input(flags, given, {**_read_input_file(parsed.input), **files})
+    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
             options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
@@ -64,7 +63,10 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def read_flags(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
-    """The text of each flag that was given; a secret's is read from its file."""
+    """The text of each flag that was given; a secret's is read from its file.
+
+    An upload's is that of `upload_fields`.
+    """
     given = {flag: getattr(parsed, f"field_{flag.field}") for flag in flags}
     return {
         flag.field: _read_secret(flag, value) if flag.kind == "secret" else value
