@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 import httpx2
+import pytest
 
 from signalbox_core.temporal import connect
 from signalbox_core.testing.pipeline import pipeline_under_test
@@ -16,6 +17,7 @@ from support.servers.gateway import client_of
 TEXT: Final = "y" * 10_000_000
 
 
+@pytest.mark.timeout(300)
 async def test_a_run_with_a_large_input_and_result(parts: Parts, temporal_address: str) -> None:
     client = await connect(temporal_address, "default", objects=parts.objects)
     app = Gateway(replace(parts, temporal=client, pipelines={SPEC.name: SPEC})).app()
