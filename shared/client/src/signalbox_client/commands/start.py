@@ -48,7 +48,7 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
     parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
+    run_input = build_input(flags, read_flags(flags, parsed), {**read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
             options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
@@ -176,7 +176,7 @@ def _read_secret(flag: Flag, name: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read_input_file(name: str | None) -> Mapping[str, object]:
+def read_input_file(name: str | None) -> Mapping[str, object]:
     """Read the JSON object of `--input`.
 
     Raises:

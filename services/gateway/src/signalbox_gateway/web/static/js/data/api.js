@@ -96,6 +96,12 @@ export const api = {
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
   object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),
   assign: (runId, approvalId, verb, body) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/${verb}`, { body }),
+  schedules: (options) => get("/v1/schedules", options),
+  schedule: (scheduleId, options) => get(schedulePath(scheduleId), options),
+  createSchedule: (body) => call("POST", "/v1/schedules", { body }),
+  changeSchedule: (scheduleId, body) => call("PATCH", schedulePath(scheduleId), { body }),
+  deleteSchedule: (scheduleId) => call("DELETE", schedulePath(scheduleId)),
+  triggerSchedule: (scheduleId, key) => call("POST", `${schedulePath(scheduleId)}/trigger`, { body: {}, headers: { "Idempotency-Key": key } }),
   receipt: (path) => get(path),
   health: () => get("/readyz"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
@@ -104,6 +110,7 @@ export const api = {
   retry: (runId, body, key) => call("POST", `/v1/runs/${id(runId)}/retry`, { body, headers: { "Idempotency-Key": key } }),
 };
 
+const schedulePath = (scheduleId) => `/v1/schedules/${id(scheduleId)}`;
 export const receiptPath = (runId, approvalId) => `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/receipt`;
 /** The path of an artifact's bytes, always on this gateway. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
