@@ -11,6 +11,7 @@ from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.find import Find
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_core.secret import Secret
+from signalbox_core.uploads import Upload
 
 __all__ = [
     "Approval",
@@ -23,5 +24,6 @@ __all__ = [
     "Secret",
     "ShownQuestion",
     "Step",
+    "Upload",
     "discover",
 ]

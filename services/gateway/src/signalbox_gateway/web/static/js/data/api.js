@@ -45,12 +45,13 @@ function limited(signal) {
 }
 
 async function send(method, path, { body, headers, signal }) {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const isFile = body instanceof Blob;
+  const type = body === undefined ? {} : { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
   const ended = reads.signal;
   try {
     return await fetch(addressOf(path), {
-      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
+      body: body === undefined || isFile ? body : JSON.stringify(body),
     });
   } catch (error) {
     if (method === "GET" && ended.aborted && !signal?.aborted) throw signedOut();
@@ -87,6 +88,7 @@ export const api = {
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
   input: (runId, options) => get(`/v1/runs/${id(runId)}/input`, options),
+  upload: (file) => call("POST", "/v1/objects", { body: file }),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
   approvals: (options) => get("/v1/approvals?status=pending", options),
