@@ -26,6 +26,7 @@ from signalbox_core.passkeys.verification import (
     SIGNATURE_MISMATCH,
     USER_NOT_VERIFIED,
 )
+from signalbox_core.pipeline.contract.external_event import INVALID_EVENT, UNKNOWN_EVENT
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
@@ -74,6 +75,8 @@ _CLASSES: Final = {
     SIGNATURE_INVALID: Forbidden,
     SIGNATURE_MISMATCH: Forbidden,
     USER_NOT_VERIFIED: Forbidden,
+    UNKNOWN_EVENT: NotFound,
+    INVALID_EVENT: InvalidInput,
 }
 
 

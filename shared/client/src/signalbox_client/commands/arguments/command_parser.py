@@ -16,6 +16,7 @@ from signalbox_client.commands.arguments.action_arguments import add_actions
 from signalbox_client.commands.arguments.completion import SHELLS, completion_script
 from signalbox_client.commands.arguments.passkey_arguments import add_passkeys
 from signalbox_client.commands.arguments.query_arguments import add_queries
+from signalbox_client.commands.arguments.schedule_arguments import add_schedules
 from signalbox_client.commands.command_context import AddCommand, Command, CommandContext, CommandParser
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -73,6 +74,7 @@ def _parser() -> CommandParser:
     add_queries(add)
     add_actions(add)
     add_passkeys(add)
+    add_schedules(add)
     _add_setup(add, parser)
     return parser
 
