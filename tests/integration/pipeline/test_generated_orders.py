@@ -21,7 +21,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.testing._timeskipping import TimeSkippingConfig
 
-from signalbox_core.events.approval_data import ApprovalDecided
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVoteRefused
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     CLOSED,
@@ -32,9 +32,10 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.temporal import data_converter
-from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay, temporal_binary
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, temporal_binary
 from signalbox_core.testing.temporal_server import SERVER_ARGS
 from support.assertions.eventually import eventually
+from support.assertions.replays import replay_when_idle
 from support.polls.contract import EARLY, EDITED, SPEC, Poll, PollsInput, PollsResult
 from support.polls.driver import WITHIN_S, BrokenEmitter, PollDriver, subject_of
 from support.polls.expected import STARTER, Cell, ExpectedPoll
@@ -243,6 +244,7 @@ async def are_expired(run: RunUnderTest, polls: list[ExpectedPoll]) -> bool:
 
 
 async def finish(driver: PollDriver, *, is_cancelled: bool) -> None:
+    driver.is_cancelled = is_cancelled
     if is_cancelled:
         await driver.run.cancel()
     else:
@@ -259,7 +261,7 @@ async def verify(driver: PollDriver) -> None:
     try:
         result = await run.result()
     except WorkflowFailureError:
-        assert any(item.phase is ApprovalPhase.CANCELLED for item in driver.polls)
+        assert driver.is_cancelled
     history, events = await run.handle.fetch_history(), run.events()
     shown = {item.approval_id: item for item in (await run.snapshot()).approvals}
     for expected in driver.polls:
@@ -276,6 +278,10 @@ async def verify(driver: PollDriver) -> None:
             message
         )
         assert names.count("approval.voted") == expected.counted, message
+        refused = [
+            decode_data(event, ApprovalVoteRefused) for event in own if event.name == "approval.vote_refused"
+        ]
+        assert [(item.decision_id, item.code) for item in refused] == expected.refused, message
         if expected.phase in CLOSED:
             assert shown[approval_id].status == expected.phase.replace("defaulted", "expired"), message
         if expected.winner is not None:
@@ -288,7 +294,7 @@ async def verify(driver: PollDriver) -> None:
             assert result.outcomes[approval_id] == outcome_of(expected), message
             assert (approval_id in result.asked_twice) == expected.asked_twice, message
     for spec in (SPEC, EDITED):
-        await replay(spec, history)
+        await replay_when_idle(spec, history)
 
 
 def outcome_of(expected: ExpectedPoll) -> str:

@@ -69,6 +69,7 @@ class PollDriver:
     Attributes:
         now_s: the run's virtual time.
         is_edited: whether the worker has the later version of the contract.
+        is_cancelled: whether the run was cancelled in the end.
     """
 
     def __init__(self, run: RunUnderTest, polls: Sequence[ExpectedPoll], random: Random) -> None:
@@ -76,6 +77,7 @@ class PollDriver:
         self.polls = polls
         self.now_s = 0.0
         self.is_edited = False
+        self.is_cancelled = False
         self._random = random
         self._digests: dict[str, str] = {}
 
@@ -101,6 +103,8 @@ class PollDriver:
                 await self.run.handle.signal(messages.SIGNAL_DECIDE, decision)
                 reply = expected.vote(decision.decision_id, voter, word, is_edited=True)
                 expected.trace.append(f"{voter} {word} by signal: {reply}")
+                if reply not in ("decided", "counted"):
+                    expected.refused.append((decision.decision_id, reply))
 
     async def defer_votes(self, count: int) -> Callable[[], Awaitable[None]]:
         """Vote on, or claim, questions that are being recorded; return what awaits and checks the replies."""

@@ -41,6 +41,7 @@ class ExpectedPoll:
         replies: what was answered to each decision id on record.
         claim: who has claimed the question, and until which second.
         counted: how many `approval.voted` there are.
+        refused: ids and codes of the votes that were refused after their senders had a reply.
         cells: of the table that were visited.
     """
 
@@ -54,6 +55,7 @@ class ExpectedPoll:
     early: str | None = None
     winner: str | None = None
     counted: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
     asked_twice: bool = False
     cells: list[Cell] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
@@ -87,6 +89,7 @@ class ExpectedPoll:
             if early is not None:
                 # Refused by the question, so its id is on record no more.
                 self.words.pop(early), self.replies.pop(early), self.voters.pop(early)
+                self.refused.append((early, "invalid_answer"))
 
     def vote(
         self, decision_id: str, voter: str, word: str, *, is_edited: bool, is_stale: bool = False

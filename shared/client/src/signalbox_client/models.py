@@ -14,6 +14,7 @@ from signalbox_core.events.snapshot import (
     ChildState,
     ClaimState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     StepState,
     VoteState,
@@ -160,6 +161,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None

@@ -255,7 +255,7 @@ class Run:
             policy=question_policy(declared, question_id, policy),
             proposal=proposal,
         )
-        asked = open_question(self.state, question, self._handlers.is_early_acceptable)
+        asked = open_question(self.state, question, self._handlers.refusal_of_early)
         await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
         await self.state.hold_for_cancel()
         if asked.record is not None:
