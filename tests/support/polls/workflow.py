@@ -64,7 +64,7 @@ class _Polls:
 
     async def _ask(self, run: Run, poll: Poll) -> None:
         await asyncio.sleep(poll.asked_after_s)
-        default = {"default": self._answer(word="default")} if poll.has_default else {}
+        default: dict[str, Any] = {"default": self._answer(word="default")} if poll.has_default else {}
         try:
             answer = await run.ask(
                 poll.approval,
