@@ -25,15 +25,19 @@ from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
+from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.claim_check import max_value_bytes
 from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_worker.activity_slots import ActivitySlots
@@ -94,10 +98,12 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     metrics = WorkerMetrics()
     sdk_metrics = open_sdk_metrics(timedelta(seconds=settings.heartbeat_s))
     keys, identity = open_key_ring(settings.payload_keys_file), worker_identity(settings, environ)
+    objects = open_object_store(settings.objects_url)
     client = await connect(
         settings.temporal_address,
         settings.temporal_namespace,
         keys=keys,
+        objects=objects,
         identity=identity,
         runtime=sdk_metrics.runtime,
     )
@@ -113,7 +119,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         cpu = await stack.enter_async_context(open_cpu_pool(settings, [code.spec for code in codes]))
         metrics.observe_cpu(cpu)
         deps = ActivityDeps(
-            objects=open_object_store(settings.objects_url),
+            objects=objects,
             fetcher=Fetcher(settings.fetch_allow),
             environ=environ,
             redis=redis,
@@ -202,7 +208,12 @@ class WorkerBuilder:
 
     def worker(self, task_queue: str, codes: Sequence[PipelineCode]) -> Worker:
         activities = [activity for code in codes for activity in code.activities]
-        workflows = [*(found for code in codes for found in code.workflows), OutboxWorkflow]
+        workflows = [
+            *(found for code in codes for found in code.workflows),
+            OutboxWorkflow,
+            MailboxWorkflow,
+            ScheduledStartWorkflow,
+        ]
         specs = [code.spec for code in codes]
         is_burst = self.slots is not None
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
@@ -214,6 +225,7 @@ class WorkerBuilder:
                 *activities,
                 DeliverActivities(self.emitter).deliver,
                 QuestionActivities(self.emitter).record,
+                MailboxActivities(self.client).open_wait,
             ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(
@@ -221,7 +233,9 @@ class WorkerBuilder:
             ),
             interceptors=[
                 RunInterceptor(self.emitter.offer, accepts_plain=self.settings.accept_plain_messages),
-                ActivityInterceptor(self.emitter),
+                ActivityInterceptor(
+                    self.emitter, max_result_bytes=max_value_bytes(self.client.data_converter.payload_codec)
+                ),
             ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
+from signalbox_core.logs import add_log_fields
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
@@ -114,7 +115,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         is_stream: a stream of server-sent events, which is refused as `StreamRefusals` describes.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     name: str
     summary: str
@@ -194,6 +195,7 @@ class Dispatcher:
         if endpoint.role is None:
             return await endpoint.handle(ApiCall(request, None))
         principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
+        add_log_fields(tenant=principal.tenant, principal=principal.key_id)
         await self._limiter.count_request(principal)
         principal.require(endpoint.role)
         if principal.scope is not None:

@@ -28,7 +28,7 @@ from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote import judgement_of
-from signalbox_core.pipeline.workflow.recorded import recorded_refusal
+from signalbox_core.pipeline.workflow.recorded import recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
 
@@ -150,7 +150,7 @@ class RunMessageHandlers:
         key = f"signalbox.signal-{self._signal_count}"
         # Histories without recorded judgements may hold any early decision.
         allow_early = workflow.unsafe.is_replaying()
-        verdict = recorded_refusal(
+        verdict = recorded_signal_verdict(
             key,
             lambda: _refusal_of(lambda: self.validate_decision(decision, allow_early=allow_early)),
             REASONS,

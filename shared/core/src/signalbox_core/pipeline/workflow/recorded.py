@@ -174,7 +174,7 @@ class QuestionRecorder:
         return recorded
 
 
-def recorded_refusal(key: str, judge: Callable[[], str | None], codes: Iterable[str]) -> SignalVerdict:
+def recorded_signal_verdict(key: str, judge: Callable[[], str | None], codes: Iterable[str]) -> SignalVerdict:
     """Judge once: call `judge` on the first execution and return the recorded verdict on replay.
 
     To be called from a message handler only. After a local activity Temporal may replay the code before it
@@ -197,3 +197,16 @@ def recorded_refusal(key: str, judge: Callable[[], str | None], codes: Iterable[
         code = next((code for code in codes if workflow.patched(f"{refused}-{code}")), None)
         return SignalVerdict(code=code or _UNKNOWN_CODE, is_reported=code is not None)
     return SignalVerdict(code=judge(), is_reported=False)
+
+
+def recorded_refusal(key: str, refuses: Callable[[], bool]) -> bool:
+    """Judge once and record refusals only, for messages that are rarely refused.
+
+    To be called from a message handler only, like `recorded_signal_verdict`.
+
+    Args:
+        key: unique in the run.
+    """
+    if workflow.unsafe.is_replaying():
+        return workflow.patched(f"{key}-refused")
+    return refuses() and workflow.patched(f"{key}-refused")
