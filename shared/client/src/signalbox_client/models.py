@@ -15,6 +15,7 @@ from signalbox_core.events.snapshot import (
     ClaimState,
     EventWaitState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     StepState,
     VoteState,
@@ -53,7 +54,7 @@ class ExternalEventContract(Struct, frozen=True, kw_only=True):
 
 
 class Pipeline(Struct, frozen=True, kw_only=True):
-    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+    """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
     name: str
     title: str
@@ -62,6 +63,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw = NULL
     steps: tuple[StepContract, ...] = ()
     approvals: tuple[ApprovalContract, ...] = ()
+    find: tuple[str, ...] = ()
     external_events: tuple[ExternalEventContract, ...] = ()
 
 
@@ -135,6 +137,8 @@ class RunItem(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
     starter: Subject | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -190,6 +194,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None
@@ -231,6 +236,8 @@ class Run(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
 
 
