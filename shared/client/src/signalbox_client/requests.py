@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from signalbox_client import models
+from signalbox_client import event_models, models
 
 T = TypeVar("T", bound=Struct)
 MAX_DECISIONS: Final = 100
@@ -108,20 +108,20 @@ def get_input(run_id: str) -> ApiRequest[models.RunInput]:
 
 def send_event_to_run(
     run_id: str, name: str, event_id: str, data: object
-) -> ApiRequest[models.EventDelivery]:
+) -> ApiRequest[event_models.EventDelivery]:
     return ApiRequest(
         method="POST",
         path=f"{run_path(run_id)}/events/{_quote_segment(name)}",
-        response_type=models.EventDelivery,
+        response_type=event_models.EventDelivery,
         body=msgspec.json.encode({"event_id": event_id, "data": data}),
     )
 
 
-def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[models.EventDeliveries]:
+def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[event_models.EventDeliveries]:
     return ApiRequest(
         method="POST",
         path=f"/v1/events/{_quote_segment(name)}",
-        response_type=models.EventDeliveries,
+        response_type=event_models.EventDeliveries,
         body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
     )
 
