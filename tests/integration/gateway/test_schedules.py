@@ -341,3 +341,18 @@ async def test_a_sealed_input_stays_sealed_in_temporal(
     raw = stored.raw_description.SerializeToString()
     assert PLANTED.encode() not in raw
     assert b"binary/encrypted" in raw
+
+
+async def test_a_repeated_trigger_with_one_key_starts_one_run(
+    caller: httpx2.AsyncClient, schedule_id: str, worker: None
+) -> None:
+    await created(caller, schedule_id, overlap="allow_all")
+    path, key = f"/v1/schedules/{schedule_id}/trigger", {"Idempotency-Key": schedule_id}
+
+    answers = [await caller.post(path, json={}, headers=key) for _ in range(2)]
+    runs = await eventually(lambda: runs_of(caller, schedule_id), within_s=30)
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len(runs) == 1
+    assert {answer.json()["run_id"] for answer in answers} <= {runs[0]["run_id"], None}
+    await ended(caller, str(runs[0]["run_id"]))

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.async_approvals import AsyncApprovalMethods
 from signalbox_client.async_connection import AsyncGatewayConnection
+from signalbox_client.async_schedules import AsyncScheduleMethods
 from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
@@ -31,7 +31,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class AsyncSignalbox(AsyncApprovalMethods):
+class AsyncSignalbox(AsyncScheduleMethods):
     """A connection to a gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason

@@ -23,8 +23,8 @@ from signalbox_client.run_pipeline import (
     pipeline_name,
 )
 from signalbox_client.stream_follower import Follower, Update
-from signalbox_client.sync_approvals import ApprovalMethods
 from signalbox_client.sync_connection import GatewayConnection
+from signalbox_client.sync_schedules import ScheduleMethods
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")
@@ -32,7 +32,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class Signalbox(ApprovalMethods):
+class Signalbox(ScheduleMethods):
     """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason

@@ -20,7 +20,7 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import SEALED, Secret
 from signalbox_core.streams import RunStream
-from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import RetryResponse, RetryRun
 from signalbox_gateway.api.start_run import IdempotencyKeys, idempotency_key, secret_decoder
 from signalbox_gateway.background.repairs import Repairs
@@ -56,7 +56,7 @@ class RetryHandler:
         self._idempotency_keys = idempotency_keys
 
     async def retry(self, call: ApiCall) -> Response:
-        request = await call.body(RetryRun)
+        request = await call.body(RetryRun, max_bytes=MAX_INPUT_BYTES)
         run_id = call.param("run_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
         run = await self._starter.describe(snapshot)

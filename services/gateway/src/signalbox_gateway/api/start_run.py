@@ -17,7 +17,7 @@ from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import Secret, clear_hook
-from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import StartResponse, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
@@ -51,7 +51,7 @@ class StartRunHandler:
         self._payload_keys = payload_keys
 
     async def handle(self, call: ApiCall) -> Response:
-        body = await call.body(StartRun)
+        body = await call.body(StartRun, max_bytes=MAX_INPUT_BYTES)
         if call.principal.scope is not None:
             chooses_more = body.run_id is not None or body.priority is not None
             call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)

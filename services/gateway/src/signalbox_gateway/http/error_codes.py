@@ -22,7 +22,7 @@ CODES: Final[Mapping[str, str]] = {
     "bad_json": "The body is not valid JSON.",
     "malformed_request": "The request is not valid HTTP/1.1.",
     "wrong_content_type": "The body is not declared as application/json.",
-    "body_too_large": "The body is larger than 1 MiB.",
+    "body_too_large": "The body is larger than 1 MiB, or 16 MiB with the input of a run.",
     "payload_too_large": "The body is larger than any endpoint accepts.",
     "headers_too_large": "The request line and headers are larger than 32 KiB.",
     "request_timeout": "The headers or the body arrived too slowly.",

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext, CommandParser
+from signalbox_client.commands.files import upload_fields
 from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.commands.start import add_fields, name_flags, normalize, read_flags
@@ -48,7 +49,7 @@ async def _changes(context: CommandContext, options: argparse.Namespace) -> Mapp
     flags = flags_of(read_schema(pipeline.input_schema))
     parser = CommandParser(prog="signalbox retry", allow_abbrev=False, add_help=False)
     add_fields(parser, flags)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     try:
         return build_input(flags, read_flags(flags, parsed), {})
     except InvalidInput as error:

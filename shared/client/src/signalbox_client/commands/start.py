@@ -10,7 +10,7 @@ from typing import Final
 
 from signalbox_client.commands import watch
 from signalbox_client.commands.command_context import CommandContext, CommandParser
-from signalbox_client.commands.files import files_field, upload_files
+from signalbox_client.commands.files import files_field, upload_fields, upload_files
 from signalbox_client.commands.flags import Flag, build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json
 from signalbox_client.models import Pipeline
@@ -28,6 +28,7 @@ _RESERVED: Final = frozenset(
 _START_FLAGS: Final[Mapping[str, str]] = {"run_id": "--run-id", "priority": "--priority"}
 _METAVARS: Final[Mapping[str, str]] = {
     "secret": "FILE",
+    "upload": "FILE",
     "string": "TEXT",
     "integer": "N",
     "number": "N",
@@ -45,9 +46,9 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     schema = read_schema(pipeline.input_schema)
     flags = flags_of(schema)
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
+    run_input = build_input(flags, read_flags(flags, parsed), {**read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
             options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
@@ -62,7 +63,10 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def read_flags(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
-    """The text of each flag that was given; a secret's is read from its file."""
+    """The text of each flag that was given; a secret's is read from its file.
+
+    An upload's is that of `upload_fields`.
+    """
     given = {flag: getattr(parsed, f"field_{flag.field}") for flag in flags}
     return {
         flag.field: _read_secret(flag, value) if flag.kind == "secret" else value
@@ -172,7 +176,7 @@ def _read_secret(flag: Flag, name: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read_input_file(name: str | None) -> Mapping[str, object]:
+def read_input_file(name: str | None) -> Mapping[str, object]:
     """Read the JSON object of `--input`.
 
     Raises:

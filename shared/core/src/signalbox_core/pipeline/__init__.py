@@ -10,6 +10,7 @@ from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_core.secret import Secret
+from signalbox_core.uploads import Upload
 
 __all__ = [
     "Approval",
@@ -21,5 +22,6 @@ __all__ = [
     "Secret",
     "ShownQuestion",
     "Step",
+    "Upload",
     "discover",
 ]
