@@ -4,7 +4,7 @@ from typing import Literal
 
 from signalbox_client import models, requests
 from signalbox_client.async_connection import AsyncGatewayConnection
-from signalbox_client.event_models import EventDeliveries, EventDelivery
+from signalbox_client.wire.event_models import EventDeliveries, EventDelivery
 
 
 class AsyncRunControl:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.event_models import ExternalEventContract
+from signalbox_client.wire.event_models import ExternalEventContract
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (

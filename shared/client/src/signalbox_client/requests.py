@@ -8,7 +8,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from signalbox_client import event_models, models
+from signalbox_client import models
+from signalbox_client.wire import event_models
 
 T = TypeVar("T", bound=Struct)
 MAX_DECISIONS: Final = 100

@@ -4,8 +4,8 @@
 from typing import Literal
 
 from signalbox_client import models, requests
-from signalbox_client.event_models import EventDeliveries, EventDelivery
 from signalbox_client.sync_connection import GatewayConnection
+from signalbox_client.wire.event_models import EventDeliveries, EventDelivery
 
 
 class RunControl:
