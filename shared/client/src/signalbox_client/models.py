@@ -46,7 +46,7 @@ class ApprovalContract(Struct, frozen=True, kw_only=True):
 
 
 class Pipeline(Struct, frozen=True, kw_only=True):
-    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+    """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
     name: str
     title: str
@@ -55,6 +55,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw = NULL
     steps: tuple[StepContract, ...] = ()
     approvals: tuple[ApprovalContract, ...] = ()
+    find: tuple[str, ...] = ()
     external_events: tuple[ExternalEventContract, ...] = ()
 
 
@@ -108,6 +109,8 @@ class RunItem(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
     starter: Subject | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -204,6 +207,8 @@ class Run(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
 
 

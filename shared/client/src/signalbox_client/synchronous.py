@@ -93,6 +93,7 @@ class Signalbox(ScheduleMethods):
         run_id: str | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
+        tags: Sequence[str] = (),
     ) -> models.Started:
         """Start a run.
 
@@ -102,13 +103,14 @@ class Signalbox(ScheduleMethods):
             run_id: an id of your own; starting the same input with it again returns the existing run.
             priority: 1 (first) to 5 (last); the default is 3.
             idempotency_key: a repeated call with this key returns the existing run; default: a random key.
+            tags: labels by which the run is found, as in `tag:q4`.
 
         Raises:
             InvalidInput: the input breaks the pipeline's schema; `field` names the member.
             Conflict: the run id or the key belongs to another input.
         """
         start = requests.StartBody(
-            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority, tags=tuple(tags)
         )
         return self._connection.send(requests.start_run(start, idempotency_key))
 
@@ -122,14 +124,22 @@ class Signalbox(ScheduleMethods):
 
     def runs(
         self,
+        query: str = "",
         *,
         status: str | None = None,
         pipeline: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> models.RunPage:
-        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
-        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page.
+
+        Args:
+            query: a search, as in `status:failed by:minh started:7d coffee`.
+
+        Raises:
+            InvalidInput: the query is malformed.
+        """
+        request = requests.list_runs(query, status=status, pipeline=pipeline, limit=limit, cursor=cursor)
         return self._connection.send(request)
 
     def result(self, run_id: str) -> msgspec.Raw:

@@ -28,7 +28,8 @@ from signalbox_gateway.http import validation
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
 from signalbox_gateway.runs.resets import RunResets
-from signalbox_gateway.runs.temporal import RunInfo, StartRequest, TemporalRuns
+from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 from signalbox_gateway.runs.views import links
 
 log = logging.getLogger(__name__)
@@ -209,6 +210,7 @@ class RetryStarter:
             digest=hashlib.sha256(digested).hexdigest(),
             priority=recorded.priority,
             retry_of=run.run_id,
+            tags=run.tags,
         )
 
     def _secret_hook(self, recorded: msgspec.Raw) -> Callable[[type, object], object]:

@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, str]] = {
     "empty_upload": "The file is empty.",
     "method_not_allowed": "The path does not support the method; `Allow` lists those that it does.",
     "invalid_input": "Fields are missing, unknown or invalid; `errors` names each.",
+    "invalid_query": "The search `q` is malformed; `detail` names the part and the remedy.",
     "unknown_pipeline": "No pipeline of that name is installed.",
     "unauthenticated": "The API key, session or ticket is missing, invalid or expired.",
     "issuer_unavailable": "The signing keys of the token's issuer cannot be fetched; retry later.",

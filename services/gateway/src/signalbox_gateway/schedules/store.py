@@ -38,8 +38,8 @@ from signalbox_core.pipeline.contract.scheduled_start import (
     schedule_key,
 )
 from signalbox_core.temporal.names import SEARCH_TENANT
+from signalbox_gateway.runs.search.visibility import tenant_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
-from signalbox_gateway.runs.visibility import visibility_query
 from signalbox_gateway.schedules.start_times import temporal_spec
 from signalbox_gateway.settings import Settings
 
@@ -152,9 +152,8 @@ class ScheduleStore:
     async def list(self, tenant: str) -> list[StoredSchedule]:
         """The tenant's schedules, by id. One that was created a moment ago may be missing."""
         prefix = schedule_key(tenant, "")
-        query = visibility_query(tenant=tenant, pipeline=None, status=None)
         async with self._calls(""):
-            listed = await self._client.list_schedules(query, rpc_timeout=self._deadline)
+            listed = await self._client.list_schedules(tenant_query(tenant), rpc_timeout=self._deadline)
             ids = sorted(
                 [item.id.removeprefix(prefix) async for item in listed if item.id.startswith(prefix)]
             )
@@ -221,8 +220,7 @@ class ScheduleStore:
 
     async def _count(self, tenant: str) -> int:
         async with self._calls(""):
-            query = visibility_query(tenant=tenant, pipeline=None, status=None)
-            listed = await self._client.list_schedules(query, rpc_timeout=self._deadline)
+            listed = await self._client.list_schedules(tenant_query(tenant), rpc_timeout=self._deadline)
             return len([item.id async for item in listed])
 
     async def _find(self, tenant: str, schedule_id: str) -> StoredSchedule | None:

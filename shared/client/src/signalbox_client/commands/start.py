@@ -17,13 +17,14 @@ from signalbox_client.models import Pipeline
 from signalbox_core.errors import InvalidInput
 
 _USAGE: Final = """\
-usage: signalbox start NAME [--FIELD VALUE …] [--input FILE] [--watch] [--run-id ID] [--priority N] [--json]
+usage: signalbox start NAME [--FIELD VALUE …] [--input FILE] [--watch] [--run-id ID] [--priority N]
+                            [--tag TAG] [--json]
 
 Start a run of a pipeline and print its id. Every field of the pipeline's input is a flag.
 
 `signalbox pipelines` lists the names; `signalbox start NAME --help` lists a pipeline's fields."""
 _RESERVED: Final = frozenset(
-    {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
+    {"--priority", "--tag", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
 )
 _START_FLAGS: Final[Mapping[str, str]] = {"run_id": "--run-id", "priority": "--priority"}
 _METAVARS: Final[Mapping[str, str]] = {
@@ -51,7 +52,11 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     run_input = build_input(flags, read_flags(flags, parsed), {**read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
-            options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
+            options.name,
+            run_input,
+            run_id=parsed.run_id,
+            priority=parsed.priority,
+            tags=parsed.tag,
         )
     except InvalidInput as error:
         raise name_flags(error, flags) from error
@@ -115,6 +120,13 @@ def add_start_options(parser: argparse.ArgumentParser, *, takes_files: bool) -> 
         "--run-id", metavar="ID", help="choose the run id; a repeated start with it finds the existing run"
     )
     parser.add_argument("--priority", type=int, metavar="N", help="1 (first) to 5 (last); the default is 3")
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="a label by which the run is found (signalbox runs tag:TAG); may be repeated",
+    )
     if takes_files:
         parser.add_argument(
             "--file",

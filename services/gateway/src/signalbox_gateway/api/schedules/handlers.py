@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import encode_hook
@@ -201,19 +202,19 @@ class ScheduleHandlers:
         self, request: CreateSchedule, timing: ScheduleTiming, principal: Principal
     ) -> ScheduledStart:
         spec = find_pipeline(self._pipelines, request.pipeline)
-        given, digest = self._seal_input(spec, request.input, request.priority, principal)
-        return ScheduledStart(
+        start = ScheduledStart(
             tenant=principal.tenant,
             schedule_id=request.schedule_id,
             pipeline=spec.name,
             task_queue=spec.task_queue,
-            input=given,
-            digest=digest,
+            input=request.input,
+            digest="",
             timing=timing,
             created_by=principal.name,
             updated_by=principal.name,
             priority=request.priority,
         )
+        return self._with_input(start, spec, request.input, principal)
 
     def _changed(
         self, known: ScheduleDefinition, request: UpdateSchedule, principal: Principal, now: datetime
@@ -226,8 +227,7 @@ class ScheduleHandlers:
         )
         if request.input is not None:
             spec = find_pipeline(self._pipelines, start.pipeline)
-            given, digest = self._seal_input(spec, request.input, start.priority, principal)
-            start = replace(start, input=given, digest=digest)
+            start = self._with_input(start, spec, request.input, principal)
         if (installed := self._pipelines.get(start.pipeline)) is not None:
             start = replace(start, task_queue=installed.task_queue)
         return ScheduleDefinition(
@@ -238,11 +238,11 @@ class ScheduleHandlers:
             note=or_known(request.note, known.note),
         )
 
-    def _seal_input(
-        self, spec: PipelineSpec, given: msgspec.Raw, priority: int | None, principal: Principal
-    ) -> tuple[msgspec.Raw, str]:
-        """Decode the input by the contract and seal its secrets; return it as JSON, and its digest."""
-        body = StartRun(pipeline=spec.name, input=given, priority=priority)
+    def _with_input(
+        self, start: ScheduledStart, spec: PipelineSpec, given: msgspec.Raw, principal: Principal
+    ) -> ScheduledStart:
+        """Decode the input by the contract and seal its secrets; return the start with it."""
+        body = StartRun(pipeline=spec.name, input=given, priority=start.priority)
         request = build_start_request(body, spec, "", principal, self._payload_keys)
         encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
         if len(encoded) > _MAX_INPUT_BYTES:
@@ -251,7 +251,15 @@ class ScheduleHandlers:
                 "upload large values and refer to them",
                 field="input",
             )
-        return msgspec.Raw(encoded), request.digest
+        subject = render_subject(spec.subject, request.input)
+        facts = RunFacts(run_id="", started_by=start.started_by, starter=start.starter.subject)
+        return replace(
+            start,
+            input=msgspec.Raw(encoded),
+            digest=request.digest,
+            subject=subject,
+            terms=tuple(run_terms(subject, request.input, facts)),
+        )
 
     async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
         """Wait until a worker has started the triggered run; None when it takes too long."""
