@@ -16,6 +16,7 @@ from signalbox_core.events.snapshot import (
     ClaimState,
     EventWaitState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     StepState,
     VoteState,
@@ -166,6 +167,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None
