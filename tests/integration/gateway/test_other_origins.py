@@ -12,6 +12,7 @@ from temporalio.api.common.v1 import Payload
 
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.codec import SealedPayloads, bind_payloads_to
+from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_gateway.app import Gateway, Parts
 from support.fakes.payload_keys import new_ring
 from support.servers.gateway import client_of
@@ -133,3 +134,48 @@ def as_json(payload: Payload) -> dict[str, object]:
     """Protobuf's JSON form, as Temporal's UI sends it."""
     encoded = {name: base64.b64encode(value).decode() for name, value in payload.metadata.items()}
     return {"metadata": encoded, "data": base64.b64encode(payload.data).decode()}
+
+
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["sealed", "plain"])
+async def test_the_codec_fetches_large_payloads_of_the_own_tenant_only(
+    parts: Parts, temporal_address: str, tmp_path: Path, *, is_sealed: bool
+) -> None:
+    objects = FakeObjectStore()
+    client = await connect(
+        temporal_address, "default", keys=new_ring(tmp_path) if is_sealed else None, objects=objects
+    )
+    codec = client.data_converter.payload_codec
+    assert codec is not None
+    large = Payload(metadata={"encoding": b"json/plain"}, data=b'"' + b"x" * 300_000 + b'"')
+    (unbound,) = await codec.encode([large])
+    with bind_payloads_to("acme"):
+        (own,) = await codec.encode([large])
+    with bind_payloads_to("other"):
+        (foreign,) = await codec.encode([large])
+    app = Gateway(replace(parts, temporal=client)).app()
+
+    async with client_of(app) as admin, client_of(app, "deployer") as deployer:
+        fetched = await admin.post(CODEC, json={"payloads": [as_json(own)]})
+        refused = [await admin.post(CODEC, json={"payloads": [as_json(item)]}) for item in (foreign, unbound)]
+        all_fetched = await deployer.post(
+            CODEC, json={"payloads": [as_json(item) for item in (own, foreign, unbound)]}
+        )
+
+    assert fetched.json()["payloads"] == [as_json(large)]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "forbidden")] * 2
+    assert all_fetched.json()["payloads"] == [as_json(large)] * 3
+
+
+async def test_the_codec_fetches_no_more_than_it_may(parts: Parts, temporal_address: str) -> None:
+    client = await connect(temporal_address, "default", objects=FakeObjectStore())
+    codec = client.data_converter.payload_codec
+    assert codec is not None
+    large = Payload(metadata={"encoding": b"json/plain"}, data=b'"' + b"x" * 17_000_000 + b'"')
+    with bind_payloads_to("acme"):
+        (claim,) = await codec.encode([large])
+
+    async with client_of(Gateway(replace(parts, temporal=client)).app()) as admin:
+        answer = await admin.post(CODEC, json={"payloads": [as_json(claim), as_json(claim)]})
+
+    first, second = answer.json()["payloads"]
+    assert (len(first["data"]) > 17_000_000, second) == (True, as_json(claim))

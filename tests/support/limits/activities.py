@@ -7,5 +7,5 @@ from support.limits.contract import LimitsInput
 
 @activity.defn(name="limits.fetch")
 async def fetch(request: LimitsInput) -> str:
-    """Return as many characters as requested. Idempotent: pure."""
-    return "x" * request.size_bytes
+    """Return the text, and as many characters as requested. Idempotent: pure."""
+    return request.text + "x" * request.size_bytes

@@ -10,10 +10,13 @@ class LimitsInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     size_bytes: int = 1
     rate_limit_wait_s: float = 60.0
     rounds: int = 1
+    text: str = ""
+    returns_text: bool = False
 
 
 class LimitsResult(Struct, frozen=True, kw_only=True):
     chars: int
+    text: str = ""
 
 
 SPEC = PipelineSpec(

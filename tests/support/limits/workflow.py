@@ -25,12 +25,13 @@ class Limits:
             first_retry_after=timedelta(milliseconds=10),
             rate_limit_wait=timedelta(seconds=request.rate_limit_wait_s),
         )
-        chars = 0
+        chars, text = 0, ""
         async with self.signalbox as run:
             for number in range(1, request.rounds + 1):
                 title = f"Fetch part {number} of {request.rounds}"
                 async with run.step("fetch", title=title, number=number) as step:
                     async with asyncio.timeout(request.timeout_s):
-                        chars += len(await step.call(fetch, request, options))
+                        text = await step.call(fetch, request, options)
+                        chars += len(text)
             async with run.step("end"):
-                return LimitsResult(chars=chars)
+                return LimitsResult(chars=chars, text=text if request.returns_text else "")

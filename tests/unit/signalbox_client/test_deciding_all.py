@@ -47,19 +47,26 @@ class Gateway:
 
     def __init__(self) -> None:
         self.decisions: dict[str, dict[str, object]] = {}
+        self.requests: list[int] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
             run = {"run_id": "run-1", "pipeline": "survey", "status": "running", "approvals": QUESTIONS}
             return httpx2.Response(200, json=run)
-        approval_id = request.url.path.split("/")[-2]
-        self.decisions[approval_id] = json.loads(request.content)
-        if approval_id == "page-10":
-            problem = {"title": "Conflict", "status": 409, "detail": "it changed", "code": "stale_digest"}
-            headers = {"content-type": "application/problem+json"}
-            return httpx2.Response(409, headers=headers, json=problem)
-        body = {"run_id": "run-1", "approval_id": approval_id, "decision_id": "d", "status": "accepted"}
-        return httpx2.Response(200, json=body)
+        assert request.url.path == "/v1/approvals:decide"
+        sent = json.loads(request.content)
+        self.requests.append(len(sent["decisions"]))
+        if not sent["dry_run"]:
+            self.decisions |= {item["approval_id"]: item for item in sent["decisions"]}
+        results = [self.result(item) for item in sent["decisions"]]
+        return httpx2.Response(200, json={"dry_run": sent["dry_run"], "results": results})
+
+    def result(self, sent: dict[str, str]) -> dict[str, object]:
+        refusal: dict[str, object] = {}
+        if sent["approval_id"] == "page-10":
+            refusal = {"status": "refused", "detail": "it changed", "code": "stale_digest"}
+        named = {name: sent[name] for name in ("run_id", "approval_id", "decision_id")}
+        return {**named, "status": "accepted", **refusal}
 
 
 async def run_command(gateway: Gateway, *, as_json: bool = False, **given: object) -> tuple[int, str]:
@@ -81,12 +88,12 @@ async def run_command(gateway: Gateway, *, as_json: bool = False, **given: objec
     return code, printed.getvalue()
 
 
-async def test_a_dry_run_lists_the_pending_questions_and_sends_nothing() -> None:
+async def test_a_dry_run_lists_the_pending_questions_and_what_would_be_refused() -> None:
     gateway = Gateway()
 
     code, printed = await run_command(gateway, all=True, dry_run=True, answer='{"agree": true}')
 
-    assert (code, gateway.decisions) == (0, {})
+    assert (code, gateway.decisions) == (1, {})
     assert [name in printed for name in ("page-1", "page-2", "page-10", "other-1")] == [
         True,
         False,
@@ -94,7 +101,36 @@ async def test_a_dry_run_lists_the_pending_questions_and_sends_nothing() -> None
         True,
     ]
     assert "Page 10" in printed
-    assert "dry run: 3 questions would get this answer; nothing was sent" in printed
+    assert "dry run: 2 questions would get this answer, 1 would refuse it; nothing was decided" in printed
+    assert "page-10: it changed (stale_digest)" in printed
+
+
+async def test_a_dry_run_without_refusals_succeeds() -> None:
+    gateway = Gateway()
+
+    code, printed = await run_command(gateway, all=True, approval="other", dry_run=True, answer="{}")
+
+    assert (code, gateway.decisions) == (0, {})
+    assert "dry run: 1 questions would get this answer; nothing was decided" in printed
+
+
+@pytest.mark.parametrize(("answer", "sizes"), [("{}", [100, 100, 50]), ('{"text": "%s"}', [30] * 8 + [10])])
+async def test_many_decisions_are_sent_in_parts_that_the_gateway_accepts(
+    answer: str, sizes: list[int]
+) -> None:
+    gateway = Gateway()
+    asked = [
+        ("run-1", msgspec.json.decode(json.dumps(question(number)), type=Approval)) for number in range(250)
+    ]
+
+    async with AsyncSignalbox(
+        "http://127.0.0.1:1", "sbx_key", transport=httpx2.MockTransport(gateway), backoff_s=()
+    ) as client:
+        given = json.loads(answer.replace("%s", "x" * 33_000))
+        outcomes = await client.decide_many(asked, given)
+
+    assert gateway.requests == sizes
+    assert [item.approval_id for item in outcomes] == [approval.approval_id for _, approval in asked]
 
 
 async def test_each_question_is_decided_with_its_own_digest_and_a_refusal_is_named() -> None:

@@ -15,6 +15,7 @@ from signalbox_client import models
 from signalbox_client.problems import ReceivedProblem
 from signalbox_core.http.problems import Problem
 from signalbox_gateway.api import schemas
+from signalbox_gateway.api.votes.bulk_schemas import DecideManyResponse
 from signalbox_gateway.runs import views
 from signalbox_gateway.runs.inbox import InboxView
 
@@ -30,6 +31,7 @@ PAIRS = [
     (models.Approval, views.ApprovalView),
     (models.Inbox, InboxView),
     (models.Decided, schemas.DecideResponse),
+    (models.BulkOutcomes, DecideManyResponse),
     (models.Accepted, schemas.ControlResponse),
     (models.Assigned, schemas.AssignmentView),
     (ReceivedProblem, Problem),

@@ -38,6 +38,8 @@ from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
@@ -156,7 +158,8 @@ class Gateway:
             parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
         )
         inbox = InboxReader(parts.streams)
-        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
+        votes = VoteSender(self.states, decisions, parts.pipelines)
+        approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -178,6 +181,7 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
+            bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),

@@ -95,6 +95,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             settings.temporal_address,
             settings.temporal_namespace,
             keys=payload_keys,
+            objects=objects,
             is_lazy=True,
             runtime=sdk_metrics.runtime if sdk_metrics is not None else None,
         )

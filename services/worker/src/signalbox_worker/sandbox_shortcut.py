@@ -16,13 +16,16 @@ from temporalio.converter import (
 )
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 
+from signalbox_core.temporal.claim_check import ClaimCheckCodec
 from signalbox_core.temporal.codec import SealedPayloads
 
 
 def skip_context_lookups(runner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
     """Wrap `runner`, unless `converter` needs more context than the workflow of the task."""
     codec = converter.payload_codec
-    is_simple = isinstance(codec, SealedPayloads) or not isinstance(codec, WithSerializationContext)
+    is_simple = isinstance(codec, ClaimCheckCodec | SealedPayloads) or not isinstance(
+        codec, WithSerializationContext
+    )
     return _SingleContextRunner(runner) if is_simple and converter.external_storage is None else runner
 
 

@@ -34,6 +34,7 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.claim_check import max_value_bytes
 from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_worker.activity_slots import ActivitySlots
@@ -94,10 +95,12 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     metrics = WorkerMetrics()
     sdk_metrics = open_sdk_metrics(timedelta(seconds=settings.heartbeat_s))
     keys, identity = open_key_ring(settings.payload_keys_file), worker_identity(settings, environ)
+    objects = open_object_store(settings.objects_url)
     client = await connect(
         settings.temporal_address,
         settings.temporal_namespace,
         keys=keys,
+        objects=objects,
         identity=identity,
         runtime=sdk_metrics.runtime,
     )
@@ -113,7 +116,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         cpu = await stack.enter_async_context(open_cpu_pool(settings, [code.spec for code in codes]))
         metrics.observe_cpu(cpu)
         deps = ActivityDeps(
-            objects=open_object_store(settings.objects_url),
+            objects=objects,
             fetcher=Fetcher(settings.fetch_allow),
             environ=environ,
             redis=redis,
@@ -221,7 +224,9 @@ class WorkerBuilder:
             ),
             interceptors=[
                 RunInterceptor(self.emitter.offer, accepts_plain=self.settings.accept_plain_messages),
-                ActivityInterceptor(self.emitter),
+                ActivityInterceptor(
+                    self.emitter, max_result_bytes=max_value_bytes(self.client.data_converter.payload_codec)
+                ),
             ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,

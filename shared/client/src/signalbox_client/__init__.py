@@ -1,7 +1,7 @@
 """Python client of the gateway (`Signalbox`, `AsyncSignalbox` for asyncio) and the `signalbox` command."""
 
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.models import Approval, Artifact, Decided, Pipeline, Run, RunItem, Started
+from signalbox_client.models import Approval, Artifact, BulkOutcome, Decided, Pipeline, Run, RunItem, Started
 from signalbox_client.run_pipeline import Progress
 from signalbox_client.stream_follower import Update
 from signalbox_client.synchronous import Signalbox
@@ -10,6 +10,7 @@ __all__ = [
     "Approval",
     "Artifact",
     "AsyncSignalbox",
+    "BulkOutcome",
     "Decided",
     "Pipeline",
     "Progress",

@@ -238,6 +238,30 @@ class Decided(Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
+class BulkOutcome(Struct, frozen=True, kw_only=True):
+    """What became of one of many decisions, or in a dry run would become of it.
+
+    A status of `refused` means: refused for the reason in `code` and `detail`. `failed` means: it may succeed
+    if it is sent again. The others mean the same as for a single decision.
+    """
+
+    run_id: str
+    approval_id: str
+    decision_id: str
+    status: str
+    code: str | None = None
+    detail: str | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    message: str | None = None
+
+
+class BulkOutcomes(Struct, frozen=True, kw_only=True):
+    """The gateway's response to many decisions: one outcome for each, in their order."""
+
+    dry_run: bool
+    results: tuple[BulkOutcome, ...]
+
+
 class Assigned(Struct, frozen=True, kw_only=True):
     """Who deals with an approval. A claim has no effect after `claimed_until`."""
 

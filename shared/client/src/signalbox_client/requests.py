@@ -1,8 +1,8 @@
 """Every request of the API as a value: what to send, and the type of the response. Pure; no I/O."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -11,6 +11,9 @@ from msgspec import Struct
 from signalbox_client import models
 
 T = TypeVar("T", bound=Struct)
+MAX_DECISIONS: Final = 100
+"""How many decisions the gateway accepts in one request."""
+_MAX_BODY_BYTES: Final = 1_000_000
 
 
 class ApiRequest(Struct, Generic[T], frozen=True, kw_only=True):
@@ -27,6 +30,17 @@ class ApiRequest(Struct, Generic[T], frozen=True, kw_only=True):
 class DecisionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`digest` makes the gateway refuse the decision if the question has changed since it was read."""
 
+    answer: msgspec.Raw
+    decision_id: str
+    digest: str | None = None
+    note: str | None = None
+
+
+class ManyDecision(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of many decisions."""
+
+    run_id: str
+    approval_id: str
     answer: msgspec.Raw
     decision_id: str
     digest: str | None = None
@@ -108,6 +122,24 @@ def decide(run_id: str, approval_id: str, decision: DecisionBody) -> ApiRequest[
     )
 
 
+def decide_many(decisions: Sequence[ManyDecision], *, dry_run: bool) -> ApiRequest[models.BulkOutcomes]:
+    """Decide up to `MAX_DECISIONS` approvals."""
+    return ApiRequest(
+        method="POST",
+        path="/v1/approvals:decide",
+        response_type=models.BulkOutcomes,
+        body=msgspec.json.encode({"decisions": decisions, "dry_run": dry_run}),
+    )
+
+
+def batches(decisions: Sequence[ManyDecision]) -> Iterator[Sequence[ManyDecision]]:
+    """Split decisions so that the gateway accepts each part as one request."""
+    largest = max((len(msgspec.json.encode(item)) for item in decisions), default=1)
+    size = max(1, min(MAX_DECISIONS, _MAX_BODY_BYTES // largest))
+    for first in range(0, len(decisions), size):
+        yield decisions[first : first + size]
+
+
 def assign(run_id: str, approval_id: str, action: str, body: object = None) -> ApiRequest[models.Assigned]:
     """`claim`, `release` or `delegate` an approval."""
     path = f"{_approval_path(run_id, approval_id)}/{action}"
@@ -128,6 +160,23 @@ def raise_objection(
 def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> DecisionBody:
     """Build a decision with a random id, so that retries count as one decision."""
     return DecisionBody(answer=answer, decision_id=uuid.uuid4().hex, digest=digest, note=note)
+
+
+def new_decisions(
+    approvals: Iterable[tuple[str, models.Approval]], answer: msgspec.Raw, *, note: str | None
+) -> Sequence[ManyDecision]:
+    """Build decisions with random ids and the digests of the approvals, each given with its run's id."""
+    return [
+        ManyDecision(
+            run_id=run_id,
+            approval_id=approval.approval_id,
+            answer=answer,
+            decision_id=uuid.uuid4().hex,
+            digest=approval.digest or None,
+            note=note,
+        )
+        for run_id, approval in approvals
+    ]
 
 
 def control(run_id: str, action: str, reason: str | None = None) -> ApiRequest[models.Accepted]:

@@ -1,6 +1,8 @@
 # Generated from async_approvals.py by tools/sync_client.py (make generate); do not edit.
 """Lists, decides and proves approvals through the API. A base of the blocking client."""
 
+from collections.abc import Iterable
+
 from signalbox_client import models, requests
 from signalbox_client.http_options import encode_raw
 from signalbox_client.sync_run_control import RunControl
@@ -50,6 +52,32 @@ class ApprovalMethods(RunControl):
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return self._connection.send(requests.decide(run_id, approval_id, decision))
+
+    def decide_many(
+        self,
+        approvals: Iterable[tuple[str, models.Approval]],
+        answer: object,
+        *,
+        note: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[models.BulkOutcome, ...]:
+        """Give many approvals the same answer, each with the digest of the approval as you read it.
+
+        A decision that is refused does not stop the others.
+
+        Args:
+            approvals: each with the id of its run.
+            dry_run: return what would become of each decision; nothing is decided.
+
+        Returns:
+            One outcome for each approval, in their order.
+        """
+        decisions = requests.new_decisions(approvals, encode_raw(answer), note=note)
+        found: list[models.BulkOutcome] = []
+        for part in requests.batches(decisions):
+            outcomes = self._connection.send(requests.decide_many(part, dry_run=dry_run))
+            found += outcomes.results
+        return tuple(found)
 
     def raise_objection(
         self, run_id: str, approval_id: str, reason: str, *, digest: str | None = None

@@ -1,47 +1,29 @@
 """Approvals: the inbox, one approval, and its decision."""
 
 import secrets
-from collections.abc import Mapping
-from typing import Final, Literal
 
 import msgspec
 from starlette.responses import Response
 
-from signalbox_core.errors import InvalidInput, NotFound
-from signalbox_core.events.policy import describe_progress
-from signalbox_core.events.snapshot import ENDED, BlockedState, Snapshot
+from signalbox_core.errors import NotFound
+from signalbox_core.events.snapshot import ENDED, Snapshot
 from signalbox_core.ids import derived_id, run_key
-from signalbox_core.pipeline.contract.messages import (
-    DIGEST_REQUIRED,
-    Assignment,
-    AssignmentAction,
-    Decision,
-    DecisionRecord,
-    VoteResult,
-    digest_required,
-)
-from signalbox_core.pipeline.spec import PipelineSpec, json_schema
+from signalbox_core.pipeline.contract.messages import Assignment, AssignmentAction, Decision
 from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
 from signalbox_gateway.api.schemas import (
     AssignmentView,
     Decide,
-    DecideResponse,
     DelegateApproval,
     ListApprovals,
     RaiseObjection,
 )
-from signalbox_gateway.http import validation
+from signalbox_gateway.api.votes.bulk_schemas import DecideItem
+from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
 from signalbox_gateway.runs.lookup import RunReader
-from signalbox_gateway.runs.outcomes import check_same_answer, find_approval, recorded_outcome, run_ended
+from signalbox_gateway.runs.outcomes import find_approval, run_ended
 from signalbox_gateway.runs.views import approval_view
-
-_STATUS: Final[Mapping[VoteResult, Literal["accepted", "counted", "vetoed"]]] = {
-    "decided": "accepted",
-    "counted": "counted",
-    "vetoed": "vetoed",
-}
 
 
 class ApprovalHandlers:
@@ -52,12 +34,12 @@ class ApprovalHandlers:
         states: RunReader,
         inbox: InboxReader,
         decisions: Decisions,
-        pipelines: Mapping[str, PipelineSpec],
+        votes: VoteSender,
     ) -> None:
         self._states = states
         self._inbox = inbox
         self._decisions = decisions
-        self._pipelines = pipelines
+        self._votes = votes
 
     async def inbox(self, call: ApiCall) -> Response:
         query, tenant = call.query(ListApprovals), call.principal.tenant
@@ -80,24 +62,23 @@ class ApprovalHandlers:
     async def decide(self, call: ApiCall) -> Response:
         """Send the decision to the workflow, which accepts or refuses it.
 
-        Only what the workflow cannot do is done here: the 404 of a run of another tenant, the responses once
-        the run has ended, and the refusal of agents, whose decisions must not be recorded. The type of the
-        answer and the presence of a digest are checked here too, because the workflow cannot refuse a
-        decision that it gets as a signal (when no worker responds to the update).
+        Agents are refused here too, because their decisions must not be recorded.
         """
         call.principal.require_decider()
         request = await call.body(Decide)
-        approval_id = call.param("approval_id")
-        snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
-        self._check_answer(snapshot, approval_id, request.answer)
-        return await self._vote(call, snapshot, _decision(call, request, approval_id))
+        decision = decision_of(call, request, call.param("approval_id"))
+        return await self._vote(call, decision)
 
     async def object(self, call: ApiCall) -> Response:
         """Send an objection to the workflow, as a decision is sent."""
         call.principal.require_decider()
         request = await call.body(RaiseObjection)
+        return await self._vote(call, _objection(call, request, call.param("approval_id")))
+
+    async def _vote(self, call: ApiCall, decision: Decision) -> Response:
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
-        return await self._vote(call, snapshot, _objection(call, request, call.param("approval_id")))
+        reply = await self._votes.send(call.principal, snapshot, decision)
+        return json_response(reply, 202 if reply.status == "recorded" else 200)
 
     async def claim(self, call: ApiCall) -> Response:
         return await self._assign(call, "claim")
@@ -139,65 +120,6 @@ class ApprovalHandlers:
             )
         )
 
-    async def _vote(self, call: ApiCall, snapshot: Snapshot, decision: Decision) -> Response:
-        run_id = call.param("run_id")
-        record = recorded_outcome(snapshot, decision)
-        if record is None:
-            record = await self._send(call, decision, lacks_digest=self._lacks_digest(snapshot, decision))
-        if record is None:
-            return _recorded(run_id, decision, snapshot.blocked)
-        return _accepted(run_id, record)
-
-    async def _send(self, call: ApiCall, decision: Decision, *, lacks_digest: bool) -> DecisionRecord | None:
-        key = run_key(call.principal.tenant, call.param("run_id"))
-        try:
-            record = await self._decisions.send(key, decision, lacks_digest=lacks_digest)
-        except NotFound as error:
-            if error.stable_code != "unknown_run":
-                raise
-            return await self._outcome_after_end(call, decision)
-        if record is not None:
-            # Temporal deduplicates updates by id before the workflow sees a second answer under the same id.
-            check_same_answer(decision, record)
-        return record
-
-    async def _outcome_after_end(self, call: ApiCall, decision: Decision) -> DecisionRecord:
-        """The outcome when the run ended after its snapshot was read.
-
-        The projection may lack the end, so the workflow's snapshot is read as well.
-        """
-        run_id = call.param("run_id")
-        projected = (await self._states.get(call.principal, run_id)).snapshot
-        for snapshot in (projected, await self._states.snapshot_from_temporal(projected.key)):
-            record = recorded_outcome(snapshot, decision) if snapshot is not None else None
-            if record is not None:
-                return record
-        raise run_ended(run_id, "ended")
-
-    def _lacks_digest(self, snapshot: Snapshot, decision: Decision) -> bool:
-        """Whether a person decides a question without the digest of what was shown.
-
-        Raises:
-            InvalidInput: `digest_required`: so it is, and the question is asked.
-        """
-        is_service = decision.decider is not None and decision.decider.kind == "service"
-        if decision.digest is not None or is_service:
-            return False
-        if find_approval(snapshot, decision.approval_id) is not None:
-            raise InvalidInput(digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED)
-        spec = self._pipelines.get(snapshot.pipeline)
-        declared = spec.approvals if spec is not None else ()
-        return not any(item.early and decision.approval_id.startswith(item.name) for item in declared)
-
-    def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
-        spec, state = self._pipelines.get(snapshot.pipeline), find_approval(snapshot, approval_id)
-        if spec is None or state is None:
-            return
-        contract = next((item for item in spec.approvals if item.name == state.name), None)
-        # The workflow judges an answer to a question that another version of the contract asked.
-        if contract is not None and _is_schema_of(contract.answer, state.answer_schema):
-            validation.decode(contract.answer, answer, at="answer")
-
 
 def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
     existing = ", ".join(state.approval_id for state in snapshot.approvals) or "none so far"
@@ -208,7 +130,7 @@ def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
     )
 
 
-def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
+def decision_of(call: ApiCall, request: Decide | DecideItem, approval_id: str) -> Decision:
     return Decision(
         approval_id=approval_id,
         decision_id=request.decision_id or _new_id(call, approval_id),
@@ -236,38 +158,3 @@ def _objection(call: ApiCall, request: RaiseObjection, approval_id: str) -> Deci
 def _new_id(call: ApiCall, approval_id: str) -> str:
     key = call.request.headers.get("idempotency-key")
     return derived_id(call.principal.tenant, approval_id, key) if key else secrets.token_hex(13)
-
-
-def _is_schema_of(answer: type[msgspec.Struct], recorded: msgspec.Raw) -> bool:
-    live = msgspec.json.encode(json_schema(answer))
-    return bool(msgspec.json.decode(live) == msgspec.json.decode(recorded))
-
-
-def _accepted(run_id: str, record: DecisionRecord) -> Response:
-    return json_response(
-        DecideResponse(
-            run_id=run_id,
-            approval_id=record.approval_id,
-            decision_id=record.decision_id,
-            status=_STATUS[record.result or "decided"],
-            decided_by=record.decided_by,
-            decided_at=record.decided_at,
-            answer=record.answer,
-            quorum=record.quorum or (),
-            message=describe_progress(record.quorum) if record.quorum else None,
-        )
-    )
-
-
-def _recorded(run_id: str, decision: Decision, blocked: BlockedState | None) -> Response:
-    body = DecideResponse(
-        run_id=run_id,
-        approval_id=decision.approval_id,
-        decision_id=decision.decision_id,
-        status="recorded",
-        decided_by=decision.decided_by,
-        decided_at=None,
-        answer=decision.answer,
-        blocked=blocked,
-    )
-    return json_response(body, 202)

@@ -36,6 +36,7 @@ CODES: Final[Mapping[str, str]] = {
     "issuer_unavailable": "The signing keys of the token's issuer cannot be fetched; retry later.",
     "payload_key_missing": "A value is encrypted with a key that this gateway lacks; restore the key.",
     "payload_damaged": "An encrypted value was modified, or was encrypted with another key of the same name.",
+    "payload_missing": "A large value of the run is not in the object store; restore it there.",
     "secrets_unavailable": "The input contains a secret, and this gateway has no payload keys to encrypt it.",
     "forbidden": "The principal lacks the required role; `role` names it.",
     "not_allowed_by_policy": "The subject may not decide this approval; `rule` names the rule of its policy.",

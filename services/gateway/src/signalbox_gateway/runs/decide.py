@@ -12,6 +12,7 @@ import msgspec
 from temporalio.client import (
     Client,
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -27,6 +28,7 @@ from signalbox_core.pipeline.contract.messages import (
     INVALID_ANSWER,
     NOT_ALLOWED_BY_POLICY,
     NOT_ASKED_YET,
+    QUERY_JUDGE,
     REASON_REQUIRED,
     SIGNAL_DECIDE,
     STALE_DIGEST,
@@ -38,8 +40,11 @@ from signalbox_core.pipeline.contract.messages import (
     Assignment,
     AssignmentRecord,
     Decision,
+    DecisionBatch,
     DecisionRecord,
     ErrorDetails,
+    Judgement,
+    Judgements,
     digest_required,
 )
 from signalbox_core.temporal.updates import send_update
@@ -62,8 +67,8 @@ _CLASSES: Final = {
 }
 
 
-class _WorkflowTaskFailing(Exception):
-    """The server refuses updates of a run whose workflow task fails again and again."""
+class _NoWorkerResponds(Exception):
+    """The update timed out, or the run's workflow task fails again and again."""
 
 
 class Decisions:
@@ -87,13 +92,14 @@ class Decisions:
         self._within = within
 
     async def send(
-        self, key: str, decision: Decision, *, lacks_digest: bool = False
+        self, key: str, decision: Decision, *, lacks_digest: bool = False, by_signal: bool = False
     ) -> DecisionRecord | None:
         """Send a decision to the run of a run key; idempotent, because the update id is the decision id.
 
         Args:
             lacks_digest: a person decides without a digest, which the run refuses unless the decision repeats
                 an earlier one. So it is not sent as a signal.
+            by_signal: no worker has responded to another decision of the run, so do not wait for one.
 
         Returns:
             The workflow's record of the decision. None when no worker responded in time, or the run is
@@ -106,11 +112,42 @@ class Decisions:
             Forbidden: the decider is an agent, or the question's policy excludes it.
             Unavailable: Temporal is unavailable.
         """
+        await self._require_temporal()
+        return await self._workflow_ids.call(
+            key,
+            lambda workflow_id: self._send(
+                workflow_id, decision, lacks_digest=lacks_digest, by_signal=by_signal
+            ),
+        )
+
+    async def judge(self, key: str, decisions: Sequence[Decision]) -> tuple[Judgement, ...] | None:
+        """Return what the run would do with each decision now, in their order; nothing is changed.
+
+        Returns:
+            None when no worker responded in time.
+
+        Raises:
+            NotFound: the run is unknown (`unknown_run`).
+            Unavailable: Temporal is unavailable.
+        """
+        await self._require_temporal()
+        batch = DecisionBatch(decisions=tuple(decisions))
+        return await self._workflow_ids.call(key, lambda workflow_id: self._judge(workflow_id, batch))
+
+    async def _require_temporal(self) -> None:
         if self._availability.is_known_down and not await self._availability.check_promptly():
             raise temporal_unavailable()
-        return await self._workflow_ids.call(
-            key, lambda workflow_id: self._send(workflow_id, decision, lacks_digest)
-        )
+
+    async def _judge(self, workflow_id: str, batch: DecisionBatch) -> tuple[Judgement, ...] | None:
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            async with map_temporal_errors():
+                found: Judgements = await handle.query(
+                    QUERY_JUDGE, batch, result_type=Judgements, rpc_timeout=self._within
+                )
+        except (WorkflowQueryFailedError, Unavailable):
+            return None
+        return found.judgements
 
     async def assign(self, key: str, assignment: Assignment) -> AssignmentRecord:
         """Claim, release or delegate an approval; idempotent by the request id.
@@ -138,24 +175,25 @@ class Decisions:
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             raise Unavailable("no worker responded; nothing was changed; try again") from None
 
-    async def _send(self, workflow_id: str, decision: Decision, lacks_digest: bool) -> DecisionRecord | None:
+    async def _send(
+        self, workflow_id: str, decision: Decision, *, lacks_digest: bool, by_signal: bool
+    ) -> DecisionRecord | None:
         handle = self._client.get_workflow_handle(workflow_id)
-        try:
-            async with map_temporal_errors():
-                record = await self._update(handle, decision)
-        except WorkflowUpdateFailedError as error:
-            raise refusal_of(error.cause) from error
-        except (WorkflowUpdateRPCTimeoutOrCancelledError, _WorkflowTaskFailing):
-            if lacks_digest:
-                raise InvalidInput(
-                    digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED
-                ) from None
-            # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
-            async with map_temporal_errors():
-                await self._refuse_if_cancelling(handle)
-                await handle.signal(SIGNAL_DECIDE, decision, rpc_timeout=self._within)
-            return None
-        return record
+        if not by_signal:
+            try:
+                async with map_temporal_errors():
+                    return await self._update(handle, decision)
+            except WorkflowUpdateFailedError as error:
+                raise refusal_of(error.cause) from error
+            except _NoWorkerResponds:
+                pass
+        if lacks_digest:
+            raise InvalidInput(digest_required(decision.approval_id), field="digest", code=DIGEST_REQUIRED)
+        # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
+        async with map_temporal_errors():
+            await self._refuse_if_cancelling(handle)
+            await handle.signal(SIGNAL_DECIDE, decision, rpc_timeout=self._within)
+        return None
 
     async def _update(self, handle: WorkflowHandle[Any, Any], decision: Decision) -> DecisionRecord:
         try:
@@ -167,9 +205,11 @@ class Decisions:
                 result_type=DecisionRecord,
                 within=self._within,
             )
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise _NoWorkerResponds from error
         except RPCError as error:
             if error.status == RPCStatusCode.FAILED_PRECONDITION:
-                raise _WorkflowTaskFailing from error
+                raise _NoWorkerResponds from error
             raise
 
     async def _refuse_if_cancelling(self, handle: WorkflowHandle[Any, Any]) -> None:
@@ -183,7 +223,11 @@ def refusal_of(cause: BaseException) -> SignalboxError:
     """Map the update validator's refusal to a Signalbox error."""
     if not isinstance(cause, ApplicationError):
         return Conflict(f"the run did not accept the decision: {cause}", code="run_ended")
-    refusal = _refusal(cause.type or "rejected", cause.message, cause.details)
+    return error_of(_refusal(cause.type or "rejected", cause.message, cause.details))
+
+
+def error_of(refusal: ErrorDetails) -> SignalboxError:
+    """Map the run's refusal of a decision to a Signalbox error."""
     kind = _CLASSES.get(refusal.code, Conflict)
     facts = msgspec.json.decode(refusal.facts, type=dict[str, object])
     for taken in ("detail", "field", "code"):

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 
 from signalbox_core.errors import NotFound
 from signalbox_core.secret import SEALED
-from signalbox_core.temporal.codec import SealedPayloads, is_encrypted
+from signalbox_core.temporal.claim_check import payload_tenant
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 
 MASK: Final = "***"
@@ -95,11 +95,7 @@ async def _open_input(
     codec = client.data_converter.payload_codec
     if codec is None:
         return msgspec.Raw(payloads[0].data)
-    if isinstance(codec, SealedPayloads) and not _is_of(codec, payloads[0], tenant):
-        raise NotFound("the input of this run is sealed for another tenant", code="unknown_run")
+    if payload_tenant(codec, payloads[0]) not in (None, tenant):
+        raise NotFound("the input of this run belongs to another tenant", code="unknown_run")
     (opened,) = await codec.decode(payloads[:1])
     return msgspec.Raw(opened.data)
-
-
-def _is_of(codec: SealedPayloads, payload: Payload, tenant: str) -> bool:
-    return not is_encrypted(payload) or codec.tenant_of(payload) in (None, tenant)

@@ -17,17 +17,19 @@ from temporalio.service import RPCError
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.objects import ObjectStore
 from signalbox_core.temporal.converter import converter_with
 
 CONNECT_TIMEOUT_S: Final = 10.0
 _FILE_VARIABLES: Final = frozenset({"TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"})
 
 
-async def connect(
+async def connect(  # noqa: PLR0913 - each is one aspect of the connection
     address: str | None = None,
     namespace: str | None = None,
     *,
     keys: KeyRing | None = None,
+    objects: ObjectStore | None = None,
     is_lazy: bool = False,
     identity: str | None = None,
     runtime: Runtime | None = None,
@@ -37,22 +39,24 @@ async def connect(
     Args:
         address, namespace: override those of the environment.
         keys: encrypt every payload, including headers.
+        objects: stores large payloads.
 
     Raises:
         InvalidInput: no address is configured, or a certificate or profile cannot be used.
         Unavailable: Temporal does not respond at the address.
     """
     config = connection_config(address, namespace, os.environ)
+    converter = converter_with(keys, objects)
     where = f"{config['target_host']} (namespace {config['namespace']})"
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await Client.connect(
                 **config,
                 identity=identity,
-                data_converter=converter_with(keys),
+                data_converter=converter,
                 # Events travel in the headers of activities.
                 header_codec_behavior=HeaderCodecBehavior.CODEC
-                if keys is not None
+                if converter.payload_codec is not None
                 else HeaderCodecBehavior.NO_CODEC,
                 lazy=is_lazy,
                 runtime=runtime,

@@ -48,6 +48,11 @@ def bind_payloads_to(tenant: str) -> Iterator[None]:
         _current_tenant.reset(token)
 
 
+def bound_tenant() -> str | None:
+    """The tenant of the enclosing `bind_payloads_to`, if any."""
+    return _current_tenant.get()
+
+
 class SealedPayloads(PayloadCodec, WithSerializationContext):
     """Encrypts payloads and binds them to a tenant.
 
@@ -73,8 +78,13 @@ class SealedPayloads(PayloadCodec, WithSerializationContext):
     def with_context(self, context: SerializationContext) -> "SealedPayloads":
         return SealedPayloads(self._ring, shared=self, workflow_id=getattr(context, "workflow_id", None))
 
+    @property
+    def known_tenant(self) -> str | None:
+        """The tenant of the workflow, once one of its payloads was decrypted."""
+        return self._tenants.get(self._workflow_id or "")
+
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        tenant = _current_tenant.get() or self._tenants.get(self._workflow_id or "")
+        tenant = bound_tenant() or self.known_tenant
         return [self._seal(payload, tenant) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:

@@ -12,6 +12,7 @@ import temporalio.api.common.v1
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
@@ -21,8 +22,11 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import SignalboxError, Unavailable
+from signalbox_core.objects import ObjectStore
 from signalbox_core.secret import decode_hook, encode_hook
-from signalbox_core.temporal.codec import ENCODING, SealedPayloads
+from signalbox_core.temporal import claim_check
+from signalbox_core.temporal.claim_check import ClaimCheckCodec, read_claim_check
+from signalbox_core.temporal.codec import ENCODING, FOREIGN_MARK, SealedPayloads
 
 Payload = temporalio.api.common.v1.Payload
 
@@ -83,6 +87,34 @@ class EncryptedPayloadConverter(EncodingPayloadConverter):
         )
 
 
+class ClaimCheckPayloadConverter(EncodingPayloadConverter):
+    """Reports a claim check that the codec did not follow."""
+
+    @property
+    def encoding(self) -> str:
+        return claim_check.ENCODING.decode()
+
+    def to_payload(self, value: Any) -> Payload | None:  # noqa: ARG002 - part of the interface
+        """Return None: the codec stores large payloads."""
+        return None
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ARG002
+        """Refuse the payload.
+
+        Raises:
+            ApplicationError: `tenant_mismatch`, not retryable: another tenant stored it.
+            Unavailable: `object_store_missing`: this process has no object store.
+        """
+        key = read_claim_check(payload).key
+        if FOREIGN_MARK in payload.metadata:
+            raise _failure("tenant_mismatch", f"the value {key} belongs to another tenant", None)
+        raise Unavailable(
+            f"the value {key} is in the object store, and this process has none; give it the store of gateway"
+            " and workers",
+            code="object_store_missing",
+        )
+
+
 def undecodable(error: Exception, kind: type | None) -> ApplicationError:
     """Return the failure of a value that does not match `kind`, with the field's path if msgspec names it."""
     found = _PATH.search(str(error))
@@ -105,7 +137,9 @@ class SignalboxPayloadConverter(CompositePayloadConverter):
             for item in DefaultPayloadConverter.default_encoding_payload_converters
             if not _is_json_plain(item)
         )
-        super().__init__(*kept, MsgspecPayloadConverter(), EncryptedPayloadConverter())
+        super().__init__(
+            *kept, MsgspecPayloadConverter(), EncryptedPayloadConverter(), ClaimCheckPayloadConverter()
+        )
 
 
 def _is_json_plain(converter: EncodingPayloadConverter) -> bool:
@@ -113,18 +147,23 @@ def _is_json_plain(converter: EncodingPayloadConverter) -> bool:
 
 
 data_converter: Final = DataConverter(payload_converter_class=SignalboxPayloadConverter)
-"""For clients and workers without payload keys."""
+"""For clients and workers without payload keys and object store."""
 
 
-def converter_with(ring: KeyRing | None) -> DataConverter:
+def converter_with(ring: KeyRing | None, objects: ObjectStore | None = None) -> DataConverter:
     """Return the converter for all clients and workers of a system.
 
-    With keys, payloads are encrypted, and so are the messages and stack traces of failures.
+    With keys, payloads are encrypted, and so are the messages and stack traces of failures. With an object
+    store, large payloads go there.
     """
-    if ring is None:
+    sealing = SealedPayloads(ring) if ring is not None else None
+    codec = ClaimCheckCodec(objects, sealing) if objects is not None else sealing
+    if codec is None:
         return data_converter
     return DataConverter(
         payload_converter_class=SignalboxPayloadConverter,
-        payload_codec=SealedPayloads(ring),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        payload_codec=codec,
+        failure_converter_class=DefaultFailureConverter
+        if sealing is None
+        else DefaultFailureConverterWithEncodedAttributes,
     )

@@ -12,7 +12,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 
-from signalbox_core.temporal.codec import FOREIGN_MARK, PLAIN_MARK, SealedPayloads
+from signalbox_core.temporal.claim_check import sealing_of
+from signalbox_core.temporal.codec import FOREIGN_MARK, PLAIN_MARK
 from signalbox_core.temporal.names import HEADER_FOREIGN, HEADER_UNSEALED
 
 _MARK: Final = Payload(metadata={"encoding": b"binary/null"})
@@ -25,7 +26,7 @@ def mark_unsealed_messages(runner: WorkflowRunner, converter: DataConverter) -> 
     an argument counts as unencrypted, because it has nothing to encrypt. Without payload keys in `converter`,
     the runner is returned as it is.
     """
-    return _MarkingRunner(runner) if isinstance(converter.payload_codec, SealedPayloads) else runner
+    return _MarkingRunner(runner) if sealing_of(converter.payload_codec) is not None else runner
 
 
 class _MarkingRunner(WorkflowRunner):

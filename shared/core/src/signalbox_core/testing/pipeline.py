@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, Worker
 
 from signalbox_core.errors import NotFound
@@ -34,6 +35,8 @@ from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWor
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
+from signalbox_core.temporal.claim_check import max_value_bytes
+from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.temporal.updates import send_update
@@ -56,9 +59,20 @@ _POLL_S: Final = 0.02
 
 
 class RunUnderTest:
-    """A started run, with the operations of the gateway."""
+    """A started run, with the operations of the gateway.
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
+    Args:
+        converter: opens the payloads of `history()`.
+    """
+
+    def __init__(
+        self,
+        handle: WorkflowHandle[Any, Any],
+        emitter: FakeEmitter,
+        *,
+        converter: DataConverter = data_converter,
+    ) -> None:
+        self._converter = converter
         self.handle = handle
         self.run_id = run_id_of(handle.id)
         self.emitter = emitter
@@ -119,7 +133,7 @@ class RunUnderTest:
 
     async def history(self) -> str:
         """Return the history so far as readable JSON, as in tests/histories."""
-        return history_json(await self.handle.fetch_history())
+        return history_json(await open_history(await self.handle.fetch_history(), self._converter))
 
     def events(self) -> list[CloudEvent]:
         """Return the run's milestones that the receiver has, in order of arrival."""
@@ -167,7 +181,7 @@ class PipelineUnderTest:
             memo=memo,
             result_type=self._spec.result,
         )
-        return RunUnderTest(handle, self.emitter)
+        return RunUnderTest(handle, self.emitter, converter=self.client.data_converter)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -244,7 +258,9 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
                 RunInterceptor(
                     emitter.offer, task_queues=dict.fromkeys((item.task_queue for item in specs), task_queue)
                 ),
-                ActivityInterceptor(emitter),
+                ActivityInterceptor(
+                    emitter, max_result_bytes=max_value_bytes(client.data_converter.payload_codec)
+                ),
             ],
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=4,

@@ -9,7 +9,8 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from signalbox_core.temporal import data_converter
+from signalbox_core.temporal import converter_with
+from signalbox_core.testing.objects import FakeObjectStore
 
 SERVER_ARGS: Final = (
     # Otherwise timers round up to a second.
@@ -27,7 +28,7 @@ async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
         WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
     )
     environment = await start(
-        data_converter=data_converter,
+        data_converter=converter_with(None, FakeObjectStore()),
         dev_server_existing_path=temporal_binary(),
         dev_server_extra_args=[part for pair in SERVER_ARGS for part in pair],
     )

@@ -15,6 +15,8 @@ from signalbox_gateway.api.routes.replies import (
     RECORDED_FOR_LATER,
     problem,
 )
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.bulk_schemas import DecideMany, DecideManyResponse
 from signalbox_gateway.runs.inbox import InboxView
 from signalbox_gateway.runs.views import ApprovalView
 
@@ -36,7 +38,9 @@ _ASSIGNMENT_REPLIES: Final = (
 )
 
 
-def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tuple[Endpoint, ...]:
+def approval_routes(
+    approvals: ApprovalHandlers, bulk: BulkDecisionHandler, stream: ApprovalStream
+) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="GET",
@@ -57,6 +61,21 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             handle=stream.open,
             is_stream=True,
             replies=(Reply(200, "`inbox` events until the session ends", None, EVENT_STREAM),),
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/approvals:decide",
+            name="decide_many",
+            summary="Decide up to 100 approvals, or preview that; idempotent by each `decision_id`",
+            role=Role.APPROVER,
+            handle=bulk.decide,
+            body=DecideMany,
+            takes_idempotency_key=True,
+            replies=(
+                Reply(200, "One result for each decision", DecideManyResponse),
+                problem(403, "The caller lacks the role, or is an agent"),
+                *INVALID_BODY,
+            ),
         ),
         Endpoint(
             method="GET",

@@ -29,6 +29,7 @@ from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
+from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
 
 
 class RouteHandlers(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     retry: RetryHandler
     artifacts: ArtifactHandler
     approvals: ApprovalHandlers
+    bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
     ledger: LedgerHandlers
     destinations: DestinationHandlers
@@ -60,7 +62,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *pipeline_routes(handlers.pipelines),
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
-        *approval_routes(handlers.approvals, handlers.approval_stream),
+        *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),

@@ -29,6 +29,7 @@ from signalbox_core.pipeline.contract.approved_effect import check_argument, che
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call
+from signalbox_core.temporal.claim_check import INLINE_MAX_BYTES
 from signalbox_core.temporal.names import HEADER_EVENTS, MEMO_TENANT
 
 _NO_TENANT: Final = StepCall(tenant="")
@@ -37,22 +38,30 @@ _HEARTBEAT_INTERVAL_S: Final = 1.0
 
 
 class ActivityInterceptor(Interceptor):
-    """Applies to every activity of a worker."""
+    """Applies to every activity of a worker.
 
-    def __init__(self, emitter: Emitter) -> None:
+    Args:
+        max_result_bytes: the size of the largest result that the worker's converter passes on.
+    """
+
+    def __init__(self, emitter: Emitter, *, max_result_bytes: int = INLINE_MAX_BYTES) -> None:
         self._emitter = emitter
+        self._max_result_bytes = max_result_bytes
 
     def intercept_activity(
         self,
         next: ActivityInboundInterceptor,  # noqa: A002
     ) -> ActivityInboundInterceptor:
-        return _ActivityInbound(next, self._emitter)
+        return _ActivityInbound(next, self._emitter, self._max_result_bytes)
 
 
 class _ActivityInbound(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, emitter: Emitter) -> None:
+    def __init__(
+        self, following: ActivityInboundInterceptor, emitter: Emitter, max_result_bytes: int
+    ) -> None:
         super().__init__(following)
         self._emitter = emitter
+        self._max_result_bytes = max_result_bytes
         self._heartbeat_outbound: _HeartbeatOutbound
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
@@ -83,7 +92,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
                 data = payload_of(emission, input.args[0] if input.args else None, result)
                 if data is not None:
                     await self._emitter.announce(_domain_event(emission, call, data))
-            check_result(result)
+            check_result(result, max_bytes=self._max_result_bytes)
             return result
         except SignalboxError as error:
             raise as_application_error(error) from error

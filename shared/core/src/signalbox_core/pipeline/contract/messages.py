@@ -13,6 +13,8 @@ QUERY_SNAPSHOT: Final = "snapshot"
 """Query without argument → `Snapshot`."""
 UPDATE_DECIDE: Final = "decide"
 """Update with a `Decision` → `DecisionRecord`; the decision id is the update id."""
+QUERY_JUDGE: Final = "judge_decisions"
+"""Query with a `DecisionBatch` → `Judgements`: what updates with the same decisions would do now."""
 SIGNAL_DECIDE: Final = "decide"
 """The same payload as a signal: durable while no worker runs. An invalid decision is logged and dropped."""
 SIGNAL_PAUSE: Final = "pause"
@@ -137,6 +139,32 @@ class ErrorDetails(Struct, frozen=True, kw_only=True):
     message: str
     field: str | None = None
     facts: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class DecisionBatch(Struct, frozen=True, kw_only=True):
+    """Decisions of different approvals of one run."""
+
+    decisions: tuple[Decision, ...]
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """What a decision would do now.
+
+    Attributes:
+        result: what the run would record; also set if an earlier decision of the same id is on record.
+        quorum: how far its answer would come, in a question with a policy.
+        refusal: why the run would refuse it.
+    """
+
+    result: VoteResult = "decided"
+    quorum: tuple[QuorumProgress, ...] = ()
+    refusal: ErrorDetails | None = None
+
+
+class Judgements(Struct, frozen=True, kw_only=True):
+    """One judgement for each decision of a batch, in its order."""
+
+    judgements: tuple[Judgement, ...]
 
 
 def digest_required(approval_id: str) -> str:

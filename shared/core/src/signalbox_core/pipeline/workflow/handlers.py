@@ -1,7 +1,7 @@
 """The message handlers of a run.
 
-Query `snapshot`; updates `decide` and `assign_approval`; signals `decide`, `pause`, `resume` and
-`cancel_reason`.
+Queries `snapshot` and `judge_decisions`; updates `decide` and `assign_approval`; signals `decide`, `pause`,
+`resume` and `cancel_reason`.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,14 @@ from signalbox_core.pipeline.contract.messages import (
     CancelReason,
     Control,
     Decision,
+    DecisionBatch,
     DecisionRecord,
+    Judgement,
+    Judgements,
 )
 from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
+from signalbox_core.pipeline.workflow.ballot.vote import judgement_of
 from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
@@ -35,6 +39,7 @@ class RunMessageHandlers:
         self._state = state
         self._signal_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
+        workflow.set_query_handler(messages.QUERY_JUDGE, self.judge)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
         workflow.set_update_handler(messages.UPDATE_ASSIGN, self.assign, validator=self.validate_assignment)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
@@ -48,6 +53,17 @@ class RunMessageHandlers:
     @property
     def _has_ended(self) -> bool:
         return self._state.journal.snapshot.status in ENDED
+
+    def judge(self, batch: DecisionBatch) -> Judgements:
+        """Return what each decision would do now, were it the only one. Changes nothing."""
+        return Judgements(judgements=tuple(map(self._judge, batch.decisions)))
+
+    def _judge(self, decision: Decision) -> Judgement:
+        try:
+            self.validate_decision(decision)
+        except ApplicationError as refusal:
+            return Judgement(refusal=refusal.details[0])
+        return judgement_of(self._state.approvals.find(decision.approval_id), decision, workflow.now())
 
     def validate_decision(self, decision: Decision, *, allow_early: bool = False) -> None:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, VoteResult
+from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, Judgement, VoteResult
 from signalbox_core.pipeline.workflow.answers import judge_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
@@ -68,6 +68,23 @@ def apply_vote(
     elif given is ApprovalInput.VETO:
         question.veto = question.votes[voter_of(decision).subject]
     return record
+
+
+def judgement_of(question: AskedQuestion | None, decision: Decision, now: datetime) -> Judgement:
+    """Return what a decision that passed validation would do.
+
+    Args:
+        question: None if it has not been asked; the decision would be held for it.
+    """
+    if question is None:
+        return Judgement()
+    if (reply := question.replies.get(decision.decision_id)) is not None:
+        return Judgement(result=reply.result or "decided", quorum=reply.quorum or ())
+    given = classify(question, decision, now)
+    if question.policy.is_default or decision.objection:
+        return Judgement(result=_RESULTS[given])
+    voted = tally(question.policy, _votes_with(question, decision, now), decision.answer)
+    return Judgement(result=_RESULTS[given], quorum=voted.quorum)
 
 
 _RESULTS: Final[Mapping[ApprovalInput, VoteResult]] = {
