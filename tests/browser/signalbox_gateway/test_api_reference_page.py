@@ -2,7 +2,7 @@
 
 import json
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import faults_of
@@ -99,8 +99,8 @@ def test_without_a_session_a_request_leads_to_the_sign_in(watched: WatchedPage, 
     page.get_by_label("API key").wait_for()
 
 
-def test_without_scripts_the_page_is_complete(watched: WatchedPage, site: Site) -> None:
-    with watched.page.context.browser.new_context(java_script_enabled=False) as context:  # type: ignore[union-attr]
+def test_without_scripts_the_page_is_complete(browser: Browser, site: Site) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{site.origin}/docs")
         expect(page.locator("#start_run .sample")).to_have_count(3)
