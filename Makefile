@@ -39,10 +39,12 @@ check: setup ## Check style, types, import layers, generated pages, manifests an
 	@$(BIN)/python tools/approval_diagram.py --check
 	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/manifests.py
+	@$(BIN)/python tools/dashboards.py --check
 	@$(BIN)/python tools/locks.py --check
 
-generate: setup ## Generate the blocking client from the asyncio client
+generate: setup ## Generate the blocking client from the asyncio client, and the dashboards
 	@$(BIN)/python tools/sync_client.py
+	@$(BIN)/python tools/dashboards.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

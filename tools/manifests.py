@@ -26,7 +26,10 @@ Manifest = Mapping[str, Any]
 
 
 def main() -> int:
-    found = [*problems(ROOT / "k8s"), *compose_problems(ROOT / "compose/docker-compose.yml")]
+    compose = [
+        problem for path in sorted((ROOT / "compose").glob("*.yml")) for problem in compose_problems(path)
+    ]
+    found = [*problems(ROOT / "k8s"), *compose]
     print("\n".join(found), file=sys.stderr, end="\n" if found else "")
     return 1 if found else 0
 

@@ -21,7 +21,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.principal import CONTAINS
 from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import asked, ended, started
-from support.drivers.route_targets import STREAMS, Target, targets_of
+from support.drivers.route_targets import SCHEDULE, STREAMS, Target, targets_of
 from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
@@ -30,12 +30,13 @@ OPEN_TO_ALL = {
     *("sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"),
     *("open_link", "decide_by_link"),
 }
-CHANGES = {"cancel_run", "decide"}
-"""The operations that end a run."""
+CHANGES = {"cancel_run", "decide", "delete_schedule"}
+"""The operations that end a run or a schedule."""
 BODIES = {
     "decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}},
     "object": {"digest": WORD_DIGEST, "reason": "misleading"},
     "delegate_approval": {"to": "key:lan"},
+    "backfill_schedule": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
 }
 CREDENTIALS = {
     "none": {},
@@ -73,7 +74,7 @@ async def call(app: Starlette, target: Target, headers: dict[str, str]) -> httpx
             target.method,
             target.path,
             headers=headers,
-            json=BODIES.get(target.name, {}) if target.method == "POST" else None,
+            json=BODIES.get(target.name, {}) if target.method in ("POST", "PATCH") else None,
         )
 
 
@@ -91,6 +92,9 @@ async def run_id(app: Starlette, worker: None) -> str:
         run_id = await started(owner, text=MARKER, ask=True, artifact="a.png")
         await asked(owner, run_id)
         assert MARKER in (await owner.get(f"/v1/runs/{run_id}/approvals/word")).text
+        schedule = {"pipeline": "echo", "input": {"text": MARKER}, "cron": ["@yearly"], "note": MARKER}
+        created = await owner.post("/v1/schedules", json={"schedule_id": SCHEDULE, **schedule})
+        assert created.status_code in (200, 201), created.text
     return run_id
 
 
@@ -123,7 +127,8 @@ async def test_every_role_may_do_what_it_grants_and_nothing_else(app: Starlette,
                 answer = await call(app, target, bearing(f"{tenant}_{role or 'nobody'}"))
                 if target.role is not None and (answer.status_code == 403) == may:
                     wrong.append((target.name, tenant, role, answer.status_code))
-                if tenant == "other" and may and target.names_run and answer.status_code != 404:
+                is_foreign = tenant == "other" and (target.names_run or target.names_schedule)
+                if is_foreign and may and answer.status_code != 404:
                     wrong.append((target.name, tenant, role, answer.status_code))
                 told = answer.text.replace(f"no run {run_id}", "")
                 if (tenant == "other" or not may) and (MARKER in told or run_id in told):
@@ -170,7 +175,8 @@ async def test_two_tenants_with_the_same_run_id_get_their_own(app: Starlette, ru
             for target, answer in answers.items()
             if target.names_run
             and answer.status_code == 404
-            and answer.json()["code"] not in ("not_found", "unknown_artifact", "no_ledger")
+            and answer.json()["code"]
+            not in ("not_found", "unknown_artifact", "no_ledger", "unknown_schedule")
         ] == []
         await ended(stranger, run_id)
         assert (await owner.get(f"/v1/runs/{run_id}")).json() == before

@@ -38,7 +38,12 @@ ADMIN: Final = {"authorization": f"Bearer {secret_of('deployer')}"}
 EXAMPLES: Final = 12
 POSITIVE: Final = schemathesis.GenerationMode.POSITIVE
 ASKING, SAID = "openapi-asking", "openapi-said"
-KNOWN: Final = {"run_id": [ASKING, SAID], "approval_id": ["word"], "name": ["echo", "file"]}
+KNOWN: Final = {
+    "run_id": [ASKING, SAID],
+    "approval_id": ["word"],
+    "schedule_id": ["openapi"],
+    "name": ["echo", "file"],
+}
 """Existing resources, so that not every response is a 404."""
 
 

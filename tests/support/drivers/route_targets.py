@@ -8,6 +8,8 @@ from starlette.routing import Mount, Route
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api.endpoint import Dispatcher, Endpoint
 
+SCHEDULE = "matrix"
+"""The id of the schedule that the paths name."""
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
 
 
@@ -21,6 +23,7 @@ class Target:
     role: Role | None
     is_stream: bool
     names_run: bool
+    names_schedule: bool = False
 
 
 def targets_of(app: Starlette, run_id: str) -> list[Target]:
@@ -46,10 +49,19 @@ def target_of(endpoint: Endpoint, run_id: str) -> Target:
     for part, value in {
         "run_id": run_id,
         "approval_id": "word",
+        "schedule_id": SCHEDULE,
         "name:path": "a.png",
         "name": "echo",
     }.items():
         path = path.replace(f"{{{part}}}", value)
     assert "{" not in path, f"{endpoint.path}: add its path parameters above"
     is_stream = any(reply.media_type == "text/event-stream" for reply in endpoint.replies)
-    return Target(endpoint.name, endpoint.method, path, endpoint.role, is_stream, "{run_id}" in endpoint.path)
+    return Target(
+        endpoint.name,
+        endpoint.method,
+        path,
+        endpoint.role,
+        is_stream,
+        names_run="{run_id}" in endpoint.path,
+        names_schedule="{schedule_id}" in endpoint.path,
+    )

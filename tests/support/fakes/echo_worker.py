@@ -4,6 +4,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.testing.emitter import FakeEmitter
 from support.fakes.echo_pipeline import Echo
 
@@ -12,7 +13,7 @@ def echo_worker(client: Client) -> Worker:
     return Worker(
         client,
         task_queue="echo",
-        workflows=[Echo],
+        workflows=[Echo, ScheduledStartWorkflow],
         activities=[QuestionActivities(FakeEmitter()).record],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )

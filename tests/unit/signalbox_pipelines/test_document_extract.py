@@ -132,10 +132,39 @@ def test_an_entity_has_its_page_and_position() -> None:
     assert (second.text, second.currency) == ("99 EUR", "EUR")
 
 
-def test_an_ambiguous_date_has_a_remark_in_english_only() -> None:
-    assert find_in("03/04/2026", "en")[0].note == "could be month first"
-    assert find_in("03/04/2026", "vi")[0].note is None
-    assert find_in("13/04/2026", "en")[0].note is None
+@pytest.mark.parametrize(
+    ("text", "value", "note"),
+    [
+        pytest.param(
+            "03/04/2026",
+            "2026-04-03",
+            "could be 2026-04-03 or 2026-03-04",
+            id="English, nothing shows the order",
+        ),
+        pytest.param("Paid 03/04/2026, due 04/17/2026", "2026-03-04", None, id="another date is month first"),
+        pytest.param("Paid 03/04/2026, due 17/04/2026", "2026-04-03", None, id="another date is day first"),
+        pytest.param(
+            "03/04/2026, 04/17/2026 and 17/04/2026",
+            "2026-04-03",
+            "could be 2026-04-03 or 2026-03-04",
+            id="other dates contradict each other",
+        ),
+        pytest.param("Date de facture : 03/04/2026", "2026-04-03", None, id="French"),
+        pytest.param("Rechnungsdatum 03/04/2026", "2026-04-03", None, id="German"),
+        pytest.param("Ngày 03/04/2026", "2026-04-03", None, id="Vietnamese"),
+        pytest.param("Date of the invoice 03.04.2026", "2026-04-03", None, id="full stops"),
+        pytest.param("Date of the invoice 04/04/2026", "2026-04-04", None, id="the same in both orders"),
+    ],
+)
+def test_a_numeric_date_is_valid_when_its_order_is_known(text: str, value: str, note: str | None) -> None:
+    found = find_in(text, "en")[0]
+
+    assert (found.value, found.valid, found.note) == (value, note is None, note)
+
+
+def test_a_number_without_a_country_code_is_no_british_one_in_a_german_document() -> None:
+    assert find_in("Bitte rufen Sie uns an: Telefon 01234/987654", "en") == []
+    assert find_in("Please call us for your order: 020 7946 0958", "en")[0].value == "+442079460958"
 
 
 def test_an_account_number_is_not_reported_as_a_phone_number() -> None:

@@ -35,6 +35,8 @@ from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers, ScheduleLimits
+from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -69,6 +71,7 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
+from signalbox_gateway.schedules.store import ScheduleStore
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
@@ -186,6 +189,17 @@ class Gateway:
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
+            schedules=ScheduleHandlers(
+                ScheduleStore(parts.temporal, deadline=deadline),
+                ScheduleViews(self.states, parts.pipelines),
+                engine,
+                parts.pipelines,
+                parts.payload_keys,
+                ScheduleLimits(
+                    count=parts.settings.max_schedules,
+                    min_interval=timedelta(seconds=parts.settings.schedule_min_interval_s),
+                ),
+            ),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal

@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         max_listeners: open streams of this process. max_listeners_per_principal, max_listeners_per_tenant (by
             default half of max_listeners) and max_listeners_per_address limit each principal, tenant and
             address. Beyond a limit, a stream ends at once with a retry delay.
+        max_schedules: schedules of one tenant.
+        schedule_min_interval_s: the least time between two starts of a schedule.
         drain_s: how long open streams may take to end during a graceful shutdown.
     """
 
@@ -65,4 +67,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_listeners_per_principal: Annotated[int, Meta(ge=1)] = 1_000
     max_listeners_per_tenant: Annotated[int, Meta(ge=1)] | None = None
     max_listeners_per_address: Annotated[int, Meta(ge=1)] = 1_000
+    max_schedules: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    schedule_min_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
     drain_s: Annotated[float, Meta(ge=0, le=60)] = 5.0

@@ -28,6 +28,7 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
@@ -205,7 +206,11 @@ class WorkerBuilder:
 
     def worker(self, task_queue: str, codes: Sequence[PipelineCode]) -> Worker:
         activities = [activity for code in codes for activity in code.activities]
-        workflows = [*(found for code in codes for found in code.workflows), OutboxWorkflow]
+        workflows = [
+            *(found for code in codes for found in code.workflows),
+            OutboxWorkflow,
+            ScheduledStartWorkflow,
+        ]
         specs = [code.spec for code in codes]
         is_burst = self.slots is not None
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
-COMMANDS: Final = ("doctor", "provision", "keys", "payload_keys", "audit", "redrive")
+COMMANDS: Final = ("doctor", "provision", "keys", "payload_keys", "audit", "replay_runs", "redrive")
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 

@@ -114,7 +114,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         is_stream: a stream of server-sent events, which is refused as `StreamRefusals` describes.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     name: str
     summary: str

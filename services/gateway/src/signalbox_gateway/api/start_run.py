@@ -55,7 +55,7 @@ class StartRunHandler:
         if call.principal.scope is not None:
             chooses_more = body.run_id is not None or body.priority is not None
             call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)
-        spec = self._find_pipeline(body.pipeline)
+        spec = find_pipeline(self._pipelines, body.pipeline)
         run_id = await self._run_ids.choose(call, body)
         request = build_start_request(body, spec, run_id, call.principal, self._payload_keys)
         await self._run_ids.count_start(call.principal, request)
@@ -74,17 +74,6 @@ class StartRunHandler:
             return await self._check_existing(request)
         log.info("run started", extra={"run_id": run_id, "tenant": request.tenant, "pipeline": spec.name})
         return _started(request, "running", 201)
-
-    def _find_pipeline(self, name: str) -> PipelineSpec:
-        spec = self._pipelines.get(name)
-        if spec is None:
-            installed = ", ".join(sorted(self._pipelines)) or "none"
-            raise InvalidInput(
-                f"there is no pipeline {name[:60]!r}; installed: {installed}",
-                field="pipeline",
-                code="unknown_pipeline",
-            )
-        return spec
 
     async def _check_queued(self, request: StartRequest[Struct]) -> Response | None:
         """The response, if the tenant has queued a start of this run id and withdrawn it.
@@ -122,6 +111,19 @@ class StartRunHandler:
         if found is None or found.tenant != request.tenant or found.digest != request.digest:
             raise _run_id_taken(request.run_id)
         return _started(request, found.status, 200)
+
+
+def find_pipeline(pipelines: Mapping[str, PipelineSpec], name: str) -> PipelineSpec:
+    """Raises: InvalidInput: no pipeline of that name is installed."""
+    spec = pipelines.get(name)
+    if spec is None:
+        installed = ", ".join(sorted(pipelines)) or "none"
+        raise InvalidInput(
+            f"there is no pipeline {name[:60]!r}; installed: {installed}",
+            field="pipeline",
+            code="unknown_pipeline",
+        )
+    return spec
 
 
 class _DigestedFields(Struct, frozen=True):

@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 CODEC_PATH: Final = "/v1/codec/decode"
-_ALLOWED_METHODS: Final = ("GET", "POST", "DELETE")
+_ALLOWED_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _ALLOWED_HEADERS: Final = (
     "authorization",
     "content-type",

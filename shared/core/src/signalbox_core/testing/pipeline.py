@@ -33,6 +33,7 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.claim_check import max_value_bytes
@@ -246,7 +247,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             Worker,
             client,
             task_queue=task_queue,
-            workflows=[*_workflows(specs), OutboxWorkflow],
+            workflows=[*_workflows(specs), OutboxWorkflow, ScheduledStartWorkflow],
             activities=[
                 *activities,
                 DeliverActivities(emitter).deliver,
@@ -280,7 +281,7 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
             `workflow.patched`.
     """
     replayer = Replayer(
-        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow],
+        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow, ScheduledStartWorkflow],
         data_converter=data_converter,
         workflow_runner=sandbox([spec, *spec.children]),
         interceptors=[RunInterceptor(FakeEmitter().offer)],

@@ -23,9 +23,11 @@ from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
+from signalbox_gateway.api.routes.schedules import schedule_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -47,6 +49,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     ledger: LedgerHandlers
     destinations: DestinationHandlers
     links: LinkDecisionHandlers
+    schedules: ScheduleHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -66,6 +69,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
+        *schedule_routes(handlers.schedules),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

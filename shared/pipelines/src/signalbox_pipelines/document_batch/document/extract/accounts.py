@@ -14,7 +14,7 @@ from stdnum.eu import vat
 from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 from stdnum.vn import mst
 
-from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 _GAP: Final = "[-.\u00a0\u202f ]"
@@ -33,7 +33,7 @@ _LONGEST_VAT: Final = 14
 _MIN_VAT_DIGITS: Final = 7
 
 
-def find_ibans(text: str, _language: Language) -> Iterator[TextMatch]:
+def find_ibans(text: str, _conventions: Conventions) -> Iterator[TextMatch]:
     end = 0
     for match in _IBAN_START.finditer(text):
         length = _iban_length(match.group()[:2])
@@ -51,7 +51,7 @@ def find_ibans(text: str, _language: Language) -> Iterator[TextMatch]:
             yield _match(match.start(), stop, number, "the length is wrong")
 
 
-def find_vat_ids(text: str, _language: Language) -> Iterator[TextMatch]:
+def find_vat_ids(text: str, _conventions: Conventions) -> Iterator[TextMatch]:
     """Find EU VAT numbers. An invalid one is reported only when it has about as many digits as a real one."""
     for match in _VAT_START.finditer(text):
         candidates = list(_prefixes(text, match.start(), _LONGEST_VAT))
@@ -67,7 +67,7 @@ def find_vat_ids(text: str, _language: Language) -> Iterator[TextMatch]:
                 break
 
 
-def find_tax_ids(text: str, _language: Language) -> Iterator[TextMatch]:
+def find_tax_ids(text: str, _conventions: Conventions) -> Iterator[TextMatch]:
     """Find Vietnamese tax codes by their label, since ten bare digits could be a phone number."""
     for match in _TAX_ID.finditer(text):
         number = re.sub(r"[ .]", "", match["number"])

@@ -22,7 +22,7 @@ from signalbox_core.formats.numerals import (
     Numeral,
     read_numeral,
 )
-from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 
@@ -68,7 +68,7 @@ _SAMPLES: Final = 50
 _DOLLARS: Final = "$ is the sign of several currencies; read as US dollars"
 
 
-def find_amounts(text: str, language: Language) -> Iterator[TextMatch]:
+def find_amounts(text: str, conventions: Conventions) -> Iterator[TextMatch]:
     """Find amounts. One that can be read in two ways is invalid, with both readings in its note."""
     decimal = _decimal_separator(text)
     groups_by_mark = _GROUPED_BY_MARK.search(text) is not None
@@ -79,7 +79,9 @@ def find_amounts(text: str, language: Language) -> Iterator[TextMatch]:
         if sign in WORDS_TOO and written.isdigit():
             continue
         amount = read_numeral(
-            written, decimal=decimal or _usual_separator(match, language), whole_only=not has_decimals(code)
+            written,
+            decimal=decimal or _usual_separator(match, conventions),
+            whole_only=not has_decimals(code),
         )
         if amount is not None:
             problem = _problem(amount) or _space_problem(written, amount, groups_by_mark)
@@ -125,7 +127,7 @@ def _decimal_separator(text: str) -> DecimalSeparator | None:
     return seen.pop() if len(seen) == 1 else None
 
 
-def _usual_separator(match: re.Match[str], language: Language) -> DecimalSeparator | None:
+def _usual_separator(match: re.Match[str], conventions: Conventions) -> DecimalSeparator | None:
     """Return the point where English writes "$1,250": no one means a fraction there."""
-    is_english = language == "en" and match["before"] is not None and "," in match["number"]
+    is_english = conventions.language == "en" and match["before"] is not None and "," in match["number"]
     return "." if is_english else None

@@ -6,7 +6,7 @@ from typing import Final
 
 import phonenumbers
 
-from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 _EMAIL: Final = re.compile(
@@ -14,18 +14,23 @@ _EMAIL: Final = re.compile(
 )
 _MAX_TRIES: Final = 5_000
 """Of strings of digits on a page that are no telephone number; each takes about 80 µs."""
-_REGIONS: Final[dict[Language, str]] = {"vi": "VN", "en": "GB"}
+_REGIONS: Final = {"vi": "VN", "en": "GB"}
 
 
-def find_emails(text: str, _language: Language) -> Iterator[TextMatch]:
+def find_emails(text: str, _conventions: Conventions) -> Iterator[TextMatch]:
     for match in _EMAIL.finditer(text):
         yield TextMatch(start=match.start(), end=match.end(), value=match.group().lower())
 
 
-def find_phones(text: str, language: Language) -> Iterator[TextMatch]:
-    """Find valid numbers, as E.164. One without a country code belongs to the country of the language."""
+def find_phones(text: str, conventions: Conventions) -> Iterator[TextMatch]:
+    """Find valid numbers, as E.164.
+
+    One without a country code is read in a Vietnamese or an English document only, as of Vietnam or the
+    United Kingdom.
+    """
+    region = _REGIONS.get(conventions.language)
     for match in phonenumbers.PhoneNumberMatcher(
-        text, _REGIONS[language], leniency=phonenumbers.Leniency.VALID, max_tries=_MAX_TRIES
+        text, region, leniency=phonenumbers.Leniency.VALID, max_tries=_MAX_TRIES
     ):
         value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
         yield TextMatch(start=match.start, end=match.end, value=value)

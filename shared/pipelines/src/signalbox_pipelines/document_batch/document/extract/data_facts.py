@@ -20,7 +20,7 @@ from stdnum.exceptions import ValidationError
 from signalbox_core.formats.currencies import CODES
 from signalbox_core.formats.numerals import NUMERAL, read_numeral
 from signalbox_pipelines.document_batch.document.contract import EntityType
-from signalbox_pipelines.document_batch.document.extract.dates import find_dates
+from signalbox_pipelines.document_batch.document.extract.dates import read_dates
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 from signalbox_pipelines.document_batch.document.structured.model import EInvoice
 
@@ -215,8 +215,9 @@ def _amount_places(text: str) -> Mapping[Decimal, Span]:
 
 def _date_places(text: str) -> Mapping[str, Span]:
     found: dict[str, Span] = {}
-    for dated in islice(find_dates(text, "en"), _MAX_NUMERALS):
-        found.setdefault(dated.value, (dated.start, dated.end))
+    for span, days in islice(read_dates(text, None), _MAX_NUMERALS):
+        for day in days:
+            found.setdefault(day, span)
     for match in islice(_SHORT_DATE.finditer(text), _MAX_NUMERALS):
         day, _, month, year = match.groups()
         found.setdefault(f"20{year}-{int(month):02}-{int(day):02}", match.span())

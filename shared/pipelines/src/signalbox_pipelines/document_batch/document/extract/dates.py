@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions, DateOrder
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 # By month, as written in en, de, fr, es, it and nl; abbreviations may end with a full stop.
@@ -46,38 +46,51 @@ _VERSION: Final = re.compile(
 _LOOK_BACK: Final = 16
 
 
-def find_dates(text: str, language: Language) -> Iterator[TextMatch]:
-    """Find dates, as ISO 8601. Numeric dates are day first; those ambiguous in English get a remark."""
-    for match in _DATE.finditer(text):
-        start, end = match.span()
-        if match["first"] and _VERSION.search(text, max(0, start - _LOOK_BACK), start):
-            continue
-        value = _value(match)
-        if value is None:
-            yield TextMatch(start=start, end=end, value=match.group(), problem="there is no such day")
+def find_dates(text: str, conventions: Conventions) -> Iterator[TextMatch]:
+    """Find dates, as ISO 8601. One that can be read in two ways is invalid and has both in its note."""
+    for (start, end), days in read_dates(text, conventions.date_order):
+        if not days:
+            yield TextMatch(start=start, end=end, value=text[start:end], problem="there is no such day")
         else:
-            yield TextMatch(start=start, end=end, value=value, remark=_remark(match, language))
+            problem = f"could be {days[0]} or {days[1]}" if len(days) > 1 else None
+            yield TextMatch(start=start, end=end, value=days[0], problem=problem)
 
 
-def _value(match: re.Match[str]) -> str | None:
+def read_dates(text: str, order: DateOrder | None) -> Iterator[tuple[tuple[int, int], list[str]]]:
+    """Find dates: the position and the days that each can mean. None when there is no such day.
+
+    Args:
+        order: of numeric dates; without it, an ambiguous one has two readings, the first of them day first.
+    """
+    for match in _DATE.finditer(text):
+        start = match.start()
+        if not (match["first"] and _VERSION.search(text, max(0, start - _LOOK_BACK), start)):
+            yield match.span(), _readings(match, order)
+
+
+def _readings(match: re.Match[str], order: DateOrder | None) -> list[str]:
+    """Return the day that the match names; two when its order is unknown; none when there is no such day."""
     if match["vi_year"]:
-        return _iso(match["vi_year"], match["vi_month"], match["vi_day"])
-    if match["iso_year"]:
-        return _iso(match["iso_year"], match["iso_month"], match["iso_day"])
-    if match["word_year"]:
-        return _iso(match["word_year"], _MONTH_OF[match["month"].lower()], match["day"])
-    if match["us_year"]:
-        return _iso(match["us_year"], _MONTH_OF[match["us_month"].lower()], match["us_day"])
-    day, month = match["first"], match["second"]
-    if int(month) > 12 and match["mark"] != ".":
-        day, month = month, day
-    return _iso(match["year"], month, day)
+        days = [_iso(match["vi_year"], match["vi_month"], match["vi_day"])]
+    elif match["iso_year"]:
+        days = [_iso(match["iso_year"], match["iso_month"], match["iso_day"])]
+    elif match["word_year"]:
+        days = [_iso(match["word_year"], _MONTH_OF[match["month"].lower()], match["day"])]
+    elif match["us_year"]:
+        days = [_iso(match["us_year"], _MONTH_OF[match["us_month"].lower()], match["us_day"])]
+    else:
+        days = _numeric_readings(match, order)
+    return list(dict.fromkeys(day for day in days if day is not None))
 
 
-def _remark(match: re.Match[str], language: Language) -> str | None:
-    first, second = match["first"], match["second"]
-    is_ambiguous = language == "en" and first and first != second and int(first) <= 12 and int(second) <= 12
-    return "could be month first" if is_ambiguous else None
+def _numeric_readings(match: re.Match[str], order: DateOrder | None) -> list[str | None]:
+    first, second, year = match["first"], match["second"], match["year"]
+    day_first, month_first = _iso(year, second, first), _iso(year, first, second)
+    if match["mark"] == ".":
+        return [day_first]
+    if order is None or day_first is None or month_first is None:
+        return [day_first, month_first]
+    return [day_first if order == "day first" else month_first]
 
 
 def _iso(year: str, month: str | int, day: str) -> str | None:

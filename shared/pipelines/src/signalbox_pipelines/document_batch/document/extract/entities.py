@@ -14,15 +14,15 @@ from signalbox_pipelines.document_batch.document.extract.accounts import (
 )
 from signalbox_pipelines.document_batch.document.extract.amounts import find_amounts
 from signalbox_pipelines.document_batch.document.extract.contacts import find_emails, find_phones
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions, conventions_of
 from signalbox_pipelines.document_batch.document.extract.dates import find_dates
 from signalbox_pipelines.document_batch.document.extract.finder import Finder, TextMatch
 from signalbox_pipelines.document_batch.document.extract.labelled_amounts import (
     find_labelled_amounts,
-    only_currency,
 )
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
-VERSION: Final = "7"
+VERSION: Final = "8"
 """Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 
@@ -49,18 +49,21 @@ class _ClaimedSpans(Struct):
         return True
 
 
-def find_entities(page: PageText, languages: Sequence[Language], currency: str | None = None) -> list[Entity]:
+def find_entities(
+    page: PageText, languages: Sequence[Language], conventions: Conventions | None = None
+) -> list[Entity]:
     """Find the facts on a page, in text order and without overlaps.
 
     Args:
         languages: of the document, the most likely one first.
-        currency: the only one that the document names; without it, the only one of the page.
+        conventions: of the document; without them, those of the page.
     """
-    currency = currency or only_currency([page.text])
+    conventions = conventions or conventions_of([page.text], languages)
+    currency = conventions.currency or conventions_of([page.text], languages).currency
     claims = _ClaimedSpans([])
     entities: list[Entity] = []
     for kind, finder in FINDERS:
-        matches = finder(page.text, languages[0])
+        matches = finder(page.text, conventions)
         if kind == "amount" and currency is not None:
             matches = chain(matches, find_labelled_amounts(page.text, currency))
         for found in islice(matches, MAX_PER_PAGE):

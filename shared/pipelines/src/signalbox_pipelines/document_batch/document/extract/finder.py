@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions
 
 
 class TextMatch(Struct, frozen=True, kw_only=True):
@@ -25,5 +25,5 @@ class TextMatch(Struct, frozen=True, kw_only=True):
     remark: str | None = None
 
 
-Finder = Callable[[str, Language], Iterator[TextMatch]]
-"""Called with the page's text and the document's most likely language. Pure."""
+Finder = Callable[[str, Conventions], Iterator[TextMatch]]
+"""Called with the page's text and the conventions of its document. Pure."""

@@ -4,19 +4,13 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from signalbox_core.formats.currencies import CODES, SIGNS, WORDS_TOO
 from signalbox_core.formats.numerals import read_numeral
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
-_WORDS: Final = "|".join(sorted((CODES - WORDS_TOO) | {sign for sign in SIGNS if sign.isalpha()}, key=len))
-_MARKS: Final = "|".join(
-    re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha()
-)
-_CURRENCY: Final = re.compile(rf"(?<![^\W\d])(?:{_WORDS})(?!\w)|{_MARKS}")
 _LABEL: Final = re.compile(
     r"(?<!\w)(?:\w{0,20}(?:summe|betrag|bedrag|steuer)|total[ei]?|totaal|sub-?total[ei]?|subtotaal|brutto"
     r"|netto|mwst|ust|tva|btw|iva|vat|gst|montant|somme|(?:net|reste|solde) à payer|te betalen|te voldoen"
@@ -42,19 +36,8 @@ _TAX_RATES: Final = frozenset(
     | {"21.00", "22.00", "23.00", "24.00", "25.00"}
 )
 _MAX_LINE_CHARS: Final = 300
-_MAX_CURRENCIES: Final = 2_000
 _MAX_PER_LINE: Final = 6
 _REMARK: Final = "the currency is the only one that the document names"
-
-
-def only_currency(texts: Iterable[str]) -> str | None:
-    """Return the currency of pages that name a single one, else None."""
-    found = {
-        SIGNS.get(match.group(), match.group())
-        for text in texts
-        for match in islice(_CURRENCY.finditer(text), _MAX_CURRENCIES)
-    }
-    return found.pop() if len(found) == 1 else None
 
 
 def find_labelled_amounts(text: str, currency: str) -> Iterator[TextMatch]:

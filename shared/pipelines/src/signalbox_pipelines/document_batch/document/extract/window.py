@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.conventions import conventions_of
 from signalbox_pipelines.document_batch.document.extract.data_facts import (
     DataFact,
     data_entity,
@@ -13,7 +14,6 @@ from signalbox_pipelines.document_batch.document.extract.data_facts import (
     without_overlaps,
 )
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
-from signalbox_pipelines.document_batch.document.extract.labelled_amounts import only_currency
 from signalbox_pipelines.document_batch.document.extract.positions import locate_in_words
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
@@ -63,9 +63,9 @@ def find_in_window(
         pages.append(msgspec.json.decode(raw_pages[stop], type=PageText))
         chars += len(pages[-1].text)
         stop += 1
-    currency = only_currency(page.text for page in pages)
+    conventions = conventions_of([page.text for page in pages], languages)
     for page in pages:
-        in_text = find_entities(page, languages, currency)
+        in_text = find_entities(page, languages, conventions)
         places = place_facts(page, unplaced, in_text)
         stated = [data_entity(unplaced[index], source, page, span) for index, span in places.items()]
         unplaced = [fact for index, fact in enumerate(unplaced) if index not in places]

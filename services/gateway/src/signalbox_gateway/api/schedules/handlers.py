@@ -1,0 +1,269 @@
+"""Creates, shows, changes, triggers and deletes schedules."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from starlette.responses import Response
+
+from signalbox_core.crypto.sealing import KeyRing
+from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.secret import encode_hook
+from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.schedules.changes import (
+    SECOND,
+    backfill_period,
+    changed_timing,
+    comparable,
+    or_known,
+    started_just_now,
+)
+from signalbox_gateway.api.schedules.schemas import (
+    BackfilledView,
+    BackfillSchedule,
+    CreateSchedule,
+    ScheduleListView,
+    TriggeredView,
+    TriggerSchedule,
+    UpdateSchedule,
+)
+from signalbox_gateway.api.schedules.views import ScheduleViews
+from signalbox_gateway.api.schemas import NoBody, StartRun
+from signalbox_gateway.api.start_run import build_start_request, find_pipeline
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.temporal import TemporalRuns
+from signalbox_gateway.schedules.start_times import checked_timing
+from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, ScheduleStore, StoredSchedule
+
+log = logging.getLogger(__name__)
+_MAX_INPUT_BYTES: Final = 65_536
+"""Less than what goes to the object store, where it could be deleted while the schedule needs it."""
+_MAX_BACKFILL: Final = 500
+_START_TIMEOUT_S: Final = 5.0
+_START_POLL_S: Final = 0.1
+
+
+class ScheduleLimits(Struct, frozen=True, kw_only=True):
+    """`count`: schedules of one tenant. `min_interval`: the least time between two starts of a schedule."""
+
+    count: int
+    min_interval: timedelta
+
+
+class ScheduleHandlers:
+    """The handlers of /v1/schedules."""
+
+    def __init__(
+        self,
+        store: ScheduleStore,
+        views: ScheduleViews,
+        engine: TemporalRuns,
+        pipelines: Mapping[str, PipelineSpec],
+        payload_keys: KeyRing | None,
+        limits: ScheduleLimits,
+    ) -> None:
+        self._store = store
+        self._views = views
+        self._engine = engine
+        self._pipelines = pipelines
+        self._payload_keys = payload_keys
+        self._limits = limits
+
+    async def list(self, call: ApiCall) -> Response:
+        found, now = await self._store.list(call.principal.tenant), datetime.now(UTC)
+        items = await asyncio.gather(*(self._views.item(stored, now) for stored in found))
+        return json_response(ScheduleListView(schedules=tuple(items)))
+
+    async def show(self, call: ApiCall) -> Response:
+        return await self._respond(call.principal.tenant, call.param("schedule_id"))
+
+    async def create(self, call: ApiCall) -> Response:
+        request, principal, now = await call.body(CreateSchedule), call.principal, datetime.now(UTC)
+        timing = self._check_timing(
+            ScheduleTiming(
+                cron=request.cron or (),
+                every_s=request.every_s,
+                offset_s=request.offset_s,
+                time_zone=request.time_zone,
+                jitter_s=request.jitter_s,
+            ),
+            now,
+        )
+        definition = ScheduleDefinition(
+            start=self._build_start(request, timing, principal),
+            overlap=request.overlap,
+            catch_up_s=request.catch_up_s,
+            is_paused=request.paused,
+            note=request.note,
+        )
+        is_new = await self._create(definition, now)
+        if is_new:
+            _log("schedule created", principal, request.schedule_id)
+        return await self._respond(principal.tenant, request.schedule_id, status=201 if is_new else 200)
+
+    async def update(self, call: ApiCall) -> Response:
+        request, principal, now = await call.body(UpdateSchedule), call.principal, datetime.now(UTC)
+        schedule_id = call.param("schedule_id")
+
+        def change(stored: StoredSchedule) -> ScheduleDefinition:
+            return self._changed(stored.definition, request, principal, now)
+
+        await self._store.update(principal.tenant, schedule_id, now, change)
+        _log("schedule changed", principal, schedule_id)
+        return await self._respond(principal.tenant, schedule_id)
+
+    async def delete(self, call: ApiCall) -> Response:
+        await call.body(NoBody)
+        await self._store.delete(call.principal.tenant, call.param("schedule_id"))
+        _log("schedule deleted", call.principal, call.param("schedule_id"))
+        return Response(status_code=204)
+
+    async def trigger(self, call: ApiCall) -> Response:
+        request, tenant = await call.body(TriggerSchedule), call.principal.tenant
+        schedule_id = call.param("schedule_id")
+        stored = await self._store.get(tenant, schedule_id)
+        overlap = request.overlap or stored.definition.overlap
+        if overlap == "skip" and stored.running:
+            raise Conflict(
+                f"run {stored.running[0].run_id} of this schedule has not ended; wait for its end, or "
+                "trigger with another `overlap`",
+                code="schedule_busy",
+            )
+        if started_just_now(stored, datetime.now(UTC)):
+            await asyncio.sleep(SECOND.total_seconds())
+        await self._store.trigger(tenant, schedule_id, overlap)
+        _log("schedule triggered", call.principal, schedule_id)
+        run_id = await self._started_run(stored, overlap)
+        return json_response(TriggeredView(schedule_id=schedule_id, run_id=run_id), 202)
+
+    async def backfill(self, call: ApiCall) -> Response:
+        request, tenant = await call.body(BackfillSchedule), call.principal.tenant
+        schedule_id = call.param("schedule_id")
+        first, last = backfill_period(request, datetime.now(UTC))
+        times = await self._store.matching_times(tenant, schedule_id, first, last)
+        if len(times) > _MAX_BACKFILL:
+            raise InvalidInput(
+                f"the period has {len(times)} times, and a backfill starts at most {_MAX_BACKFILL} runs; "
+                "choose a shorter period",
+                field="to",
+                code="too_many_times",
+            )
+        if times:
+            await self._store.backfill(tenant, schedule_id, first, last, request.overlap)
+        _log("schedule backfilled", call.principal, schedule_id)
+        return json_response(BackfilledView(schedule_id=schedule_id, times=len(times)), 202)
+
+    async def _respond(self, tenant: str, schedule_id: str, *, status: int = 200) -> Response:
+        stored = await self._store.get(tenant, schedule_id)
+        headers = {"location": f"/v1/schedules/{schedule_id}"} if status == 201 else None
+        return json_response(await self._views.detail(stored, datetime.now(UTC)), status, headers)
+
+    async def _create(self, definition: ScheduleDefinition, now: datetime) -> bool:
+        """Create the schedule; False if an identical request has created it.
+
+        Raises:
+            Conflict: the tenant has another schedule of this id, or as many as it may have.
+        """
+        tenant, schedule_id = definition.start.tenant, definition.start.schedule_id
+        try:
+            if await self._store.count(tenant) >= self._limits.count:
+                raise Conflict(
+                    f"the tenant has {self._limits.count} schedules, the most it may have; delete one first",
+                    code="too_many_schedules",
+                )
+            await self._store.create(definition, now)
+        except Conflict as error:
+            if error.stable_code != "schedule_id_taken":
+                raise
+            found = await self._store.get(tenant, schedule_id)
+            if comparable(found.definition) != comparable(definition):
+                raise
+            return False
+        return True
+
+    def _check_timing(self, timing: ScheduleTiming, now: datetime) -> ScheduleTiming:
+        return checked_timing(timing, min_interval=self._limits.min_interval, now=now)
+
+    def _build_start(
+        self, request: CreateSchedule, timing: ScheduleTiming, principal: Principal
+    ) -> ScheduledStart:
+        spec = find_pipeline(self._pipelines, request.pipeline)
+        given, digest = self._seal_input(spec, request.input, request.priority, principal)
+        return ScheduledStart(
+            tenant=principal.tenant,
+            schedule_id=request.schedule_id,
+            pipeline=spec.name,
+            task_queue=spec.task_queue,
+            input=given,
+            digest=digest,
+            timing=timing,
+            created_by=principal.name,
+            updated_by=principal.name,
+            priority=request.priority,
+        )
+
+    def _changed(
+        self, known: ScheduleDefinition, request: UpdateSchedule, principal: Principal, now: datetime
+    ) -> ScheduleDefinition:
+        start = replace(
+            known.start,
+            timing=self._check_timing(changed_timing(known.start.timing, request), now),
+            priority=or_known(request.priority, known.start.priority),
+            updated_by=principal.name,
+        )
+        if request.input is not None:
+            spec = find_pipeline(self._pipelines, start.pipeline)
+            given, digest = self._seal_input(spec, request.input, start.priority, principal)
+            start = replace(start, input=given, digest=digest)
+        if (installed := self._pipelines.get(start.pipeline)) is not None:
+            start = replace(start, task_queue=installed.task_queue)
+        return ScheduleDefinition(
+            start=start,
+            overlap=or_known(request.overlap, known.overlap),
+            catch_up_s=or_known(request.catch_up_s, known.catch_up_s),
+            is_paused=or_known(request.paused, known.is_paused),
+            note=or_known(request.note, known.note),
+        )
+
+    def _seal_input(
+        self, spec: PipelineSpec, given: msgspec.Raw, priority: int | None, principal: Principal
+    ) -> tuple[msgspec.Raw, str]:
+        """Decode the input by the contract and seal its secrets; return it as JSON, and its digest."""
+        body = StartRun(pipeline=spec.name, input=given, priority=priority)
+        request = build_start_request(body, spec, "", principal, self._payload_keys)
+        encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
+        if len(encoded) > _MAX_INPUT_BYTES:
+            raise InvalidInput(
+                f"the input has {len(encoded)} bytes, and a schedule stores at most {_MAX_INPUT_BYTES}; "
+                "upload large values and refer to them",
+                field="input",
+            )
+        return msgspec.Raw(encoded), request.digest
+
+    async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
+        """Wait until a worker has started the triggered run; None when it takes too long."""
+        if before.running and overlap in ("buffer_one", "buffer_all"):
+            return None
+        start, known = before.definition.start, {action.starter_id for action in before.recent}
+        run_id = None
+        deadline = asyncio.get_running_loop().time() + _START_TIMEOUT_S
+        while asyncio.get_running_loop().time() < deadline:
+            stored = await self._store.get(start.tenant, start.schedule_id)
+            added = [action.starter_id for action in stored.recent if action.starter_id not in known]
+            if added:
+                run_id = added[0].run_id
+                if await self._engine.describe(added[0].run_key) is not None:
+                    break
+            await asyncio.sleep(_START_POLL_S)
+        return run_id
+
+
+def _log(message: str, principal: Principal, schedule_id: str) -> None:
+    log.info(message, extra={"tenant": principal.tenant, "schedule": schedule_id, "by": principal.name})
