@@ -26,6 +26,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -65,6 +66,7 @@ from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.external_events import ExternalEvents
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -147,19 +149,14 @@ class Gateway:
         reader = PendingWorkReader(parts.temporal, engine.workflow_ids)
         monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)
         self._reconciler = Reconciler(
-            parts.redis,
-            parts.streams,
-            engine,
-            parts.pipelines,
-            recovery=recovery,
-            metrics=measured,
+            parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, metrics=measured
         )
         statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
         self._leader_tasks = (monitor.check, statistics.measure)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(
-            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
-        )
+        answer_within = min(deadline, timedelta(seconds=3))
+        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
+        events = ExternalEvents(engine, within=answer_within)
         inbox = InboxReader(parts.streams)
         votes = VoteSender(self.states, decisions, parts.pipelines)
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
@@ -186,6 +183,7 @@ class Gateway:
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
+            external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),

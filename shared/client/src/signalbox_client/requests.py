@@ -106,6 +106,26 @@ def get_input(run_id: str) -> ApiRequest[models.RunInput]:
     return ApiRequest(method="GET", path=f"{run_path(run_id)}/input", response_type=models.RunInput)
 
 
+def send_event_to_run(
+    run_id: str, name: str, event_id: str, data: object
+) -> ApiRequest[models.EventDelivery]:
+    return ApiRequest(
+        method="POST",
+        path=f"{run_path(run_id)}/events/{_quote_segment(name)}",
+        response_type=models.EventDelivery,
+        body=msgspec.json.encode({"event_id": event_id, "data": data}),
+    )
+
+
+def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[models.EventDeliveries]:
+    return ApiRequest(
+        method="POST",
+        path=f"/v1/events/{_quote_segment(name)}",
+        response_type=models.EventDeliveries,
+        body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
+    )
+
+
 def list_approvals(cursor: str | None) -> ApiRequest[models.Inbox]:
     query = {"status": "pending"} | ({"cursor": cursor} if cursor else {})
     return ApiRequest(method="GET", path="/v1/approvals", response_type=models.Inbox, query=query)

@@ -223,6 +223,16 @@ class ApprovalContractView(Struct, frozen=True, kw_only=True):
     deadline_s: float
 
 
+class ExternalEventView(Struct, frozen=True, kw_only=True):
+    """An event from outside that the pipeline's runs wait for."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw
+    timeout_s: float
+    keep_s: float
+
+
 class PipelineView(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12."""
 
@@ -234,6 +244,7 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     steps: tuple[StepView, ...]
     approvals: tuple[ApprovalContractView, ...]
     url: str
+    external_events: tuple[ExternalEventView, ...] = ()
 
 
 class PipelineListView(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from signalbox_client.models import Accepted, Artifact, InboxEntry, Run, RunItem
 from signalbox_client.snapshots import snapshot_of
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.states import ChildState
+from signalbox_core.events.states import ChildState, EventWaitState
 
 
 class SavedArtifact(Struct, frozen=True, kw_only=True):
@@ -111,6 +111,10 @@ async def show(context: CommandContext, options: argparse.Namespace) -> int:
     if run.children:
         rows = [(child.run_id, child.pipeline, _status_of_child(run, child)) for child in run.children]
         context.console.print(table(("started run", "pipeline", "status"), rows))
+    if run.waits:
+        context.console.print(
+            table(("waits for", "status", "key", "until"), [_wait_row(item) for item in run.waits])
+        )
     if run.artifacts:
         context.console.print(
             table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
@@ -220,6 +224,10 @@ def _print_accepted(context: CommandContext, accepted: Accepted) -> int:
 def _status_of_child(run: Run, child: ChildState) -> str:
     """The child's status as its parent has it: after the parent's end, `running` is not known to be true."""
     return "" if child.status == "running" and run.ended_at is not None else child.status
+
+
+def _wait_row(wait: EventWaitState) -> tuple[str, str, str, str]:
+    return (f"{wait.title} ({wait.name})", wait.status, wait.key or "", format_time(wait.deadline_at))
 
 
 def _artifact_row(item: Artifact) -> tuple[str, str, str]:

@@ -7,12 +7,14 @@ code imports them itself.
 from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.discovery import discover
+from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_core.secret import Secret
 
 __all__ = [
     "Approval",
     "DomainEvent",
+    "ExternalEvent",
     "PipelineSpec",
     "Policy",
     "Quorum",
