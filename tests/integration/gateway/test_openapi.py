@@ -38,7 +38,12 @@ ADMIN: Final = {"authorization": f"Bearer {secret_of('deployer')}"}
 EXAMPLES: Final = 12
 POSITIVE: Final = schemathesis.GenerationMode.POSITIVE
 ASKING, SAID = "openapi-asking", "openapi-said"
-KNOWN: Final = {"run_id": [ASKING, SAID], "approval_id": ["word"], "name": ["echo", "file"]}
+KNOWN: Final = {
+    "run_id": [ASKING, SAID],
+    "approval_id": ["word"],
+    "name": ["echo", "file"],
+    "token_id": ["0" * 64],
+}
 """Existing resources, so that not every response is a 404."""
 
 
@@ -63,7 +68,7 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        asyncio.run(eventually(lambda: is_listening(port), within_s=20))
+        asyncio.run(eventually(lambda: is_listening(port), within_s=90))
         yield f"http://127.0.0.1:{port}"
     finally:
         ending.set()
