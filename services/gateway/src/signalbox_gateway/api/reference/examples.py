@@ -8,6 +8,7 @@ from msgspec import Struct
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.access import token_schemas
 from signalbox_gateway.api.reference.api_document import Schema
+from signalbox_gateway.api.schedules.schemas import CreateSchedule
 
 BODY_EXAMPLES: Final[Mapping[type[Struct], object]] = {
     schemas.StartRun: {"pipeline": "ad_creative", "input": {"url": "https://shop.example/coffee"}},
@@ -19,6 +20,13 @@ BODY_EXAMPLES: Final[Mapping[type[Struct], object]] = {
     },
     schemas.RaiseObjection: {"reason": "The price is wrong"},
     schemas.DelegateApproval: {"to": "group:marketing", "note": "Please check the claims"},
+    CreateSchedule: {
+        "schedule_id": "nightly",
+        "pipeline": "ad_creative",
+        "input": {"url": "https://shop.example/coffee"},
+        "cron": ["0 6 * * *"],
+        "time_zone": "Asia/Ho_Chi_Minh",
+    },
     schemas.SignIn: {"api_key": "sbx_…"},
     token_schemas.MintToken: {
         "allow": [{"watch": "run-7k2m"}],
@@ -36,6 +44,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "digest": "sha256:9f86d081…",
     "url": "/v1/runs/run-7k2m",
     "queue": "ad_creative",
+    "schedule_id": "nightly",
     "token": "sbt_…",
     "subject": "key:lan",
     "tenant": "acme",
