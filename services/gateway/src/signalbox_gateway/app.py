@@ -36,7 +36,7 @@ from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
-from signalbox_gateway.api.schedules.handlers import ScheduleHandlers, ScheduleLimits
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
@@ -73,7 +73,7 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
-from signalbox_gateway.schedules.store import ScheduleStore
+from signalbox_gateway.schedules.store import ScheduleStore, schedule_limits
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
@@ -188,15 +188,12 @@ class Gateway:
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
-                ScheduleStore(parts.temporal, deadline=deadline),
+                ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
                 ScheduleViews(self.states, parts.pipelines),
                 engine,
                 parts.pipelines,
                 parts.payload_keys,
-                ScheduleLimits(
-                    count=parts.settings.max_schedules,
-                    min_interval=timedelta(seconds=parts.settings.schedule_min_interval_s),
-                ),
+                IdempotencyKeys(parts.redis),
             ),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(

@@ -53,7 +53,7 @@ class ExternalEventContract(Struct, frozen=True, kw_only=True):
 
 
 class Pipeline(Struct, frozen=True, kw_only=True):
-    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+    """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
     name: str
     title: str
@@ -62,6 +62,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw = NULL
     steps: tuple[StepContract, ...] = ()
     approvals: tuple[ApprovalContract, ...] = ()
+    find: tuple[str, ...] = ()
     external_events: tuple[ExternalEventContract, ...] = ()
 
 
@@ -135,6 +136,8 @@ class RunItem(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
     starter: Subject | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -231,6 +234,8 @@ class Run(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
 
 

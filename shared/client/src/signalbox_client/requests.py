@@ -58,6 +58,7 @@ class StartBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     input: msgspec.Raw
     run_id: str | None = None
     priority: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 def list_pipelines() -> ApiRequest[models.PipelineList]:
@@ -83,9 +84,9 @@ def start_run(start: StartBody, idempotency_key: str | None) -> ApiRequest[model
 
 
 def list_runs(
-    *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
+    query: str, *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
 ) -> ApiRequest[models.RunPage]:
-    parameters = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
+    parameters = {"q": query, "status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
     return ApiRequest(
         method="GET",
         path="/v1/runs",

@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
+from signalbox_core.pipeline.contract.find import find_fields
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import (
@@ -56,6 +57,7 @@ def pipeline_view(spec: PipelineSpec) -> PipelineView:
             )
             for item in spec.approvals
         ),
+        find=tuple(find_fields(spec.input)),
         url=f"/v1/pipelines/{spec.name}",
         external_events=tuple(
             ExternalEventView(

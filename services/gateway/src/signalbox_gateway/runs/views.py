@@ -144,6 +144,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     retry_of: str | None
     retried_as: str | None
     retried_at: datetime | None
+    subject: str | None
+    tags: tuple[str, ...]
     waits: tuple[EventWaitState, ...]
 
 
@@ -171,6 +173,8 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         retry_of=snapshot.retry_of,
         retried_as=snapshot.retried_as,
         retried_at=snapshot.retried_at,
+        subject=snapshot.subject,
+        tags=snapshot.tags,
         waits=snapshot.waits,
     )
 

@@ -50,7 +50,9 @@ async def types(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def runs(context: CommandContext, options: argparse.Namespace) -> int:
-    page = await context.client.runs(status=options.status, pipeline=options.pipeline, limit=options.limit)
+    page = await context.client.runs(
+        options.q, status=options.status, pipeline=options.pipeline, limit=options.limit
+    )
     if context.as_json:
         print_json(context.console, page.runs)
         return 0
@@ -61,9 +63,8 @@ async def runs(context: CommandContext, options: argparse.Namespace) -> int:
     questions = _group_by_run(await context.client.approvals() if has_open else ())
     now = datetime.now(UTC)
     rows = [run_row(item, questions.get(item.run_id, ()), now) for item in page.runs]
-    context.console.print(
-        table(("run", "pipeline", "status", "needs decision", "by", "started", "duration"), rows)
-    )
+    columns = ("run", "subject", "pipeline", "status", "needs decision", "by", "started", "duration")
+    context.console.print(table(columns, rows))
     return 0
 
 
@@ -72,6 +73,7 @@ def run_row(item: RunItem, questions: Sequence[InboxEntry], now: datetime) -> tu
     starter = (item.starter.name or item.starter.subject) if item.starter is not None else item.started_by
     return (
         item.run_id,
+        item.subject or "",
         item.pipeline,
         shown_status(item),
         questions[0].title if len(questions) == 1 else f"{len(questions)} questions" if questions else "",

@@ -88,6 +88,8 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     retry_of: str | UnsetType = UNSET
     starter: Subject | UnsetType = UNSET
     parent: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):

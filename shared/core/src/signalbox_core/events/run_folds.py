@@ -34,6 +34,8 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         retry_of=data.retry_of or None,
         starter=data.starter or None,
         parent=data.parent or None,
+        subject=data.subject or None,
+        tags=data.tags or (),
         status="running",
     )
 

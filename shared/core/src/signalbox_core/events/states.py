@@ -176,6 +176,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
             snapshot has neither.
         parent: the run that started this one.
         children: the runs that this one started with `Run.call` or `Run.start_child`.
+        subject: what the run is about, as the contract's `subject` renders it.
+        tags: what the run was tagged with when it was started.
         waits: for events from outside, in the order in which they began.
         retry_of: the run that this one repeats from the start.
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
@@ -205,6 +207,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
 
     @property

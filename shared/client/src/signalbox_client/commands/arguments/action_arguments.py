@@ -63,7 +63,7 @@ def _add_retry(add: AddCommand) -> None:
         default="failed",
         help="where to begin (default: %(default)s)",
     )
-    retry.add_argument("--where", metavar="QUERY", help="as in 'status:failed pipeline:NAME'")
+    retry.add_argument("--where", metavar="QUERY", help="a search, as in 'status:failed started:7d'")
     retry.add_argument("--dry-run", action="store_true", help="list the runs that --where selects, and stop")
     retry.add_argument(
         "--per-second",
