@@ -15,6 +15,7 @@ from signalbox_core.events.snapshot import (
     ClaimState,
     EventWaitState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     StepState,
     VoteState,
@@ -193,6 +194,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None

@@ -162,10 +162,14 @@ def batches(decisions: Sequence[ManyDecision]) -> Iterator[Sequence[ManyDecision
 
 
 def assign(run_id: str, approval_id: str, action: str, body: object = None) -> ApiRequest[models.Assigned]:
-    """`claim`, `release` or `delegate` an approval."""
+    """`claim`, `release` or `delegate` an approval, with a random key, so that a retry has the same reply."""
     path = f"{_approval_path(run_id, approval_id)}/{action}"
     return ApiRequest(
-        method="POST", path=path, response_type=models.Assigned, body=msgspec.json.encode(body or {})
+        method="POST",
+        path=path,
+        response_type=models.Assigned,
+        body=msgspec.json.encode(body or {}),
+        headers={"idempotency-key": uuid.uuid4().hex},
     )
 
 
