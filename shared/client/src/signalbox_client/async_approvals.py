@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from signalbox_client import models, requests
 from signalbox_client.async_run_control import AsyncRunControl
-from signalbox_client.http_options import encode_raw
+from signalbox_client.wire.http_options import encode_raw
 
 
 class AsyncApprovalMethods(AsyncRunControl):
@@ -126,7 +126,7 @@ class AsyncApprovalMethods(AsyncRunControl):
         """
         return await self._connection.fetch(requests.get_receipt(run_id, approval_id))
 
-    async def passkeys(self, *, subject: str | None = None) -> tuple[models.Passkey, ...]:
+    async def passkeys(self, *, subject: str | None = None) -> tuple[Passkey, ...]:
         """List your passkeys, oldest first, or as an admin those of another subject.
 
         Raises:

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from signalbox_client.wire.event_models import ExternalEventContract
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
@@ -45,14 +46,6 @@ class ApprovalContract(Struct, frozen=True, kw_only=True):
     answer_schema: msgspec.Raw = NULL
 
 
-class ExternalEventContract(Struct, frozen=True, kw_only=True):
-    """An event from outside that the pipeline's runs wait for."""
-
-    name: str
-    title: str
-    data_schema: msgspec.Raw = NULL
-
-
 class Pipeline(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
@@ -69,42 +62,6 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 class PipelineList(Struct, frozen=True, kw_only=True):
     pipelines: tuple[Pipeline, ...]
-
-
-class Passkey(Struct, frozen=True, kw_only=True):
-    """A passkey of a subject. `is_backed_up`: it is synchronized between devices."""
-
-    id: str
-    name: str
-    subject: str
-    created_at: datetime
-    is_backed_up: bool = False
-    revoked_at: datetime | None = None
-    revoked_by: str | None = None
-
-
-class PasskeyList(Struct, frozen=True, kw_only=True):
-    passkeys: tuple[Passkey, ...]
-
-
-class EventDelivery(Struct, frozen=True, kw_only=True):
-    """What became of an event from outside in one pipeline.
-
-    `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
-    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
-    answered yet.
-    """
-
-    event_id: str
-    pipeline: str
-    status: str
-    run_id: str | None = None
-    wait_id: str | None = None
-
-
-class EventDeliveries(Struct, frozen=True, kw_only=True):
-    event_id: str
-    deliveries: tuple[EventDelivery, ...] = ()
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models
+from signalbox_client.wire import event_models
+from signalbox_client.wire.passkey_models import PasskeyList
 
 T = TypeVar("T", bound=Struct)
 MAX_DECISIONS: Final = 100
@@ -109,20 +111,20 @@ def get_input(run_id: str) -> ApiRequest[models.RunInput]:
 
 def send_event_to_run(
     run_id: str, name: str, event_id: str, data: object
-) -> ApiRequest[models.EventDelivery]:
+) -> ApiRequest[event_models.EventDelivery]:
     return ApiRequest(
         method="POST",
         path=f"{run_path(run_id)}/events/{_quote_segment(name)}",
-        response_type=models.EventDelivery,
+        response_type=event_models.EventDelivery,
         body=msgspec.json.encode({"event_id": event_id, "data": data}),
     )
 
 
-def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[models.EventDeliveries]:
+def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[event_models.EventDeliveries]:
     return ApiRequest(
         method="POST",
         path=f"/v1/events/{_quote_segment(name)}",
-        response_type=models.EventDeliveries,
+        response_type=event_models.EventDeliveries,
         body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
     )
 
@@ -243,9 +245,9 @@ def get_receipt(run_id: str, approval_id: str) -> ApiRequest[RawResponse]:
     return ApiRequest(method="GET", path=path, response_type=RawResponse)
 
 
-def list_passkeys(subject: str | None) -> ApiRequest[models.PasskeyList]:
+def list_passkeys(subject: str | None) -> ApiRequest[PasskeyList]:
     query = {"subject": subject} if subject else {}
-    return ApiRequest(method="GET", path="/v1/passkeys", response_type=models.PasskeyList, query=query)
+    return ApiRequest(method="GET", path="/v1/passkeys", response_type=PasskeyList, query=query)
 
 
 def revoke_passkey(passkey_id: str) -> ApiRequest[RawResponse]:

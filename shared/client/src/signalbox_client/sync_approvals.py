@@ -4,8 +4,8 @@
 from collections.abc import Iterable
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import encode_raw
 from signalbox_client.sync_run_control import RunControl
+from signalbox_client.wire.http_options import encode_raw
 
 
 class ApprovalMethods(RunControl):
@@ -123,7 +123,7 @@ class ApprovalMethods(RunControl):
         """
         return self._connection.fetch(requests.get_receipt(run_id, approval_id))
 
-    def passkeys(self, *, subject: str | None = None) -> tuple[models.Passkey, ...]:
+    def passkeys(self, *, subject: str | None = None) -> tuple[Passkey, ...]:
         """List your passkeys, oldest first, or as an admin those of another subject.
 
         Raises:

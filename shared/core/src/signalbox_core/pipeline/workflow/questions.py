@@ -19,7 +19,7 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepte
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ladder import (
+from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
     recorded_rungs,
     rungs_before,
