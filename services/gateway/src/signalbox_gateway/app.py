@@ -163,8 +163,8 @@ class Gateway:
         inbox = InboxReader(parts.streams)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         passkeys = PasskeyStore(parts.objects)
-        record = record_in_ledger(open_log if parts.ledger_signers else None)
-        registration = PasskeyRegistration(parts.redis, passkeys, record)
+        in_ledger = record_in_ledger(open_log if parts.ledger_signers else None)
+        registration = PasskeyRegistration(parts.redis, passkeys, in_ledger)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         self._handlers = RouteHandlers(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from signalbox_client import models, requests
 from signalbox_client.async_run_control import AsyncRunControl
 from signalbox_client.wire.http_options import encode_raw
+from signalbox_client.wire.passkey_models import Passkey
 
 
 class AsyncApprovalMethods(AsyncRunControl):
