@@ -163,8 +163,7 @@ class Gateway:
         inbox = InboxReader(parts.streams)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         passkeys = PasskeyStore(parts.objects)
-        in_ledger = record_in_ledger(open_log if parts.ledger_signers else None)
-        registration = PasskeyRegistration(parts.redis, passkeys, in_ledger)
+        record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         self._handlers = RouteHandlers(
@@ -209,7 +208,7 @@ class Gateway:
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
             tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
-            passkeys=PasskeyHandlers(party, registration, passkeys),
+            passkeys=PasskeyHandlers(party, PasskeyRegistration(parts.redis, passkeys, record), passkeys),
             health=self.health,
             docs=ApiDocsHandlers(),
         )
