@@ -21,6 +21,10 @@ MODULES: Final = {
         "sync_approvals.py",
         "Lists, decides and proves approvals through the API. A base of the blocking client.",
     ),
+    "async_schedules.py": (
+        "sync_schedules.py",
+        "Manages schedules through the API. A base of the blocking client.",
+    ),
     "async_connection.py": ("sync_connection.py", "The HTTP connection of the blocking client."),
 }
 """Each asyncio module, with the generated module and its docstring."""
@@ -40,6 +44,8 @@ SUBSTITUTIONS: Final = (
     (r"\basync_run_control\b", "sync_run_control"),
     (r"\bAsyncApprovalMethods\b", "ApprovalMethods"),
     (r"\basync_approvals\b", "sync_approvals"),
+    (r"\bAsyncScheduleMethods\b", "ScheduleMethods"),
+    (r"\basync_schedules\b", "sync_schedules"),
     (r"\basync_connection\b", "sync_connection"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\.a(close|read)\(", r".\1("),

@@ -59,6 +59,7 @@ async def exposed(targets: dict[str, list[str]]) -> dict[str, str]:
     return found
 
 
+@pytest.mark.timeout(400)
 async def test_every_metric_of_a_dashboard_or_alert_is_served(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
@@ -73,11 +74,12 @@ async def test_every_metric_of_a_dashboard_or_alert_is_served(
         return not missing
 
     with contextlib.suppress(AssertionError):
-        await eventually(all_are_served, within_s=60, every_s=1)
+        await eventually(all_are_served, within_s=120, every_s=1)
     assert missing == set()
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="Prometheus is not installed (apt-get install prometheus)")
+@pytest.mark.timeout(400)
 async def test_every_query_of_a_dashboard_has_data_and_every_rule_is_healthy(
     stack: RunningStack, client: AsyncSignalbox, tmp_path: Path
 ) -> None:
@@ -93,7 +95,7 @@ async def test_every_query_of_a_dashboard_has_data_and_every_rule_is_healthy(
             return not empty
 
         with contextlib.suppress(AssertionError):
-            await eventually(all_have_data, within_s=90, every_s=1)
+            await eventually(all_have_data, within_s=180, every_s=1)
         assert empty == {}
         for panel in dashboard_queries():
             await prometheus.query(panel.query)

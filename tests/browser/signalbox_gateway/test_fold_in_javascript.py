@@ -22,6 +22,7 @@ FAILURE: Final = {
 }
 STEPS: Final = ("read", "write", "draw")
 APPROVALS: Final = ("variants", "variants-2")
+WAITS = ("payment.settled", "payment.settled-2")
 
 step = st.sampled_from(STEPS)
 text = st.none() | st.text(max_size=12)
@@ -161,6 +162,26 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "status": st.sampled_from(["completed", "failed"]),
         }
     ),
+    "wait.requested": st.fixed_dictionaries(
+        {
+            "wait_id": st.sampled_from(WAITS),
+            "name": st.just("payment.settled"),
+            "title": st.just("the payment"),
+            "deadline_at": st.just(BEGAN),
+        },
+        optional={"key": st.none() | st.just("4711"), "step": st.none() | step},
+    ),
+    "wait.received": st.fixed_dictionaries(
+        {
+            "wait_id": st.sampled_from(WAITS),
+            "name": st.just("payment.settled"),
+            "event_id": st.just("evt-1"),
+            "data": st.just({"amount": 1}),
+        },
+        optional={"key": st.just("4711"), "sender": st.none() | st.just({"subject": "key:an"})},
+    ),
+    "wait.expired": st.fixed_dictionaries({"wait_id": st.sampled_from(WAITS)}),
+    "wait.withdrawn": st.fixed_dictionaries({"wait_id": st.sampled_from(WAITS)}),
     "run.retried": st.just({"completed_steps": ["read"]}),
     "run.blocked": st.just({"code": "no_worker", "reason": "start workers", "since": BEGAN}),
     "run.queued": st.just({"ahead": 4, "reason": "wait", "since": BEGAN}),

@@ -15,10 +15,13 @@ RUN = {
 }
 
 
+EMPTY: Mapping[str, Sequence[str]] = {"status": [], "pipeline": [], "by": [], "words": [], "others": []}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("", {"status": [], "pipeline": [], "by": [], "words": []}, id="empty"),
+        pytest.param("", {}, id="empty"),
         pytest.param(
             "status:failed pipeline:ad_creative by:lan coffee",
             {"status": ["failed"], "pipeline": ["ad_creative"], "by": ["lan"], "words": ["coffee"]},
@@ -26,20 +29,25 @@ RUN = {
         ),
         pytest.param(
             'by:"Lan Nguyễn" "two words"',
-            {"status": [], "pipeline": [], "by": ["lan nguyễn"], "words": ["two words"]},
+            {"by": ["lan nguyễn"], "words": ["two words"]},
             id="quotation marks",
         ),
         pytest.param(
-            "status: http://shop.example",
-            {"status": [], "pipeline": [], "by": [], "words": ["http://shop.example"]},
-            id="a colon in a word",
+            "status: http://shop.example", {"words": ["http://shop.example"]}, id="a colon in a word"
+        ),
+        pytest.param(
+            'tag:Q4 started:7d find.invoice:"C 1" odd:x error:',
+            {"others": ["tag:Q4", "started:7d", 'find.invoice:"C 1"', "odd:x"]},
+            id="what only the server applies",
         ),
     ],
 )
 def test_a_search_text_is_read_as_tokens(
     modules: Page, text: str, expected: Mapping[str, Sequence[str]]
 ) -> None:
-    assert modules.evaluate(f"async (text) => (await import('{QUERY}')).parseQuery(text)", text) == expected
+    parsed = modules.evaluate(f"async (text) => (await import('{QUERY}')).parseQuery(text)", text)
+
+    assert parsed == {**EMPTY, **expected}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,8 @@ def test_a_search_text_is_read_as_tokens(
         pytest.param("1M39E", RUN, True, id="part of the id"),
         pytest.param("1m39e other", RUN, False, id="every word has to match"),
         pytest.param("coffee", {**RUN, "subject": "Coffee, round 2"}, True, id="the subject"),
+        pytest.param("q4", {**RUN, "tags": ["q4"]}, True, id="a tag"),
+        pytest.param("tag:q4", {**RUN, "tags": ["q4"]}, False, id="what only the server applies"),
     ],
 )
 def test_a_run_matches_the_whole_query(
@@ -71,12 +81,19 @@ def test_a_run_matches_the_whole_query(
 @pytest.mark.parametrize(
     ("text", "filter_", "narrowed"),
     [
+        pytest.param("", {}, False, id="everything"),
+        pytest.param("status:", {}, False, id="a token without a value"),
         pytest.param(
-            "status:failed pipeline:ai_task", {"status": "failed", "pipeline": "ai_task"}, False, id="server"
+            'coffee by:"Lan N" tag:q4 status:failed',
+            {"q": 'status:failed by:"lan n" tag:q4 coffee'},
+            False,
+            id="the server's search",
         ),
-        pytest.param("status:waiting", {"status": "running"}, True, id="waiting"),
-        pytest.param("status:failed status:cancelled", {}, True, id="two states"),
-        pytest.param("by:lan", {}, True, id="a person"),
+        pytest.param('"a:b c"', {"q": '"a:b c"'}, False, id="quotation marks"),
+        pytest.param("status:waiting status:running", {"q": "status:running"}, True, id="waiting"),
+        pytest.param(
+            "status:failed status:cancelled", {"q": "status:failed status:cancelled"}, False, id="two states"
+        ),
     ],
 )
 def test_the_server_filters_what_it_can(
@@ -92,7 +109,9 @@ def test_the_server_filters_what_it_can(
 @pytest.mark.parametrize(
     ("text", "labels", "first"),
     [
-        pytest.param("st", ["status:"], "status:", id="a key"),
+        pytest.param("st", ["status:", "started:", "step:"], "status:", id="keys"),
+        pytest.param("find", ["find.invoice:"], "find.invoice:", id="a field of the input"),
+        pytest.param("started:7", ["started:7d"], "started:7d ", id="a time"),
         pytest.param("status:ca", ["status:cancelled"], "status:cancelled ", id="a state"),
         pytest.param("coffee by:la", ['by:"Lan N"'], 'coffee by:"Lan N" ', id="a name with a space"),
         pytest.param("pipeline:", ["pipeline:ad_creative"], "pipeline:ad_creative ", id="every value"),
@@ -102,7 +121,8 @@ def test_the_server_filters_what_it_can(
 def test_tokens_are_completed(modules: Page, text: str, labels: Sequence[str], first: str | None) -> None:
     script = f"""async (text) => {{
         const {{ completions }} = await import('{QUERY}');
-        return completions(text, text.length, {{ pipeline: [["ad_creative", "Ads"]], by: [["Lan N"]] }});
+        const known = {{ pipeline: [["ad_creative", "Ads"]], by: [["Lan N"]], find: ["invoice"] }};
+        return completions(text, text.length, known);
     }}"""
     found = modules.evaluate(script, text)
     assert [one["label"] for one in found] == labels

@@ -1,6 +1,8 @@
 """The list of runs is the server's answer, kept current by the tenant's stream."""
 
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -111,15 +113,57 @@ def test_signing_out_aborts_the_reads_in_flight_before_the_session_ends(signed_i
 
     page.route("**/v1/runs?*", hold)
     page.route("**/v1/sessions", hold)
-    with page.expect_request("**/v1/runs?*status=failed*"):
+    with page.expect_request("**/v1/runs?*status*failed*"):
         page.locator(".filters a", has_text="Failed").click()
     with (
-        page.expect_event("requestfailed", lambda request: "status=failed" in request.url),
+        page.expect_event("requestfailed", lambda request: "status%3Afailed" in request.url),
         page.expect_request("**/v1/sessions"),
     ):
         page.get_by_role("button", name="Sign out").click()
     next(route for route in held if route.request.method == "DELETE").continue_()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+@pytest.mark.timeout(180)
+def test_a_run_is_found_by_its_subject_starter_and_tag(
+    signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage
+) -> None:
+    page = signed_in
+    kept = client.start("ad_creative", {"url": site.product_page, "variants": 1}, tags=("autumn",)).run_id
+    other = start_short(client)
+    search = page.get_by_role("combobox", name="Search runs")
+    rows = page.locator(".runs .run-row")
+    row = rows.filter(has_text=kept)
+
+    for query in (
+        "en/coffee",
+        "tag:autumn",
+        "find.language:auto coffee",
+        "by:admin pipeline:ad_creative tag:autumn",
+    ):
+        page.goto(f"{site.origin}/#/?q={quote(query)}")
+        expect(search).to_have_value(query)
+        expect(row).to_be_visible(timeout=RUN_MS)
+        expect(rows.filter(has_text=other)).to_have_count(0)
+    expect(row.locator(".run-title")).to_have_text(re.compile("/en/coffee$"))
+    assert faults_of(page, watched, "runs-found") == []
+
+    page.goto(f"{site.origin}/#/?q={quote('status:running tag:autumn')}")
+    expect(row).to_be_visible(timeout=RUN_MS)
+    client.cancel(kept, "test")
+    expect(row).to_have_count(0, timeout=RUN_MS)
+
+
+def test_a_search_that_is_refused_is_explained(signed_in: Page, site: Site, watched: WatchedPage) -> None:
+    page = signed_in
+    watched.expected = ("422",)
+    page.goto(f"{site.origin}/#/?q={quote('colour:red')}")
+
+    alert = page.get_by_role("alert").filter(has_text="colour:")
+    expect(alert).to_contain_text("is not a search key; use status, pipeline, by, tag")
+    expect(page.locator(".runs .run-row")).to_have_count(0)
+    page.goto(f"{site.origin}/#/?q=status:completed")
+    expect(alert).to_have_count(0)
 
 
 def test_a_search_is_kept_as_a_view_until_signing_out(

@@ -1,5 +1,9 @@
 """Health, metrics, the OpenAPI document, the console, and requests refused before any handler."""
 
+import io
+import json
+import logging
+
 import httpx2
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -7,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from signalbox_core.logs import JsonFormatter
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.http.error_codes import CODES
 from support.servers.gateway import client_of
@@ -139,6 +144,30 @@ async def test_every_response_carries_a_request_id_and_security_headers(caller: 
     assert len(invented.headers["x-request-id"]) == 16
     assert given.headers["x-content-type-options"] == "nosniff"
     assert given.headers["cache-control"] == "no-store"
+
+
+async def test_lines_of_a_request_name_run_tenant_principal_and_trace(app: object) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter("gateway"))
+    access = logging.getLogger("signalbox_gateway.access")
+    access.addHandler(handler)
+    level, trace = access.level, "0af7651916cd43dd8448eb211c80319c"
+    access.setLevel("INFO")
+    try:
+        async with client_of(app, "viewer") as caller:
+            headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "x-request-id": "r-1"}
+            await caller.get("/v1/runs/some-run", headers=headers)
+            await caller.get("/v1/runs/some-run/stream", headers=headers)
+    finally:
+        access.removeHandler(handler)
+        access.setLevel(level)
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    names = ("run_id", "tenant", "principal", "trace_id", "request_id")
+    assert [[line.get(name) for name in names] for line in lines] == [
+        ["some-run", "acme", "viewer", trace, "r-1"]
+    ] * 2
 
 
 async def test_the_access_log_contains_no_secret(

@@ -11,18 +11,19 @@ from temporalio.client import Client
 
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_gateway.schedules.cron import parse_cron
-from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleStore
+from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleLimits, ScheduleStore
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+LIMITS = ScheduleLimits(count=1_000, min_interval=MINUTE)
 
 
 async def times_between(
     client: Client, timing: ScheduleTiming, first: datetime, last: datetime
 ) -> tuple[datetime, ...]:
     """The times of a new, paused schedule in a period, the end included."""
-    store = ScheduleStore(client, deadline=timedelta(seconds=30))
+    store = ScheduleStore(client, deadline=timedelta(seconds=30), limits=LIMITS)
     schedule_id = f"times-{secrets.token_hex(4)}"
     start = ScheduledStart(
         tenant="acme",

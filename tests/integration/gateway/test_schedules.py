@@ -89,6 +89,14 @@ async def test_a_triggered_run_is_like_one_that_a_caller_started(
 
     run = await ended(caller, run_id)
     assert (run["status"], run["started_by"]) == ("completed", f"schedule {schedule_id}")
+    assert run["subject"] == "Echo of hi"
+
+    async def found() -> bool:
+        query = f'by:"schedule {schedule_id}" find.text:hi echo status:completed'
+        runs = (await caller.get("/v1/runs", params={"q": query})).json()["runs"]
+        return [item["run_id"] for item in runs] == [run_id]
+
+    await eventually(found, within_s=60.0)
     assert run["starter"] == {
         "subject": f"schedule:{schedule_id}",
         "kind": "service",
@@ -298,7 +306,7 @@ async def test_an_input_that_the_contract_does_not_accept_any_more_is_a_problem(
     parts: Parts, caller: httpx2.AsyncClient, schedule_id: str
 ) -> None:
     await created(caller, schedule_id)
-    changed = with_changes(SPEC, input=LOGIN.input)
+    changed = with_changes(SPEC, input=LOGIN.input, subject="")
     async with client_of(Gateway(replace(parts, pipelines={"echo": changed})).app()) as owner:
         shown = (await owner.get(f"/v1/schedules/{schedule_id}")).json()
 
@@ -341,3 +349,18 @@ async def test_a_sealed_input_stays_sealed_in_temporal(
     raw = stored.raw_description.SerializeToString()
     assert PLANTED.encode() not in raw
     assert b"binary/encrypted" in raw
+
+
+async def test_a_repeated_trigger_with_one_key_starts_one_run(
+    caller: httpx2.AsyncClient, schedule_id: str, worker: None
+) -> None:
+    await created(caller, schedule_id, overlap="allow_all")
+    path, key = f"/v1/schedules/{schedule_id}/trigger", {"Idempotency-Key": schedule_id}
+
+    answers = [await caller.post(path, json={}, headers=key) for _ in range(2)]
+    runs = await eventually(lambda: runs_of(caller, schedule_id), within_s=30)
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len(runs) == 1
+    assert {answer.json()["run_id"] for answer in answers} <= {runs[0]["run_id"], None}
+    await ended(caller, str(runs[0]["run_id"]))

@@ -13,13 +13,14 @@ from support.calls.contract import PURCHASE
 from support.fakes.ladder_pipeline import SPEC as LADDER
 from support.limits.contract import SPEC as LIMITS
 from support.sample.contract import SPEC as SAMPLE
+from support.shipping.contract import SPEC as SHIPPING
 
 HISTORIES = Path(__file__).parents[2] / "histories"
 FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
 def known() -> Mapping[str, PipelineSpec]:
-    others = (SAMPLE, PURCHASE, LIMITS, LADDER)
+    others = (SAMPLE, PURCHASE, LIMITS, LADDER, SHIPPING)
     return {**discover(), **{spec.name: spec for spec in others}}
 
 

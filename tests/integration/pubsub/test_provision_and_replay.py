@@ -85,6 +85,7 @@ async def test_provision_registers_the_search_attributes(temporal_address: str) 
     assert [(c.name, c.action) for c in await provision_temporal(client)] == [
         ("SignalboxTenant", "unchanged"),
         ("SignalboxPipeline", "unchanged"),
+        ("SignalboxFind", "unchanged"),
     ]
 
 

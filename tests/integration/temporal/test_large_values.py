@@ -114,6 +114,7 @@ async def test_the_recorded_history_of_a_large_run_replays(pipeline: PipelineUnd
     await replay_history(SPEC, WorkflowHistory.from_json(run.handle.id, await run.history()))
 
 
+@pytest.mark.timeout(300)
 async def test_a_run_outlasts_an_outage_of_the_object_store(
     pipeline: PipelineUnderTest, objects: FlakyStore
 ) -> None:

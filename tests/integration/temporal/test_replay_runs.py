@@ -21,7 +21,7 @@ from support.deploys.activities import finish, prepare
 from support.deploys.contract import SPEC, DeploysInput
 from support.fakes.payload_keys import payload_keys_file
 
-RUNS: Final = 20
+RUNS: Final = 10
 """A thousand find no more than these; they take longer."""
 BREAKING: Final = ("RenamedActivity", "AddedActivity", "RemovedActivity", "AddedTimer", "AskedFirst")
 
@@ -58,6 +58,7 @@ async def outcomes_of(pipeline: PipelineUnderTest, release: str) -> list[ReplayO
     return [item async for item in replay_open_runs(pipeline.client, {spec.name: spec}, query)]
 
 
+@pytest.mark.timeout(300)
 async def test_every_run_that_a_release_would_break_is_named_and_no_other(
     waiting: PipelineUnderTest,
 ) -> None:

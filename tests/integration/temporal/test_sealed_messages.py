@@ -7,24 +7,37 @@ from typing import Any
 
 import msgspec
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.pipeline.activity.loader import load_workflows, sandbox
+from signalbox_core.pipeline.contract.external_event import DELIVER_TO_MAILBOX, MailboxAddress
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.codec import Payload, SealedPayloads, bind_payloads_to, is_encrypted
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
+from signalbox_core.testing.external_events import inbound_event
 from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
 from support.fakes.payload_keys import payload_keys_file
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import PICK, SPEC, Pick, SampleInput
+from support.shipping.activities import file_parcel
+from support.shipping.contract import (
+    DISPATCHED,
+    PAYMENT,
+    Dispatched,
+    PaymentSettled,
+    ShippingInput,
+    ShippingResult,
+)
+from support.shipping.contract import SPEC as SHIPPING
 
 ACTIVITIES = [prepare, make, undo]
 ASK = SampleInput(items=2, ask=True)
@@ -222,3 +235,33 @@ async def test_an_input_that_is_encrypted_for_another_tenant_is_refused(sealing_
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "tenant_mismatch"
     assert run.events() == []
+
+
+async def test_a_mailbox_drops_an_unencrypted_event_and_forwards_an_encrypted_one(
+    sealing_client: Client, plain_client: Client
+) -> None:
+    async with pipeline_under_test(SHIPPING, activities=[file_parcel], client=sealing_client) as pipeline:
+        run = await pipeline.start(ShippingInput(order="sealed-1"))
+        await run.wait(PAYMENT.name)
+        address = MailboxAddress(
+            tenant="acme", pipeline=SHIPPING.name, name=PAYMENT.name, key="sealed-1", keep_s=60
+        )
+        forged = inbound_event(PAYMENT, PaymentSettled(amount=1), key="sealed-1")
+        mailbox = plain_client.get_workflow_handle(address.workflow_id)
+        await eventually(lambda: exists(mailbox), within_s=30)
+        await mailbox.signal(DELIVER_TO_MAILBOX, forged)
+
+        await pipeline.send_event(PAYMENT, PaymentSettled(amount=2), key="sealed-1")
+        await run.send_event(DISPATCHED, Dispatched(parcel="P1"))
+
+        assert await run.result() == ShippingResult(amount=2, parcel="P1")
+        history = (await mailbox.fetch_history()).to_json()
+        assert '"amount"' not in history
+
+
+async def exists(workflow: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await workflow.describe()
+    except RPCError:
+        return False
+    return True

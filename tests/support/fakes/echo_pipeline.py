@@ -11,14 +11,14 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Policy, Step, json_schema
+    from signalbox_core.pipeline.spec import Approval, Find, PipelineSpec, Policy, Step, json_schema
     from signalbox_core.pipeline.workflow.approvals import digest_of
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`ask` makes the run wait for a person, by `policy` if it is given."""
 
-    text: Annotated[str, Meta(title="Text", min_length=1, max_length=200)]
+    text: Annotated[str, Meta(title="Text", min_length=1, max_length=200), Find()]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
     ask: bool = False
     artifact: str | None = None
@@ -48,6 +48,7 @@ SPEC: Final = PipelineSpec(
         Approval(name="word", title="Which word?", answer=EchoAnswer, deadline=timedelta(days=1), links=True),
     ),
     workflow="support.fakes.echo_pipeline:Echo",
+    subject="Echo of {text}",
     activities="support.fakes.echo_pipeline:none",
 )
 

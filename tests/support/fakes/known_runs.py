@@ -9,7 +9,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
+from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -1,5 +1,6 @@
 """Flags from a contract's schema, and the input from flags."""
 
+import json
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Meta, Struct
 from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
+from support.uploads.contract import LetterInput
 
 
 class GridPoint(Struct):
@@ -103,3 +105,15 @@ def test_a_field_without_a_type_takes_json() -> None:
         read_schema(msgspec.Raw(b'{"properties": {"a": {"type": ["string", "null"]}, "b": {}}}'))
     )
     assert [(flag.field, flag.kind) for flag in flags] == [("a", "string"), ("b", "json")]
+
+
+def test_an_upload_is_a_flag_that_takes_a_file() -> None:
+    schema = read_schema(msgspec.Raw(msgspec.json.encode(json_schema(LetterInput))))
+    letter, enclosure = flags_of(schema)
+
+    assert (letter.kind, letter.required, letter.option) == ("upload", True, "--letter")
+    assert (enclosure.kind, enclosure.required) == ("upload", False)
+    assert "the path of a file to upload" in letter.help
+    stored = {"object": "uploads/acme/ab", "name": "letter.pdf"}
+    texts = {"letter": json.dumps(stored)}
+    assert build_input((letter, enclosure), texts, {}) == {"letter": stored}

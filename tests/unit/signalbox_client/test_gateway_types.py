@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from signalbox_client import models
+from signalbox_client import models, schedule_models
 from signalbox_client.problems import ReceivedProblem
 from signalbox_core.http.problems import Problem
 from signalbox_gateway.api import schemas
+from signalbox_gateway.api.schedules import schemas as schedule_schemas
 from signalbox_gateway.api.votes.bulk_schemas import DecideManyResponse
 from signalbox_gateway.runs import views
 from signalbox_gateway.runs.inbox import InboxView
@@ -34,6 +35,9 @@ PAIRS = [
     (models.BulkOutcomes, DecideManyResponse),
     (models.Accepted, schemas.ControlResponse),
     (models.Assigned, schemas.AssignmentView),
+    (schedule_models.ScheduleList, schedule_schemas.ScheduleListView),
+    (schedule_models.Triggered, schedule_schemas.TriggeredView),
+    (schedule_models.Backfilled, schedule_schemas.BackfilledView),
     (ReceivedProblem, Problem),
 ]
 

@@ -100,7 +100,7 @@ def test_a_row_names_the_starter_and_how_long_the_run_took() -> None:
         for name in "ab"
     ]
     row = run_row(item, asked, AT)
-    assert (row[3], row[4], row[6]) == ("2 questions", "Lan", "1 min 15 s")
+    assert (row[4], row[5], row[7]) == ("2 questions", "Lan", "1 min 15 s")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.console import Console
 from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.arguments.command_parser import parse_arguments
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.retry import parse_query, retry
+from signalbox_client.commands.retry import check_query, retry
 from signalbox_core.errors import InvalidInput
 
 SCHEMA = {
@@ -33,7 +33,7 @@ class Gateway:
             self.retried.append((run_id, json.loads(request.content)))
             return self._retry(run_id, json.loads(request.content)["from"])
         if path == "/v1/runs":
-            assert request.url.params["status"] == "failed"
+            assert request.url.params["q"].startswith("status:failed")
             names = ["a", "b"] if "cursor" not in request.url.params else ["b", "c"]
             runs = [{"run_id": name, "pipeline": "ads", "status": "failed"} for name in names]
             cursor = "2" if "cursor" not in request.url.params else None
@@ -122,8 +122,8 @@ async def test_what_cannot_be_meant_is_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize("text", ["", "pipeline:ads", "status:running", "status:failed status:failed", "x:1"])
 def test_a_query_needs_a_status_that_can_be_retried(text: str) -> None:
     with pytest.raises(InvalidInput, match="--where"):
-        parse_query(text)
+        check_query(text)
 
 
-def test_a_query_is_parsed() -> None:
-    assert parse_query("status:timed_out pipeline:ads") == {"status": "timed_out", "pipeline": "ads"}
+def test_a_query_may_have_any_further_parts() -> None:
+    check_query('status:timed_out pipeline:ads started:7d by:"Lan N" coffee')

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.models import ApprovalContract, Pipeline
+from signalbox_client.models import ApprovalContract, ExternalEventContract, Pipeline
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
@@ -53,6 +53,13 @@ def _pipeline() -> Pipeline:
         result_schema=_raw(OrderLine),
         approvals=(ApprovalContract(name="is-right", title="Right?", answer_schema=_raw(OrderLine)),),
     )
+
+
+def test_events_that_runs_wait_for_are_members_with_the_type_of_their_data() -> None:
+    event = ExternalEventContract(name="goods.sent", title="the goods", data_schema=_raw(OrderLine))
+    text = declarations([msgspec.structs.replace(_pipeline(), external_events=(event,))])
+
+    assert '    events: { "goods.sent": OrderGoodsOrderLine };\n' in text
 
 
 def test_a_contract_becomes_an_entry_and_its_types() -> None:

@@ -12,9 +12,9 @@ from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_gateway.runs.decide import refusal_of
 from signalbox_gateway.runs.lookup import resolve_snapshot
 from signalbox_gateway.runs.outcomes import recorded_outcome
-from signalbox_gateway.runs.temporal import RunInfo
+from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.search.visibility import visibility_query
 from signalbox_gateway.runs.views import run_view
-from signalbox_gateway.runs.visibility import visibility_query
 from support.fakes.echo_pipeline import SPEC
 from support.fakes.events import story
 
@@ -139,7 +139,8 @@ def test_values_cannot_widen_the_visibility_query() -> None:
 
     assert (
         query == "SignalboxTenant = 'a\\' OR \\'x\\' = \\'x' "
-        "AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut'"
+        "AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut' "
+        "AND ExecutionStatus != 'ContinuedAsNew'"
     )
 
 

@@ -26,6 +26,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -35,7 +36,7 @@ from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
-from signalbox_gateway.api.schedules.handlers import ScheduleHandlers, ScheduleLimits
+from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
@@ -65,13 +66,14 @@ from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.external_events import ExternalEvents
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
-from signalbox_gateway.schedules.store import ScheduleStore
+from signalbox_gateway.schedules.store import ScheduleStore, schedule_limits
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
@@ -147,19 +149,14 @@ class Gateway:
         reader = PendingWorkReader(parts.temporal, engine.workflow_ids)
         monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)
         self._reconciler = Reconciler(
-            parts.redis,
-            parts.streams,
-            engine,
-            parts.pipelines,
-            recovery=recovery,
-            metrics=measured,
+            parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, metrics=measured
         )
         statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
         self._leader_tasks = (monitor.check, statistics.measure)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(
-            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
-        )
+        answer_within = min(deadline, timedelta(seconds=3))
+        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
+        events = ExternalEvents(engine, within=answer_within)
         inbox = InboxReader(parts.streams)
         votes = VoteSender(self.states, decisions, parts.pipelines)
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
@@ -186,19 +183,17 @@ class Gateway:
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
+            external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
-                ScheduleStore(parts.temporal, deadline=deadline),
+                ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
                 ScheduleViews(self.states, parts.pipelines),
                 engine,
                 parts.pipelines,
                 parts.payload_keys,
-                ScheduleLimits(
-                    count=parts.settings.max_schedules,
-                    min_interval=timedelta(seconds=parts.settings.schedule_min_interval_s),
-                ),
+                IdempotencyKeys(parts.redis),
             ),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(

@@ -25,6 +25,8 @@ from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
+from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
@@ -209,6 +211,7 @@ class WorkerBuilder:
         workflows = [
             *(found for code in codes for found in code.workflows),
             OutboxWorkflow,
+            MailboxWorkflow,
             ScheduledStartWorkflow,
         ]
         specs = [code.spec for code in codes]
@@ -222,6 +225,7 @@ class WorkerBuilder:
                 *activities,
                 DeliverActivities(self.emitter).deliver,
                 QuestionActivities(self.emitter).record,
+                MailboxActivities(self.client).open_wait,
             ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(

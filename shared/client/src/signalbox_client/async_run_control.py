@@ -28,6 +28,22 @@ class AsyncRunControl:
         """Request that a paused run continues."""
         return await self._connection.send(requests.control(run_id, "resume"))
 
+    async def send_event_to_run(
+        self, run_id: str, name: str, data: object, *, event_id: str
+    ) -> models.EventDelivery:
+        """Send an event from outside to a run that waits, or will wait, for it.
+
+        Args:
+            name: of the event in the pipeline's contract.
+            data: a Struct or a JSON value of the event's type.
+            event_id: identifies the event; a second one of the same id is a duplicate and has no effect.
+        """
+        return await self._connection.send(requests.send_event_to_run(run_id, name, event_id, data))
+
+    async def send_event(self, name: str, data: object, *, key: str, event_id: str) -> models.EventDeliveries:
+        """Send an event from outside to the run that waits, or will wait, for its business key."""
+        return await self._connection.send(requests.send_event(name, key, event_id, data))
+
     async def retry(
         self,
         run_id: str,

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.async_approvals import AsyncApprovalMethods
 from signalbox_client.async_connection import AsyncGatewayConnection
+from signalbox_client.async_schedules import AsyncScheduleMethods
 from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
@@ -31,7 +31,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class AsyncSignalbox(AsyncApprovalMethods):
+class AsyncSignalbox(AsyncScheduleMethods):
     """A connection to a gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -92,6 +92,7 @@ class AsyncSignalbox(AsyncApprovalMethods):
         run_id: str | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
+        tags: Sequence[str] = (),
     ) -> models.Started:
         """Start a run.
 
@@ -101,13 +102,14 @@ class AsyncSignalbox(AsyncApprovalMethods):
             run_id: an id of your own; starting the same input with it again returns the existing run.
             priority: 1 (first) to 5 (last); the default is 3.
             idempotency_key: a repeated call with this key returns the existing run; default: a random key.
+            tags: labels by which the run is found, as in `tag:q4`.
 
         Raises:
             InvalidInput: the input breaks the pipeline's schema; `field` names the member.
             Conflict: the run id or the key belongs to another input.
         """
         start = requests.StartBody(
-            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority, tags=tuple(tags)
         )
         return await self._connection.send(requests.start_run(start, idempotency_key))
 
@@ -121,14 +123,22 @@ class AsyncSignalbox(AsyncApprovalMethods):
 
     async def runs(
         self,
+        query: str = "",
         *,
         status: str | None = None,
         pipeline: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> models.RunPage:
-        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
-        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page.
+
+        Args:
+            query: a search, as in `status:failed by:minh started:7d coffee`.
+
+        Raises:
+            InvalidInput: the query is malformed.
+        """
+        request = requests.list_runs(query, status=status, pipeline=pipeline, limit=limit, cursor=cursor)
         return await self._connection.send(request)
 
     async def result(self, run_id: str) -> msgspec.Raw:

@@ -13,6 +13,7 @@ from signalbox_core.events.snapshot import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     QueuedState,
     RunStatus,
     StepState,
@@ -43,8 +44,16 @@ class ApprovalContract(Struct, frozen=True, kw_only=True):
     answer_schema: msgspec.Raw = NULL
 
 
+class ExternalEventContract(Struct, frozen=True, kw_only=True):
+    """An event from outside that the pipeline's runs wait for."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw = NULL
+
+
 class Pipeline(Struct, frozen=True, kw_only=True):
-    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+    """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
     name: str
     title: str
@@ -53,10 +62,32 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw = NULL
     steps: tuple[StepContract, ...] = ()
     approvals: tuple[ApprovalContract, ...] = ()
+    find: tuple[str, ...] = ()
+    external_events: tuple[ExternalEventContract, ...] = ()
 
 
 class PipelineList(Struct, frozen=True, kw_only=True):
     pipelines: tuple[Pipeline, ...]
+
+
+class EventDelivery(Struct, frozen=True, kw_only=True):
+    """What became of an event from outside in one pipeline.
+
+    `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
+    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
+    answered yet.
+    """
+
+    event_id: str
+    pipeline: str
+    status: str
+    run_id: str | None = None
+    wait_id: str | None = None
+
+
+class EventDeliveries(Struct, frozen=True, kw_only=True):
+    event_id: str
+    deliveries: tuple[EventDelivery, ...] = ()
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
@@ -105,6 +136,8 @@ class RunItem(Struct, frozen=True, kw_only=True):
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
     starter: Subject | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -201,6 +234,9 @@ class Run(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
+    waits: tuple[EventWaitState, ...] = ()
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):

@@ -58,6 +58,7 @@ class StartBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     input: msgspec.Raw
     run_id: str | None = None
     priority: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 def list_pipelines() -> ApiRequest[models.PipelineList]:
@@ -83,9 +84,9 @@ def start_run(start: StartBody, idempotency_key: str | None) -> ApiRequest[model
 
 
 def list_runs(
-    *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
+    query: str, *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
 ) -> ApiRequest[models.RunPage]:
-    parameters = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
+    parameters = {"q": query, "status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
     return ApiRequest(
         method="GET",
         path="/v1/runs",
@@ -104,6 +105,26 @@ def get_run(run_id: str) -> ApiRequest[models.Run]:
 
 def get_input(run_id: str) -> ApiRequest[models.RunInput]:
     return ApiRequest(method="GET", path=f"{run_path(run_id)}/input", response_type=models.RunInput)
+
+
+def send_event_to_run(
+    run_id: str, name: str, event_id: str, data: object
+) -> ApiRequest[models.EventDelivery]:
+    return ApiRequest(
+        method="POST",
+        path=f"{run_path(run_id)}/events/{_quote_segment(name)}",
+        response_type=models.EventDelivery,
+        body=msgspec.json.encode({"event_id": event_id, "data": data}),
+    )
+
+
+def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[models.EventDeliveries]:
+    return ApiRequest(
+        method="POST",
+        path=f"/v1/events/{_quote_segment(name)}",
+        response_type=models.EventDeliveries,
+        body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
+    )
 
 
 def list_approvals(cursor: str | None) -> ApiRequest[models.Inbox]:

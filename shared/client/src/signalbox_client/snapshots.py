@@ -39,6 +39,9 @@ def snapshot_of(run: Run) -> Snapshot:
         retry_of=run.retry_of,
         retried_as=run.retried_as,
         retried_at=run.retried_at,
+        subject=run.subject,
+        tags=run.tags,
+        waits=run.waits,
     )
 
 

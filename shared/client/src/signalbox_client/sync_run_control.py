@@ -29,6 +29,22 @@ class RunControl:
         """Request that a paused run continues."""
         return self._connection.send(requests.control(run_id, "resume"))
 
+    def send_event_to_run(
+        self, run_id: str, name: str, data: object, *, event_id: str
+    ) -> models.EventDelivery:
+        """Send an event from outside to a run that waits, or will wait, for it.
+
+        Args:
+            name: of the event in the pipeline's contract.
+            data: a Struct or a JSON value of the event's type.
+            event_id: identifies the event; a second one of the same id is a duplicate and has no effect.
+        """
+        return self._connection.send(requests.send_event_to_run(run_id, name, event_id, data))
+
+    def send_event(self, name: str, data: object, *, key: str, event_id: str) -> models.EventDeliveries:
+        """Send an event from outside to the run that waits, or will wait, for its business key."""
+        return self._connection.send(requests.send_event(name, key, event_id, data))
+
     def retry(
         self,
         run_id: str,

@@ -23,8 +23,8 @@ from signalbox_client.run_pipeline import (
     pipeline_name,
 )
 from signalbox_client.stream_follower import Follower, Update
-from signalbox_client.sync_approvals import ApprovalMethods
 from signalbox_client.sync_connection import GatewayConnection
+from signalbox_client.sync_schedules import ScheduleMethods
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")
@@ -32,7 +32,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class Signalbox(ApprovalMethods):
+class Signalbox(ScheduleMethods):
     """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -93,6 +93,7 @@ class Signalbox(ApprovalMethods):
         run_id: str | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
+        tags: Sequence[str] = (),
     ) -> models.Started:
         """Start a run.
 
@@ -102,13 +103,14 @@ class Signalbox(ApprovalMethods):
             run_id: an id of your own; starting the same input with it again returns the existing run.
             priority: 1 (first) to 5 (last); the default is 3.
             idempotency_key: a repeated call with this key returns the existing run; default: a random key.
+            tags: labels by which the run is found, as in `tag:q4`.
 
         Raises:
             InvalidInput: the input breaks the pipeline's schema; `field` names the member.
             Conflict: the run id or the key belongs to another input.
         """
         start = requests.StartBody(
-            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority, tags=tuple(tags)
         )
         return self._connection.send(requests.start_run(start, idempotency_key))
 
@@ -122,14 +124,22 @@ class Signalbox(ApprovalMethods):
 
     def runs(
         self,
+        query: str = "",
         *,
         status: str | None = None,
         pipeline: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> models.RunPage:
-        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
-        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page.
+
+        Args:
+            query: a search, as in `status:failed by:minh started:7d coffee`.
+
+        Raises:
+            InvalidInput: the query is malformed.
+        """
+        request = requests.list_runs(query, status=status, pipeline=pipeline, limit=limit, cursor=cursor)
         return self._connection.send(request)
 
     def result(self, run_id: str) -> msgspec.Raw:

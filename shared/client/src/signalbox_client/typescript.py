@@ -1,4 +1,4 @@
-"""TypeScript from the contracts of pipelines: the types of each one's input, result and answers.
+"""TypeScript from the contracts of pipelines: the types of each one's input, result, answers and events.
 
 Pure: the contracts are those of `GET /v1/pipelines`.
 """
@@ -78,8 +78,15 @@ class _Contract:
             f"    input: {self._root(pipeline.input_schema)};\n"
             f"    result: {self._root(pipeline.result_schema)};\n"
             f"    answers: {answers};\n"
+            f"{self._events()}"
             "  };\n"
         )
+
+    def _events(self) -> str:
+        """The member with the data of the events that runs wait for; none without such events."""
+        events = self._pipeline.external_events
+        members = "; ".join(f"{_key(event.name)}: {self._root(event.data_schema)}" for event in events)
+        return f"    events: {{ {members} }};\n" if members else ""
 
     def types(self) -> Iterator[str]:
         """The interfaces and aliases that the member refers to."""

@@ -1,8 +1,14 @@
-"""Logs as JSON lines: a constant message, with the facts in fields (`extra={...}`)."""
+"""Logs as JSON lines: a constant message, with the facts in fields (`extra={...}`).
+
+Fields of the request or activity that a line belongs to are added to each of its lines.
+"""
 
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -13,14 +19,40 @@ _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 _MAX_CHARS: Final = 8_000
+_context: Final[ContextVar[Mapping[str, object]]] = ContextVar("log_fields")
+RecordFields = Callable[[logging.LogRecord], Mapping[str, object]]
+
+
+@contextmanager
+def log_fields(**fields: object) -> Iterator[None]:
+    """Add fields to every record of the block, and of the tasks and threads that it starts."""
+    token = _context.set({**_context.get({}), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def add_log_fields(**fields: object) -> None:
+    """Add fields to the later records of the innermost `log_fields` block."""
+    _context.set({**_context.get({}), **fields})
+
+
+def _no_fields(_record: logging.LogRecord) -> Mapping[str, object]:
+    return {}
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as a JSON object: time, level, logger, service, message and the fields of `extra`."""
+    """Formats a record as a JSON object: time, level, logger, service, message, and its fields.
 
-    def __init__(self, service: str) -> None:
+    Args:
+        derive: more fields of a record; those of `log_fields` and of `extra` take precedence.
+    """
+
+    def __init__(self, service: str, derive: RecordFields = _no_fields) -> None:
         super().__init__()
         self._service = service
+        self._derive = derive
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -30,16 +62,24 @@ class JsonFormatter(logging.Formatter):
             "service": self._service,
             "message": record.getMessage()[:_MAX_CHARS],
         }
+        line.update(self._derive(record))
+        line.update(_context.get({}))
         line.update({name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[:_MAX_CHARS]
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure_logs(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
+def configure_logs(
+    service: str,
+    level: str = "INFO",
+    stream: TextIO | None = None,
+    *,
+    derive: RecordFields = _no_fields,
+) -> None:
     """Write the records of every logger to `stream` (standard error by default). Called once."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
+    handler.setFormatter(JsonFormatter(service, derive))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -5,6 +5,7 @@ Keys are derived from the content or the run, so writing the same object again i
 
 import asyncio
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from msgspec import Struct
 from obstore import exceptions as problems
 from obstore.store import GCSStore, LocalStore, MemoryStore
 
-from signalbox_core.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 
 T = TypeVar("T")
 _TIMEOUT_S: Final = 60.0
@@ -74,6 +75,33 @@ class MutableObjectStore(ObjectStore, Protocol):
 def uploads_folder(tenant: str) -> str:
     """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
+
+
+def unknown_upload(key: str) -> NotFound:
+    """The error of a key that is not an upload of the tenant."""
+    return NotFound(
+        f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects",
+        field="object",
+        code="unknown_object",
+    )
+
+
+async def read_upload(objects: ObjectStore, key: str, *, tenant: str) -> bytes:
+    """Read an uploaded file of the tenant, and verify it against the digest in its key.
+
+    Raises:
+        NotFound: `unknown_object`: the tenant has no such upload.
+        Conflict: `upload_changed`: the stored file is not the one that was uploaded.
+    """
+    if not key.startswith(f"{uploads_folder(tenant)}/"):
+        raise unknown_upload(key)
+    try:
+        body = await objects.get(key)
+    except NotFound:
+        raise unknown_upload(key) from None
+    if hashlib.sha256(body).hexdigest() != key.rpartition("/")[2]:
+        raise Conflict(f"the upload {key} was changed in the object store", code="upload_changed")
+    return body
 
 
 def open_object_store(url: str) -> "ObstoreObjects":

@@ -6,7 +6,7 @@ called.
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from signalbox_core.errors import Conflict, Unavailable
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient, types
     from temporalio.client import Client
+    from temporalio.common import SearchAttributeKey
 
 log = logging.getLogger(__name__)
 
@@ -152,24 +153,21 @@ async def provision_temporal(client: "Client") -> list[ProvisionChange]:
     from temporalio.api.enums.v1 import IndexedValueType
     from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 
-    from signalbox_core.temporal.names import SEARCH_PIPELINE, SEARCH_TENANT
+    from signalbox_core.temporal.names import SEARCH_ATTRIBUTES
 
-    wanted = [SEARCH_TENANT.name, SEARCH_PIPELINE.name]
-    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
     listed = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), timeout=timedelta(seconds=_CALL_TIMEOUT_S)
     )
-    for name in wanted:
-        if listed.custom_attributes.get(name, keyword) != keyword:
+    for key in SEARCH_ATTRIBUTES:
+        if listed.custom_attributes.get(key.name, wanted[key.name]) != wanted[key.name]:
             raise Conflict(
-                f"search attribute {name} exists in namespace {client.namespace} "
-                "with another type than Keyword: remove it first"
+                f"search attribute {key.name} exists in namespace {client.namespace} "
+                f"with another type than {_type_name(key)}: remove it first"
             )
-    missing = [name for name in wanted if name not in listed.custom_attributes]
+    missing = {name: kind for name, kind in wanted.items() if name not in listed.custom_attributes}
     if missing:
-        request = AddSearchAttributesRequest(
-            namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
-        )
+        request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         await client.operator_service.add_search_attributes(
             request, timeout=timedelta(seconds=_CALL_TIMEOUT_S)
         )
@@ -179,6 +177,10 @@ async def provision_temporal(client: "Client") -> list[ProvisionChange]:
         )
         for name in wanted
     ]
+
+
+def _type_name(key: "SearchAttributeKey[Any]") -> str:
+    return key.indexed_value_type.name.title().replace("_", "")
 
 
 async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: TopicSpec) -> ProvisionChange:

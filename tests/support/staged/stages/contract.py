@@ -40,4 +40,5 @@ SPEC: Final = PipelineSpec(
     approvals=(GO,),
     workflow="support.staged.stages.workflow:Stages",
     activities="support.staged.stages.activities",
+    subject="{folder.name}",
 )

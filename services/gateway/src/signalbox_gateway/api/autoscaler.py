@@ -17,14 +17,14 @@ from starlette.responses import Response
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decisions import ScalingDecisionStream, ScalingDecisionView
-from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import (
+from signalbox_gateway.api.autoscaler_schemas import (
     DecisionList,
     FollowDecisions,
     ListDecisions,
     ScaledQueue,
     ScaledQueues,
 )
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.auth.principal import Authenticate
 from signalbox_gateway.streaming.event_stream import event_stream_response
 from signalbox_gateway.streaming.hub import Hub

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
+from signalbox_core.logs import add_log_fields
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
@@ -30,6 +31,8 @@ from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Struct)
 MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_INPUT_BYTES: Final = 16 * 1024 * 1024
+"""Of the body with a run's input."""
 _LARGE_BODY_BYTES: Final = 32 * 1024
 
 
@@ -71,14 +74,14 @@ class ApiCall:
         """Decode the query parameters. Raises: InvalidFields: one is unknown, repeated or invalid."""
         return validation.decode_query(kind, self.request.query_params.multi_items())
 
-    async def body(self, kind: type[T]) -> T:
+    async def body(self, kind: type[T], *, max_bytes: int = MAX_BODY_BYTES) -> T:
         """Decode the JSON body; an empty body counts as `{}`.
 
         Raises:
             InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as
                 another media type.
         """
-        body = await _read_body(self.request)
+        body = await _read_body(self.request, max_bytes)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # CSRF: a form on another site can send other media types without a preflight request.
         if body and media_type != "application/json":
@@ -194,6 +197,7 @@ class Dispatcher:
         if endpoint.role is None:
             return await endpoint.handle(ApiCall(request, None))
         principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
+        add_log_fields(tenant=principal.tenant, principal=principal.key_id)
         await self._limiter.count_request(principal)
         principal.require(endpoint.role)
         if principal.scope is not None:
@@ -270,22 +274,22 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return bug_response()
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if not declared.isascii() or not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
-        raise _too_large()
+    if not declared.isascii() or not declared.isdigit() or int(declared) > max_bytes:
+        raise _too_large(max_bytes)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
+        if size > max_bytes:
+            raise _too_large(max_bytes)
         parts.append(part)
     return b"".join(parts)
 
 
-def _too_large() -> InvalidInput:
+def _too_large(max_bytes: int) -> InvalidInput:
     return InvalidInput(
-        f"the body exceeds {MAX_BODY_BYTES} bytes; upload large files with POST /v1/objects",
+        f"the body exceeds {max_bytes} bytes; upload large files with POST /v1/objects",
         code="body_too_large",
     )

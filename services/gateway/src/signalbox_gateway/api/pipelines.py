@@ -6,9 +6,16 @@ import msgspec
 from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
+from signalbox_core.pipeline.contract.find import find_fields
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import ApprovalContractView, PipelineListView, PipelineView, StepView
+from signalbox_gateway.api.schemas import (
+    ApprovalContractView,
+    ExternalEventView,
+    PipelineListView,
+    PipelineView,
+    StepView,
+)
 
 
 class PipelineHandlers:
@@ -50,7 +57,18 @@ def pipeline_view(spec: PipelineSpec) -> PipelineView:
             )
             for item in spec.approvals
         ),
+        find=tuple(find_fields(spec.input)),
         url=f"/v1/pipelines/{spec.name}",
+        external_events=tuple(
+            ExternalEventView(
+                name=event.name,
+                title=event.title,
+                data_schema=_raw(json_schema(event.data)),
+                timeout_s=event.timeout.total_seconds(),
+                keep_s=event.keep.total_seconds(),
+            )
+            for event in spec.external_events
+        ),
     )
 
 

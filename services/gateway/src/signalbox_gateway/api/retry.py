@@ -20,7 +20,7 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import SEALED, Secret
 from signalbox_core.streams import RunStream
-from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import RetryResponse, RetryRun
 from signalbox_gateway.api.start_run import IdempotencyKeys, idempotency_key, secret_decoder
 from signalbox_gateway.background.repairs import Repairs
@@ -28,7 +28,8 @@ from signalbox_gateway.http import validation
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
 from signalbox_gateway.runs.resets import RunResets
-from signalbox_gateway.runs.temporal import RunInfo, StartRequest, TemporalRuns
+from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 from signalbox_gateway.runs.views import links
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class RetryHandler:
         self._idempotency_keys = idempotency_keys
 
     async def retry(self, call: ApiCall) -> Response:
-        request = await call.body(RetryRun)
+        request = await call.body(RetryRun, max_bytes=MAX_INPUT_BYTES)
         run_id = call.param("run_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
         run = await self._starter.describe(snapshot)
@@ -209,6 +210,7 @@ class RetryStarter:
             digest=hashlib.sha256(digested).hexdigest(),
             priority=recorded.priority,
             retry_of=run.run_id,
+            tags=run.tags,
         )
 
     def _secret_hook(self, recorded: msgspec.Raw) -> Callable[[type, object], object]:

@@ -1,10 +1,9 @@
 """Reads and controls runs: list, snapshot, result, cancel, pause, resume."""
 
-import base64
-import binascii
 import hashlib
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.ids import run_id_of, run_key
+from signalbox_core.pipeline.contract.find import find_fields
 from signalbox_core.pipeline.contract.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
@@ -28,13 +28,17 @@ from signalbox_gateway.api.schemas import (
     RunPageView,
 )
 from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.http import base64url
 from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import run_ended
 from signalbox_gateway.runs.pending_starts import PendingStarts
-from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
+from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.search.index import RunIndex
+from signalbox_gateway.runs.search.query import parse_query
+from signalbox_gateway.runs.search.visibility import visibility_query
+from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import run_view
-from signalbox_gateway.runs.visibility import visibility_query
 
 log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
@@ -59,6 +63,8 @@ class RunHandlers:
         self._waiting = waiting
         self._repairs = repairs
         self._conditions = conditions
+        self._index = RunIndex(engine)
+        self._find_names = {name for spec in pipelines.values() for name in find_fields(spec.input)}
 
     async def list(self, call: ApiCall) -> Response:
         query = call.query(ListRuns)
@@ -69,12 +75,18 @@ class RunHandlers:
                 field="pipeline",
                 code="unknown_pipeline",
             )
-        filters = visibility_query(tenant=call.principal.tenant, pipeline=query.pipeline, status=query.status)
-        page = await self._engine.list(filters, limit=query.limit, token=_token(query.cursor, filters))
+        search = parse_query(
+            query.q, pipelines=self._pipelines, find_names=self._find_names, now=datetime.now(UTC)
+        )
+        tenant = call.principal.tenant
+        filters = visibility_query(tenant=tenant, pipeline=query.pipeline, status=query.status, search=search)
+        # Not the filters: an age as in `started:7d` makes another instant of each request.
+        bound_to = "\0".join((tenant, query.status or "", query.pipeline or "", query.q))
+        page = await self._index.page(filters, limit=query.limit, token=_token(query.cursor, bound_to))
         # The visibility store orders open runs first; within a page the newest comes first.
         newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
         items = tuple(_item(run, self._conditions.get(run.key)) for run in newest_first)
-        return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, filters)))
+        return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, bound_to)))
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))
@@ -185,6 +197,8 @@ def _item(run: RunInfo, condition: RunCondition | None) -> RunItemView:
     return RunItemView(
         run_id=run.run_id,
         pipeline=run.pipeline,
+        subject=run.subject,
+        tags=run.tags,
         status=run.status,
         started_at=run.started_at,
         ended_at=run.ended_at,
@@ -196,29 +210,26 @@ def _item(run: RunInfo, condition: RunCondition | None) -> RunItemView:
     )
 
 
-def _cursor(token: bytes | None, filters: str) -> str | None:
-    return base64.urlsafe_b64encode(_checksum(token, filters) + token).decode().rstrip("=") if token else None
+def _cursor(token: bytes | None, bound_to: str) -> str | None:
+    return base64url.encode(_checksum(token, bound_to) + token) if token else None
 
 
-def _token(cursor: str | None, filters: str) -> bytes | None:
+def _token(cursor: str | None, bound_to: str) -> bytes | None:
     if cursor is None:
         return None
     try:
-        decoded = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        decoded = base64url.decode(cursor)
+    except ValueError:
         decoded = b""
     token = decoded[_CHECKSUM_BYTES:]
-    if not token or decoded[:_CHECKSUM_BYTES] != _checksum(token, filters):
-        raise InvalidInput(
-            "the cursor is not from a GET /v1/runs with the same status and pipeline; omit it to start over",
-            field="cursor",
-        )
+    if not token or decoded[:_CHECKSUM_BYTES] != _checksum(token, bound_to):
+        raise base64url.invalid_cursor("GET /v1/runs with the same q, status and pipeline")
     return token
 
 
-def _checksum(token: bytes, filters: str) -> bytes:
-    """Bind a page token to its query. Not a MAC: every query filters by the caller's tenant anyway."""
-    return hashlib.sha256(filters.encode() + b"\0" + token).digest()[:_CHECKSUM_BYTES]
+def _checksum(token: bytes, bound_to: str) -> bytes:
+    """Bind a page token to its search. Not a MAC: every query filters by the caller's tenant anyway."""
+    return hashlib.sha256(bound_to.encode() + b"\0" + token).digest()[:_CHECKSUM_BYTES]
 
 
 def _raw(body: bytes) -> Response:

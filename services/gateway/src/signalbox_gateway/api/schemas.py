@@ -11,7 +11,6 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events.policy import QuorumProgress
 from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
-from signalbox_core.scaling.decisions import ScalingDecisionView
 from signalbox_core.subjects import Subject
 from signalbox_gateway.runs.inbox import INBOX_PAGE
 
@@ -19,6 +18,7 @@ EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "termina
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
 Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
 Note = Annotated[str, Meta(max_length=2000)]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"))]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(r"[A-Za-z0-9._~:-]+"))]
 
 
@@ -29,6 +29,7 @@ class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input: msgspec.Raw
     run_id: Annotated[str, Meta(description="1 to 128 letters, digits or ._~-")] | None = None
     priority: Annotated[int, Meta(ge=1, le=5, description="1 is the highest; 3 is the default")] | None = None
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=10, description="Found with `tag:NAME`")] = ()
 
 
 class StartResponse(Struct, frozen=True, kw_only=True):
@@ -39,6 +40,7 @@ class StartResponse(Struct, frozen=True, kw_only=True):
 
 
 class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    q: Annotated[str, Meta(description="A search, as in `status:failed by:minh coffee`; docs/find.md")] = ""
     status: EndedOrRunning | None = None
     pipeline: str | None = None
     limit: Limit = 50
@@ -55,10 +57,15 @@ class RunInputView(Struct, frozen=True, kw_only=True):
 
 
 class RunItemView(Struct, frozen=True, kw_only=True):
-    """`blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker."""
+    """`blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
+
+    `subject`: what the run is about, if its pipeline's contract has a subject.
+    """
 
     run_id: str
     pipeline: str
+    subject: str | None
+    tags: tuple[str, ...]
     status: RunStatus
     started_at: datetime
     ended_at: datetime | None
@@ -223,6 +230,16 @@ class ApprovalContractView(Struct, frozen=True, kw_only=True):
     deadline_s: float
 
 
+class ExternalEventView(Struct, frozen=True, kw_only=True):
+    """An event from outside that the pipeline's runs wait for."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw
+    timeout_s: float
+    keep_s: float
+
+
 class PipelineView(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12."""
 
@@ -233,38 +250,13 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     result_schema: msgspec.Raw
     steps: tuple[StepView, ...]
     approvals: tuple[ApprovalContractView, ...]
+    find: Annotated[tuple[str, ...], Meta(description="The names for `find.NAME:VALUE` in a search")]
     url: str
+    external_events: tuple[ExternalEventView, ...] = ()
 
 
 class PipelineListView(Struct, frozen=True, kw_only=True):
     pipelines: tuple[PipelineView, ...]
-
-
-class ListDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
-
-
-class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`after`: the id of the last decision received; a `Last-Event-ID` header takes precedence."""
-
-    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    after: str = ""
-
-
-class DecisionList(Struct, frozen=True, kw_only=True):
-    """Newest first."""
-
-    decisions: tuple[ScalingDecisionView, ...]
-
-
-class ScaledQueue(Struct, frozen=True, kw_only=True):
-    queue: str
-    latest: ScalingDecisionView
-
-
-class ScaledQueues(Struct, frozen=True, kw_only=True):
-    queues: tuple[ScaledQueue, ...]
 
 
 class Health(Struct, frozen=True, kw_only=True):

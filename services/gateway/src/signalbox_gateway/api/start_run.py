@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import Secret, clear_hook
-from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import StartResponse, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
@@ -51,9 +51,9 @@ class StartRunHandler:
         self._payload_keys = payload_keys
 
     async def handle(self, call: ApiCall) -> Response:
-        body = await call.body(StartRun)
+        body = await call.body(StartRun, max_bytes=MAX_INPUT_BYTES)
         if call.principal.scope is not None:
-            chooses_more = body.run_id is not None or body.priority is not None
+            chooses_more = body.run_id is not None or body.priority is not None or bool(body.tags)
             call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)
         spec = find_pipeline(self._pipelines, body.pipeline)
         run_id = await self._run_ids.choose(call, body)
@@ -130,6 +130,7 @@ class _DigestedFields(Struct, frozen=True):
     pipeline: str
     input: Struct
     priority: int | None
+    tags: tuple[str, ...] | UnsetType
 
 
 def build_start_request(
@@ -144,7 +145,7 @@ def build_start_request(
     decoded = validation.decode(spec.input, body.input, at="input", dec_hook=secret_decoder(keys))
     # The digest covers the decoded input: whitespace, member order and spelled-out defaults do not change it.
     digested = msgspec.json.encode(
-        _DigestedFields(spec.name, decoded, body.priority),
+        _DigestedFields(spec.name, decoded, body.priority, body.tags or UNSET),
         enc_hook=keys.fingerprint_hook if keys is not None else _refuse_secret,
         order="sorted",
     )
@@ -157,6 +158,7 @@ def build_start_request(
         starter=principal.subject,
         digest=hashlib.sha256(digested).hexdigest(),
         priority=body.priority,
+        tags=tuple(dict.fromkeys(body.tags)),
     )
 
 

@@ -16,6 +16,7 @@ from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.ids import derived_id
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.subjects import LINK_PREFIX, Subject
+from signalbox_gateway.http import base64url
 from signalbox_gateway.http.error_codes import Unauthenticated
 
 _PURPOSE: Final = b"signalbox decision link v1\n"
@@ -58,8 +59,8 @@ class LinkKeys(Struct, frozen=True):
 
     def sign(self, link: DecisionLink) -> str:
         """Make the token of a link; it needs no escaping in a URL."""
-        content = _encode(msgspec.json.encode(link))
-        return f"{content}.{_encode(_mac(self.keys[0], content))}"
+        content = base64url.encode(msgspec.json.encode(link))
+        return f"{content}.{base64url.encode(_mac(self.keys[0], content))}"
 
     def verify(self, token: str, now: datetime) -> DecisionLink:
         """Read a token.
@@ -74,7 +75,7 @@ class LinkKeys(Struct, frozen=True):
             raise Unauthenticated(
                 "this link is not valid; open it exactly as it was sent to you", code="link_invalid"
             )
-        link = msgspec.json.decode(_decode(content), type=DecisionLink)
+        link = msgspec.json.decode(base64url.decode(content), type=DecisionLink)
         if now >= link.expires_at:
             raise Conflict(
                 f"this link expired at {link.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; "
@@ -118,16 +119,8 @@ def load_link_keys(path: Path) -> LinkKeys:
 
 
 def _is_signed(keys: Sequence[bytes], content: str, signature: str) -> bool:
-    return any(hmac.compare_digest(_encode(_mac(key, content)), signature) for key in keys)
+    return any(hmac.compare_digest(base64url.encode(_mac(key, content)), signature) for key in keys)
 
 
 def _mac(key: bytes, content: str) -> bytes:
     return hmac.digest(key, _PURPOSE + content.encode(), hashlib.sha256)
-
-
-def _encode(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

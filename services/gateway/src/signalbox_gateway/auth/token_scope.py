@@ -107,16 +107,16 @@ class TokenScope(Struct, frozen=True, kw_only=True):
         """Check a start before its input is read.
 
         Args:
-            chooses_more: the request has a `run_id` or a `priority`.
+            chooses_more: the request has a `run_id`, a `priority` or tags.
 
         Raises:
-            Forbidden: the token does not permit the pipeline, or the request chooses a run id or a priority.
+            Forbidden: the token does not permit the pipeline, or the request chooses more than its input.
         """
         if pipeline not in self.pipelines:
             raise not_permitted("starting this pipeline")
         if chooses_more:
             # A chosen run id could be that of a run which the token may not watch.
-            raise not_permitted("choosing run_id or priority")
+            raise not_permitted("choosing run_id, priority or tags")
 
     def new_run_id(self, idempotency_key: str | None) -> str:
         """A run id that no other token and no other caller can get."""

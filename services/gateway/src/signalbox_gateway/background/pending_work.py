@@ -24,7 +24,7 @@ from temporalio.client import Client, WorkflowHistory
 from signalbox_core.errors import NotFound
 from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_gateway.background.condition_rules import PendingWork, QueueFacts, QueueKind, TaskFailure
-from signalbox_gateway.runs.temporal import RunInfo, run_info_of
+from signalbox_gateway.runs.run_info import RunInfo, run_info_of
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 

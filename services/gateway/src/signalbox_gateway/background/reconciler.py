@@ -19,7 +19,7 @@ from signalbox_core.topology import RETENTION
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs, RunDirectory
 from signalbox_gateway.http.metrics import ReconcilerMetrics
-from signalbox_gateway.runs.temporal import RunInfo
+from signalbox_gateway.runs.run_info import RunInfo
 
 log = logging.getLogger(__name__)
 LeaderTask = Callable[[datetime], Awaitable[None]]

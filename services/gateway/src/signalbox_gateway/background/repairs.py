@@ -23,7 +23,7 @@ from signalbox_gateway.background.terminal_events import (
 from signalbox_gateway.http.metrics import RepairKind
 from signalbox_gateway.runs.lookup import resolve_snapshot
 from signalbox_gateway.runs.pending_starts import PendingStart
-from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
+from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage
 
 log = logging.getLogger(__name__)
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)

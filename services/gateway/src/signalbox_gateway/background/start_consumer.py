@@ -151,4 +151,6 @@ def decode_input(request: StartRequest[msgspec.Raw], spec: PipelineSpec) -> Star
         starter=request.starter,
         digest=request.digest,
         priority=request.priority,
+        retry_of=request.retry_of,
+        tags=request.tags,
     )

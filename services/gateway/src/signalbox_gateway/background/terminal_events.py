@@ -12,7 +12,7 @@ from signalbox_core.events.catalogue import Failure, RunCancelled, RunClosed, Ru
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
 from signalbox_gateway.runs.overdue import DELIVERY_TIMEOUT
-from signalbox_gateway.runs.temporal import RunInfo
+from signalbox_gateway.runs.run_info import RunInfo
 
 GRACE: Final = timedelta(seconds=1.5)
 """A workflow normally publishes its end within this time.

@@ -12,10 +12,12 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from signalbox_core.logs import log_fields
 from signalbox_gateway.http.metrics import Metrics
 
 log = logging.getLogger("signalbox_gateway.access")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _DEFAULT_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -51,12 +53,13 @@ class RequestObserver:
                     headers.setdefault(name, value)
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_with_headers)
-        finally:
-            self._record(scope, status, time.perf_counter() - started, request_id)
+        with log_fields(request_id=request_id, **_trace_id(scope)):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)
         self._metrics.record_request(_method(scope), route, status, seconds)
         level = logging.DEBUG if scope["path"] in _PROBE_PATHS else logging.INFO
@@ -69,7 +72,7 @@ class RequestObserver:
                 "path": scope["path"][:300],
                 "status": status,
                 "ms": round(seconds * 1000, 1),
-                "request_id": request_id,
+                **_run_id(scope),
             },
         )
 
@@ -88,6 +91,18 @@ def _route(scope: Scope) -> str:
     route = scope.get("route")
     path = getattr(route, "path", None)
     return str(path) if path else "unmatched"
+
+
+def _run_id(scope: Scope) -> dict[str, str]:
+    """The run that the path names."""
+    run_id = scope.get("path_params", {}).get("run_id")
+    return {"run_id": str(run_id)[:128]} if run_id else {}
+
+
+def _trace_id(scope: Scope) -> dict[str, str]:
+    """The trace that the caller's `traceparent` names (W3C Trace Context)."""
+    found = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
+    return {"trace_id": found[1]} if found else {}
 
 
 def _request_id(scope: Scope) -> str:

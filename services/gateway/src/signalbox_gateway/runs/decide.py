@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError, Unavailable
 from signalbox_core.ids import run_id_of
+from signalbox_core.pipeline.contract.external_event import INVALID_EVENT, UNKNOWN_EVENT
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
@@ -64,6 +65,8 @@ _CLASSES: Final = {
     DIGEST_REQUIRED: InvalidInput,
     INVALID_ANSWER: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
+    UNKNOWN_EVENT: NotFound,
+    INVALID_EVENT: InvalidInput,
 }
 
 

@@ -1,8 +1,6 @@
 """Reads the inbox of a tenant: page by page, and the first page once for all who need it at the same time."""
 
 import asyncio
-import base64
-import binascii
 import time
 from datetime import datetime
 from typing import Final
@@ -12,8 +10,8 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.errors import InvalidInput
 from signalbox_core.streams import InboxItem, InboxPosition, RunStream
+from signalbox_gateway.http import base64url
 
 INBOX_PAGE: Final = 200
 """How many approvals a page has unless a limit is given, and an `inbox` event."""
@@ -115,18 +113,13 @@ def _entry(item: InboxItem) -> InboxEntryView:
 
 
 def _cursor(position: InboxPosition | None) -> str | None:
-    if position is None:
-        return None
-    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+    return base64url.encode(msgspec.json.encode(position)) if position is not None else None
 
 
 def _position(cursor: str | None) -> InboxPosition | None:
     if cursor is None:
         return None
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(text, type=InboxPosition)
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise InvalidInput(
-            "the cursor is not from a GET /v1/approvals; omit it to start over", field="cursor"
-        ) from None
+        return msgspec.json.decode(base64url.decode(cursor), type=InboxPosition)
+    except (ValueError, msgspec.DecodeError):
+        raise base64url.invalid_cursor("GET /v1/approvals") from None

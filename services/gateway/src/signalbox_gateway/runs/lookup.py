@@ -19,7 +19,8 @@ from signalbox_core.streams import ProjectedSnapshot, RunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
-from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
+from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.temporal import TemporalRuns
 
 _KNOWN_RUNS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
@@ -152,6 +153,8 @@ def _just_started(run: RunInfo, spec: PipelineSpec | None) -> Snapshot:
         started_at=run.started_at,
         started_by=run.started_by,
         starter=run.starter,
+        subject=run.subject,
+        tags=run.tags,
     )
 
 
@@ -163,6 +166,7 @@ def queued_snapshot(start: PendingStart, spec: PipelineSpec | None) -> Snapshot:
         status=status,
         started_by=start.started_by,
         starter=start.starter,
+        tags=start.tags,
     )
 
 

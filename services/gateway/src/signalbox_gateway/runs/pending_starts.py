@@ -46,6 +46,7 @@ class PendingStart(Struct, frozen=True, kw_only=True):
     requested_at: datetime
     is_withdrawn: bool = False
     starter: Subject | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -256,6 +257,7 @@ def _pending_start(request: StartRequest[Any], requested_at: datetime) -> Pendin
         tenant=request.tenant,
         started_by=request.started_by,
         starter=request.starter,
+        tags=request.tags,
         digest=request.digest,
         requested_at=requested_at,
     )

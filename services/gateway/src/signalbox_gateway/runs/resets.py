@@ -13,7 +13,7 @@ from signalbox_core.errors import Conflict
 from signalbox_core.events import Snapshot
 from signalbox_core.ids import derived_id
 from signalbox_gateway.runs.reset_point import HistoryScan, ResetPoint, repeated_steps
-from signalbox_gateway.runs.temporal import RunInfo
+from signalbox_gateway.runs.run_info import RunInfo
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from signalbox_core.events.snapshot import RunStatus
+from signalbox_gateway.runs.search.visibility import STATUSES
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
-from signalbox_gateway.runs.visibility import STATUSES
 
 _TIMEOUT: Final = timedelta(seconds=5)
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 from temporalio.client import (
     Client,
-    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowFailureError,
     WorkflowQueryFailedError,
@@ -23,8 +22,9 @@ from temporalio.service import RPCError
 
 from signalbox_core.errors import NotFound, SignalboxError, Unavailable
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.snapshot import RunStatus, Snapshot
-from signalbox_core.ids import run_id_of, run_key
+from signalbox_core.events.snapshot import Snapshot
+from signalbox_core.ids import run_key
+from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.messages import (
     QUERY_SNAPSHOT,
     SIGNAL_CANCEL_REASON,
@@ -36,8 +36,9 @@ from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
+from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage, list_entry, run_info_of
+from signalbox_gateway.runs.search.visibility import executions_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
-from signalbox_gateway.runs.visibility import STATUSES
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ T = TypeVar("T")
 # A call that takes longer than this is given up if a health check fails too.
 _SLOW_AFTER_S: Final = 0.4
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
+_MAX_EXECUTIONS: Final = 1_000
 
 
 class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
@@ -60,38 +62,11 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     priority: int | None = None
     retry_of: str | None = None
     starter: Subject | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         return run_key(self.tenant, self.run_id)
-
-
-class RunInfo(Struct, frozen=True, kw_only=True):
-    """Temporal's description of a run. `awaits_worker`: no worker has processed a workflow task of it yet."""
-
-    run_id: str
-    tenant: str
-    pipeline: str
-    status: RunStatus
-    started_at: datetime
-    ended_at: datetime | None
-    started_by: str | None = None
-    starter: Subject | None = None
-    digest: str | None = None
-    awaits_worker: bool = False
-    execution_id: str = ""
-    workflow_id: str = ""
-
-    @property
-    def key(self) -> str:
-        return run_key(self.tenant, self.run_id)
-
-
-class RunInfoPage(Struct, frozen=True, kw_only=True):
-    """One page of the visibility store; `next_token` is None on the last page."""
-
-    runs: tuple[RunInfo, ...]
-    next_token: bytes | None
 
 
 class TemporalRuns:
@@ -119,16 +94,7 @@ class TemporalRuns:
         """
         if not is_generated and await self._call(self.workflow_ids.is_unkeyed(request.key)):
             return False
-        tenant, pipeline = names.SEARCH_TENANT, names.SEARCH_PIPELINE
-        attributes = [SearchAttributePair(tenant, request.tenant), SearchAttributePair(pipeline, spec.name)]
-        memo: dict[str, object] = {
-            names.MEMO_TENANT: request.tenant,
-            names.MEMO_STARTED_BY: request.started_by,
-            names.MEMO_REQUEST_DIGEST: request.digest,
-        }
-        memo |= {names.MEMO_RETRY_OF: request.retry_of} if request.retry_of is not None else {}
-        if request.starter is not None:
-            memo[names.MEMO_STARTER] = request.starter
+        subject = render_subject(spec.subject, request.input)
         priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
@@ -140,8 +106,8 @@ class TemporalRuns:
                         task_queue=spec.task_queue,
                         id_reuse_policy=Reuse.REJECT_DUPLICATE,
                         id_conflict_policy=OnConflict.FAIL,
-                        memo=memo,
-                        search_attributes=TypedSearchAttributes(attributes),
+                        memo=_memo(request, subject),
+                        search_attributes=_search_attributes(request, spec, subject),
                         priority=priority,
                         rpc_timeout=self._deadline,
                     )
@@ -184,10 +150,19 @@ class TemporalRuns:
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
         await self._call(found.fetch_next_page(page_size=limit))
-        runs = [await _list_entry(item) for item in found.current_page or ()]
+        runs = [await list_entry(item) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
+
+    async def latest_executions(self, workflow_ids: Sequence[str]) -> Mapping[str, str]:
+        """The id of the latest execution of each workflow that the visibility store has."""
+        found = self.client.list_workflows(
+            executions_query(workflow_ids), page_size=_MAX_EXECUTIONS, rpc_timeout=self._deadline
+        )
+        await self._call(found.fetch_next_page())
+        executions = sorted(found.current_page or (), key=lambda each: each.start_time)
+        return {each.id: each.run_id for each in executions}
 
     async def cancel(self, key: str, reason: CancelReason) -> None:
         """Cancel the run. The reason is sent first, so the workflow has it when the cancellation arrives.
@@ -259,34 +234,39 @@ class TemporalRuns:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
-    """Convert Temporal's description or list entry; None for a workflow that is not a run."""
-    tenant = await found.memo_value(names.MEMO_TENANT, None, type_hint=str)
-    if tenant is None:
-        return None
-    return RunInfo(
-        run_id=run_id_of(found.id),
-        tenant=tenant,
-        pipeline=found.workflow_type,
-        status=STATUSES.get(found.status, "running"),
-        started_at=found.start_time,
-        ended_at=found.close_time,
-        started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
-        starter=await found.memo_value(names.MEMO_STARTER, None, type_hint=Subject),
-        digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
-        awaits_worker=found.history_length <= 2,
-        execution_id=found.run_id,
-        workflow_id=found.id,
+def _memo(request: StartRequest[Struct], subject: str) -> dict[str, object]:
+    """What a run carries, encrypted if there are payload keys."""
+    memo: dict[str, object] = {
+        names.MEMO_TENANT: request.tenant,
+        names.MEMO_STARTED_BY: request.started_by,
+        names.MEMO_REQUEST_DIGEST: request.digest,
+    }
+    optional = {
+        names.MEMO_RETRY_OF: request.retry_of,
+        names.MEMO_STARTER: request.starter,
+        names.MEMO_SUBJECT: subject,
+        names.MEMO_TAGS: request.tags,
+    }
+    return memo | {name: value for name, value in optional.items() if value}
+
+
+def _search_attributes(
+    request: StartRequest[Struct], spec: PipelineSpec, subject: str
+) -> TypedSearchAttributes:
+    """What a run is listed and found by; never encrypted."""
+    facts = RunFacts(
+        run_id=request.run_id,
+        started_by=request.started_by,
+        starter=request.starter.subject if request.starter is not None else None,
+        tags=request.tags,
     )
-
-
-async def _list_entry(found: WorkflowExecution) -> RunInfo | None:
-    """Convert a list entry; None also when its memo is encrypted with a key that this gateway lacks."""
-    try:
-        return await run_info_of(found)
-    except Unavailable as error:
-        log.warning("run not listed", extra={"workflow": found.id, "detail": error.detail})
-        return None
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(names.SEARCH_TENANT, request.tenant),
+            SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
+            SearchAttributePair(names.SEARCH_FIND, run_terms(subject, request.input, facts)),
+        ]
+    )
 
 
 def _failure(cause: BaseException | None) -> Failure:

@@ -24,6 +24,7 @@ from signalbox_core.events.snapshot import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     QueuedState,
     RunStatus,
     Snapshot,
@@ -117,6 +118,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     `blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
     `parent` started this run, and this run the `children`. `retry_of`: the run that this one repeats.
     `retried_as`: the latest run that repeats this one.
+    `waits`: what the run waits for, or has waited for, from outside.
     `retried_at`: when this run was last continued after it had ended.
     """
 
@@ -142,6 +144,9 @@ class RunView(Struct, frozen=True, kw_only=True):
     retry_of: str | None
     retried_as: str | None
     retried_at: datetime | None
+    subject: str | None
+    tags: tuple[str, ...]
+    waits: tuple[EventWaitState, ...]
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:
@@ -168,6 +173,9 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         retry_of=snapshot.retry_of,
         retried_as=snapshot.retried_as,
         retried_at=snapshot.retried_at,
+        subject=snapshot.subject,
+        tags=snapshot.tags,
+        waits=snapshot.waits,
     )
 
 

@@ -38,9 +38,10 @@ from signalbox_core.pipeline.contract.scheduled_start import (
     schedule_key,
 )
 from signalbox_core.temporal.names import SEARCH_TENANT
+from signalbox_gateway.runs.search.visibility import tenant_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
-from signalbox_gateway.runs.visibility import visibility_query
 from signalbox_gateway.schedules.start_times import temporal_spec
+from signalbox_gateway.settings import Settings
 
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"]
 _POLICIES: Final[Mapping[Overlap, ScheduleOverlapPolicy]] = {
@@ -95,17 +96,36 @@ class StoredSchedule(Struct, frozen=True, kw_only=True):
     skipped: int
 
 
+class ScheduleLimits(Struct, frozen=True, kw_only=True):
+    """`count`: schedules of one tenant. `min_interval`: the least time between two starts of a schedule."""
+
+    count: int
+    min_interval: timedelta
+
+
+def schedule_limits(settings: Settings) -> ScheduleLimits:
+    return ScheduleLimits(
+        count=settings.max_schedules, min_interval=timedelta(seconds=settings.schedule_min_interval_s)
+    )
+
+
 class ScheduleStore:
     """Stores, reads and triggers schedules. A tenant reaches its own only, because their keys name it."""
 
-    def __init__(self, client: Client, *, deadline: timedelta) -> None:
+    def __init__(self, client: Client, *, deadline: timedelta, limits: ScheduleLimits) -> None:
+        self.limits = limits
         self._client = client
         self._deadline = deadline
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
 
     async def create(self, definition: ScheduleDefinition, now: datetime) -> None:
-        """Raises: Conflict: the tenant has a schedule of this id."""
+        """Raises: Conflict: the tenant has a schedule of this id, or as many as it may have."""
         start = definition.start
+        if await self._count(start.tenant) >= self.limits.count:
+            raise Conflict(
+                f"the tenant has {self.limits.count} schedules, the most it may have; delete one first",
+                code="too_many_schedules",
+            )
         try:
             async with self._calls(start.schedule_id):
                 await self._client.create_schedule(
@@ -132,20 +152,13 @@ class ScheduleStore:
     async def list(self, tenant: str) -> list[StoredSchedule]:
         """The tenant's schedules, by id. One that was created a moment ago may be missing."""
         prefix = schedule_key(tenant, "")
-        query = visibility_query(tenant=tenant, pipeline=None, status=None)
         async with self._calls(""):
-            listed = await self._client.list_schedules(query, rpc_timeout=self._deadline)
+            listed = await self._client.list_schedules(tenant_query(tenant), rpc_timeout=self._deadline)
             ids = sorted(
                 [item.id.removeprefix(prefix) async for item in listed if item.id.startswith(prefix)]
             )
         found = await asyncio.gather(*(self._find(tenant, schedule_id) for schedule_id in ids))
         return [item for item in found if item is not None]
-
-    async def count(self, tenant: str) -> int:
-        async with self._calls(""):
-            query = visibility_query(tenant=tenant, pipeline=None, status=None)
-            listed = await self._client.list_schedules(query, rpc_timeout=self._deadline)
-            return len([item.id async for item in listed])
 
     async def update(
         self,
@@ -204,6 +217,11 @@ class ScheduleStore:
                 timeout=self._deadline,
             )
         return tuple(time.ToDatetime(first.tzinfo) for time in found.start_time)
+
+    async def _count(self, tenant: str) -> int:
+        async with self._calls(""):
+            listed = await self._client.list_schedules(tenant_query(tenant), rpc_timeout=self._deadline)
+            return len([item.id async for item in listed])
 
     async def _find(self, tenant: str, schedule_id: str) -> StoredSchedule | None:
         try:

@@ -4,6 +4,7 @@ from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import NotFound
+from signalbox_core.logs import add_log_fields
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
@@ -68,4 +69,5 @@ class StreamAccess:
             # The ticket is for other runs; whether it is for another run of the stream is checked later.
             await self._limiter.count_failure(request)
             return
+        add_log_fields(tenant=principal.tenant, principal=principal.key_id)
         await self._limiter.count_request(principal)

@@ -79,7 +79,7 @@ def judge_search_attributes(missing: Sequence[str]) -> Finding:
     """Judge the search attributes of a namespace."""
     if missing:
         return _REPORT.error(
-            f"search attributes are missing: {', '.join(missing)}; runs cannot be listed",
+            f"search attributes are missing: {', '.join(missing)}; runs can be neither started nor listed",
             "signalbox-admin provision",
         )
     return _REPORT.ok("search attributes are registered")
@@ -106,13 +106,13 @@ async def _namespace(client: "Client") -> list[Finding]:
 async def _search_attributes(client: "Client") -> Finding:
     from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
-    from signalbox_core.temporal.names import SEARCH_PIPELINE, SEARCH_TENANT
+    from signalbox_core.temporal.names import SEARCH_ATTRIBUTES
 
     listed = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), timeout=_CALL_TIMEOUT
     )
-    wanted = (SEARCH_TENANT.name, SEARCH_PIPELINE.name)
-    return judge_search_attributes([name for name in wanted if name not in listed.custom_attributes])
+    missing = [key.name for key in SEARCH_ATTRIBUTES if key.name not in listed.custom_attributes]
+    return judge_search_attributes(missing)
 
 
 def _unusable_namespace(name: str, error: Exception) -> Finding:

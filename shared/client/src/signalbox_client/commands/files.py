@@ -1,5 +1,6 @@
-"""`signalbox start NAME --file`: uploads local files and lists them in the run's input."""
+"""`signalbox start NAME --file`, and flags for an upload: uploads local files for the run's input."""
 
+import argparse
 import asyncio
 import glob
 import json
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.flags import Schema
+from signalbox_client.commands.flags import Flag, Schema
 from signalbox_core.errors import InvalidInput, Rejected
 
 _MAX_PARALLEL_UPLOADS: Final = 4
@@ -40,11 +41,31 @@ async def upload_files(
         return {}
     paths = await asyncio.to_thread(find_files, patterns)
     slots = asyncio.Semaphore(_MAX_PARALLEL_UPLOADS)
-    documents = await asyncio.gather(*(_upload(context, path, slots) for path in paths))
+    documents = await asyncio.gather(*(_upload_within(context, path, slots) for path in paths))
     if len(documents) <= _MAX_INLINE_DOCUMENTS or _MANIFEST not in schema.properties:
         return {field: documents}
     manifest = await context.client.upload(json.dumps(documents).encode(), media_type="application/json")
     return {_MANIFEST: manifest.object}
+
+
+async def upload_fields(
+    context: CommandContext, flags: Sequence[Flag], parsed: argparse.Namespace
+) -> argparse.Namespace:
+    """Upload the files that flags name.
+
+    Returns:
+        The arguments with each upload, as JSON, in the place of its path.
+
+    Raises:
+        InvalidInput: a file cannot be read or is refused.
+    """
+    texts = vars(parsed).copy()
+    for flag in flags:
+        path = texts[f"field_{flag.field}"]
+        if flag.kind == "upload" and path is not None:
+            stored = await _upload(context, Path(path), option=flag.option)
+            texts[f"field_{flag.field}"] = json.dumps(stored)
+    return argparse.Namespace(**texts)
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:
@@ -62,15 +83,19 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-async def _upload(context: CommandContext, path: Path, slots: asyncio.Semaphore) -> Mapping[str, str]:
+async def _upload_within(context: CommandContext, path: Path, slots: asyncio.Semaphore) -> Mapping[str, str]:
     async with slots:
-        try:
-            body = await asyncio.to_thread(path.read_bytes)
-            stored = await context.client.upload(body)
-        except OSError as error:
-            raise InvalidInput(f"--file {path}: {error.strerror}", field="--file") from None
-        except Rejected as error:
-            raise InvalidInput(
-                f"--file {path}: {error.detail}", field="--file", code=error.stable_code
-            ) from error
+        return await _upload(context, path, option="--file")
+
+
+async def _upload(context: CommandContext, path: Path, *, option: str) -> Mapping[str, str]:
+    try:
+        body = await asyncio.to_thread(path.read_bytes)
+        stored = await context.client.upload(body)
+    except OSError as error:
+        raise InvalidInput(f"{option} {path}: {error.strerror}", field=option) from None
+    except Rejected as error:
+        raise InvalidInput(
+            f"{option} {path}: {error.detail}", field=option, code=error.stable_code
+        ) from error
     return {"object": stored.object, "name": path.name[:200]}

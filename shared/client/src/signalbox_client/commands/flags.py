@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 
-Kind = Literal["secret", "string", "integer", "number", "boolean", "array", "json"]
+Kind = Literal["secret", "upload", "string", "integer", "number", "boolean", "array", "json"]
 _SCALARS: Final[frozenset[str]] = frozenset({"string", "integer", "number", "boolean"})
+UPLOAD: Final = "signalbox-upload"
+"""The format by which the schema of an `Upload` is recognized."""
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
 
@@ -103,6 +105,8 @@ def _kind(schema: Schema) -> Kind:
     )
     if not kinds and schema.enum:
         return "string"
+    if schema.properties.get("object", Schema()).format == UPLOAD:
+        return "upload"
     match kinds:
         case ["string"] if schema.format == "password":
             return "secret"
@@ -123,6 +127,8 @@ def _help(field: Schema, inner: Schema, kind: Kind, enum: Sequence[msgspec.Raw])
         notes.append("comma-separated")
     elif kind == "json":
         notes.append("as JSON")
+    elif kind == "upload":
+        notes.append("the path of a file to upload")
     if bytes(field.default):
         notes.append(f"default {_text(field.default)}")
     elif field.examples:
@@ -164,7 +170,7 @@ def _convert(flag: Flag, kind: Kind, text: str) -> object:
             return text.lower() in _TRUE
         case "array":
             return [_value(flag, flag.items, part.strip()) for part in text.split(",") if part.strip()]
-        case "json":
+        case "json" | "upload":
             return json.loads(text)
         case _:
             return text

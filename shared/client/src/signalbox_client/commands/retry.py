@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext, CommandParser
+from signalbox_client.commands.files import upload_fields
 from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.commands.start import add_fields, name_flags, normalize, read_flags
@@ -15,7 +16,6 @@ from signalbox_client.models import Retried, RunItem
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 
 _PAGE: Final = 200
-_TERMS: Final = ("status", "pipeline")
 _RETRIED: Final = ("failed", "cancelled", "timed_out", "terminated")
 
 
@@ -48,7 +48,7 @@ async def _changes(context: CommandContext, options: argparse.Namespace) -> Mapp
     flags = flags_of(read_schema(pipeline.input_schema))
     parser = CommandParser(prog="signalbox retry", allow_abbrev=False, add_help=False)
     add_fields(parser, flags)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     try:
         return build_input(flags, read_flags(flags, parsed), {})
     except InvalidInput as error:
@@ -65,7 +65,8 @@ async def _retry_many(context: CommandContext, options: argparse.Namespace) -> i
         raise InvalidInput(f"unrecognized arguments: {' '.join(options.rest)}; --where changes no input")
     if options.per_second < 1:
         raise InvalidInput("--per-second must be 1 or more", field="--per-second")
-    found = [item async for item in _matching(context, parse_query(options.where))]
+    check_query(options.where)
+    found = [item async for item in _matching(context, options.where)]
     if options.dry_run:
         _print_found(context, found)
         return 0
@@ -83,33 +84,25 @@ async def _retry_many(context: CommandContext, options: argparse.Namespace) -> i
     return 1 if refused else 0
 
 
-def parse_query(text: str) -> Mapping[str, str]:
-    """Parse `status:failed pipeline:NAME`.
+def check_query(text: str) -> None:
+    """Check that a search selects runs that can be retried; the gateway checks the rest of it.
 
     Raises:
-        InvalidInput: another term, a term twice, no status, or a status that cannot be retried.
+        InvalidInput: the query has no status, two of them, or one that cannot be retried.
     """
-    terms: dict[str, str] = {}
-    for word in text.split():
-        name, separator, value = word.partition(":")
-        if not separator or not value or name not in _TERMS or name in terms:
-            raise InvalidInput(
-                f"--where: {word!r} is not understood; use status:STATUS and pipeline:NAME, each once",
-                field="--where",
-            )
-        terms[name] = value
-    if terms.get("status") not in _RETRIED:
-        raise InvalidInput(f"--where needs status: with one of {', '.join(_RETRIED)}", field="--where")
-    return terms
+    statuses = [word.partition(":")[2] for word in text.split() if word.startswith("status:")]
+    if len(statuses) != 1 or statuses[0] not in _RETRIED:
+        raise InvalidInput(
+            f"--where needs status: once, with one of {', '.join(_RETRIED)}; {text!r} does not have that",
+            field="--where",
+        )
 
 
-async def _matching(context: CommandContext, terms: Mapping[str, str]) -> AsyncIterator[RunItem]:
+async def _matching(context: CommandContext, query: str) -> AsyncIterator[RunItem]:
     """The matching runs, each once. All are listed before the first is retried, which changes the list."""
     cursor, seen = None, set[str]()
     while True:
-        page = await context.client.runs(
-            status=terms["status"], pipeline=terms.get("pipeline"), limit=_PAGE, cursor=cursor
-        )
+        page = await context.client.runs(query, limit=_PAGE, cursor=cursor)
         for item in page.runs:
             if item.run_id not in seen:
                 seen.add(item.run_id)
@@ -123,8 +116,8 @@ def _print_found(context: CommandContext, found: list[RunItem]) -> None:
     if context.as_json:
         print_json(context.console, found)
         return
-    rows = [(item.run_id, item.pipeline, item.status) for item in found]
-    context.console.print(table(("run", "pipeline", "status"), rows) if rows else "no runs found")
+    rows = [(item.run_id, item.subject or "", item.pipeline, item.status) for item in found]
+    context.console.print(table(("run", "subject", "pipeline", "status"), rows) if rows else "no runs found")
     context.print(f"{len(found)} would be retried")
 
 

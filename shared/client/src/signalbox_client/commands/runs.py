@@ -14,7 +14,7 @@ from signalbox_client.models import Accepted, Artifact, InboxEntry, Run, RunItem
 from signalbox_client.snapshots import snapshot_of
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.states import ChildState
+from signalbox_core.events.states import ChildState, EventWaitState
 
 
 class SavedArtifact(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,9 @@ async def types(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def runs(context: CommandContext, options: argparse.Namespace) -> int:
-    page = await context.client.runs(status=options.status, pipeline=options.pipeline, limit=options.limit)
+    page = await context.client.runs(
+        options.q, status=options.status, pipeline=options.pipeline, limit=options.limit
+    )
     if context.as_json:
         print_json(context.console, page.runs)
         return 0
@@ -61,9 +63,8 @@ async def runs(context: CommandContext, options: argparse.Namespace) -> int:
     questions = _group_by_run(await context.client.approvals() if has_open else ())
     now = datetime.now(UTC)
     rows = [run_row(item, questions.get(item.run_id, ()), now) for item in page.runs]
-    context.console.print(
-        table(("run", "pipeline", "status", "needs decision", "by", "started", "duration"), rows)
-    )
+    columns = ("run", "subject", "pipeline", "status", "needs decision", "by", "started", "duration")
+    context.console.print(table(columns, rows))
     return 0
 
 
@@ -72,6 +73,7 @@ def run_row(item: RunItem, questions: Sequence[InboxEntry], now: datetime) -> tu
     starter = (item.starter.name or item.starter.subject) if item.starter is not None else item.started_by
     return (
         item.run_id,
+        item.subject or "",
         item.pipeline,
         shown_status(item),
         questions[0].title if len(questions) == 1 else f"{len(questions)} questions" if questions else "",
@@ -111,6 +113,10 @@ async def show(context: CommandContext, options: argparse.Namespace) -> int:
     if run.children:
         rows = [(child.run_id, child.pipeline, _status_of_child(run, child)) for child in run.children]
         context.console.print(table(("started run", "pipeline", "status"), rows))
+    if run.waits:
+        context.console.print(
+            table(("waits for", "status", "key", "until"), [_wait_row(item) for item in run.waits])
+        )
     if run.artifacts:
         context.console.print(
             table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
@@ -220,6 +226,10 @@ def _print_accepted(context: CommandContext, accepted: Accepted) -> int:
 def _status_of_child(run: Run, child: ChildState) -> str:
     """The child's status as its parent has it: after the parent's end, `running` is not known to be true."""
     return "" if child.status == "running" and run.ended_at is not None else child.status
+
+
+def _wait_row(wait: EventWaitState) -> tuple[str, str, str, str]:
+    return (f"{wait.title} ({wait.name})", wait.status, wait.key or "", format_time(wait.deadline_at))
 
 
 def _artifact_row(item: Artifact) -> tuple[str, str, str]:

@@ -10,24 +10,26 @@ from typing import Final
 
 from signalbox_client.commands import watch
 from signalbox_client.commands.command_context import CommandContext, CommandParser
-from signalbox_client.commands.files import files_field, upload_files
+from signalbox_client.commands.files import files_field, upload_fields, upload_files
 from signalbox_client.commands.flags import Flag, build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json
 from signalbox_client.models import Pipeline
 from signalbox_core.errors import InvalidInput
 
 _USAGE: Final = """\
-usage: signalbox start NAME [--FIELD VALUE …] [--input FILE] [--watch] [--run-id ID] [--priority N] [--json]
+usage: signalbox start NAME [--FIELD VALUE …] [--input FILE] [--watch] [--run-id ID] [--priority N]
+                            [--tag TAG] [--json]
 
 Start a run of a pipeline and print its id. Every field of the pipeline's input is a flag.
 
 `signalbox pipelines` lists the names; `signalbox start NAME --help` lists a pipeline's fields."""
 _RESERVED: Final = frozenset(
-    {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
+    {"--priority", "--tag", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
 )
 _START_FLAGS: Final[Mapping[str, str]] = {"run_id": "--run-id", "priority": "--priority"}
 _METAVARS: Final[Mapping[str, str]] = {
     "secret": "FILE",
+    "upload": "FILE",
     "string": "TEXT",
     "integer": "N",
     "number": "N",
@@ -45,12 +47,16 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     schema = read_schema(pipeline.input_schema)
     flags = flags_of(schema)
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
-    parsed = parser.parse_args([normalize(word) for word in options.rest])
+    parsed = await upload_fields(context, flags, parser.parse_args(list(map(normalize, options.rest))))
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
+    run_input = build_input(flags, read_flags(flags, parsed), {**read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
-            options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
+            options.name,
+            run_input,
+            run_id=parsed.run_id,
+            priority=parsed.priority,
+            tags=parsed.tag,
         )
     except InvalidInput as error:
         raise name_flags(error, flags) from error
@@ -62,7 +68,10 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def read_flags(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
-    """The text of each flag that was given; a secret's is read from its file."""
+    """The text of each flag that was given; a secret's is read from its file.
+
+    An upload's is that of `upload_fields`.
+    """
     given = {flag: getattr(parsed, f"field_{flag.field}") for flag in flags}
     return {
         flag.field: _read_secret(flag, value) if flag.kind == "secret" else value
@@ -111,6 +120,13 @@ def add_start_options(parser: argparse.ArgumentParser, *, takes_files: bool) -> 
         "--run-id", metavar="ID", help="choose the run id; a repeated start with it finds the existing run"
     )
     parser.add_argument("--priority", type=int, metavar="N", help="1 (first) to 5 (last); the default is 3")
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="a label by which the run is found (signalbox runs tag:TAG); may be repeated",
+    )
     if takes_files:
         parser.add_argument(
             "--file",
@@ -172,7 +188,7 @@ def _read_secret(flag: Flag, name: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read_input_file(name: str | None) -> Mapping[str, object]:
+def read_input_file(name: str | None) -> Mapping[str, object]:
     """Read the JSON object of `--input`.
 
     Raises:

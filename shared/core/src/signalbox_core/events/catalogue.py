@@ -26,6 +26,7 @@ from signalbox_core.events.approval_data import (
 )
 from signalbox_core.events.children import ChildEnded, ChildStarted
 from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
+from signalbox_core.events.waits import WaitExpired, WaitReceived, WaitRequested, WaitWithdrawn
 from signalbox_core.subjects import Subject
 
 _PREFIX: Final = "dev.signalbox."
@@ -87,6 +88,8 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     retry_of: str | UnsetType = UNSET
     starter: Subject | UnsetType = UNSET
     parent: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -235,6 +238,15 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             _M,
             ApprovalWithdrawn,
             "The run no longer asks: the wait was cancelled, or the run continued as new.",
+        ),
+        EventType("wait.requested", _M, WaitRequested, "The run waits for an event from outside."),
+        EventType("wait.received", _M, WaitReceived, "The event arrived; the run continues."),
+        EventType("wait.expired", _M, WaitExpired, "The event did not arrive in time."),
+        EventType(
+            "wait.withdrawn",
+            _M,
+            WaitWithdrawn,
+            "The run no longer waits: the wait was cancelled, or the run continued as new.",
         ),
         EventType("child.started", _M, ChildStarted, "The run started a run of another pipeline."),
         EventType("child.ended", _M, ChildEnded, "The run received how a run that it started ended."),

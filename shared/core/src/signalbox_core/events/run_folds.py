@@ -11,6 +11,7 @@ from signalbox_core.events.states import (
     ArtifactState,
     BlockedState,
     ChildState,
+    EventWaitState,
     Fold,
     QueuedState,
     RunStatus,
@@ -33,6 +34,8 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         retry_of=data.retry_of or None,
         starter=data.starter or None,
         parent=data.parent or None,
+        subject=data.subject or None,
+        tags=data.tags or (),
         status="running",
     )
 
@@ -100,8 +103,15 @@ def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         status="completed",
         result=decode_data(event, catalogue.RunCompleted).result,
         ended_at=event.time,
+        waits=_without_pending(snapshot),
         blocked=None,
         queued=None,
+    )
+
+
+def _without_pending(snapshot: Snapshot) -> tuple[EventWaitState, ...]:
+    return tuple(
+        replace(wait, status="cancelled") if wait.status == "pending" else wait for wait in snapshot.waits
     )
 
 
@@ -133,7 +143,7 @@ RUN_FOLDS: Final[Mapping[str, Fold]] = {
 
 
 def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot:
-    """End the run; running steps and pending approvals become `cancelled`."""
+    """End the run; running steps, pending approvals and pending waits become `cancelled`."""
     steps = tuple(
         without_text(replace(step, status="cancelled", ended_at=event.time))
         if step.status == "running"
@@ -150,6 +160,7 @@ def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot
         ended_at=event.time,
         steps=steps,
         approvals=approvals,
+        waits=_without_pending(snapshot),
         blocked=None,
         queued=None,
     )

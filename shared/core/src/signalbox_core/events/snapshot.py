@@ -22,6 +22,7 @@ from signalbox_core.events.states import (
     BlockedState,
     ChildState,
     ClaimState,
+    EventWaitState,
     Fold,
     QueuedState,
     RunStatus,
@@ -31,6 +32,7 @@ from signalbox_core.events.states import (
     VoteState,
 )
 from signalbox_core.events.step_folds import STEP_FOLDS
+from signalbox_core.events.wait_folds import WAIT_FOLDS
 from signalbox_core.subjects import Subject
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "BlockedState",
     "ChildState",
     "ClaimState",
+    "EventWaitState",
     "QueuedState",
     "RunStatus",
     "Snapshot",
@@ -53,7 +56,7 @@ __all__ = [
     "snapshot_key",
 ]
 
-FOLDS: Final[Mapping[str, Fold]] = {**RUN_FOLDS, **STEP_FOLDS, **APPROVAL_FOLDS}
+FOLDS: Final[Mapping[str, Fold]] = {**RUN_FOLDS, **STEP_FOLDS, **APPROVAL_FOLDS, **WAIT_FOLDS}
 """By the event's short name; other types change nothing."""
 
 
@@ -61,10 +64,11 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval, artifact or child); a vote one per voter too.
+    milestone one per name and subject (step, approval, artifact, child or wait); a vote one per voter too.
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
-    named = subject.child_run_id or subject.approval_id or subject.name or subject.step or ""
+    specific = subject.child_run_id or subject.approval_id or subject.wait_id
+    named = specific or subject.name or subject.step or ""
     voter = f"/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else ""
     return f"{event.name}/{named}{voter}"
 
@@ -73,6 +77,7 @@ class _EventSubject(Struct, frozen=True):
     child_run_id: str | None = None
     step: str | None = None
     approval_id: str | None = None
+    wait_id: str | None = None
     name: str | None = None
     voted_by: Subject | None = None
 

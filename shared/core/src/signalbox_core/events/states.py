@@ -12,6 +12,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.children import ChildStatus
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.events.policy import Policy, QuorumProgress
+from signalbox_core.events.waits import WaitStatus
 from signalbox_core.ids import run_key
 from signalbox_core.subjects import Subject
 
@@ -126,6 +127,29 @@ class ChildState(Struct, frozen=True, kw_only=True):
     status: ChildStatus = "running"
 
 
+class EventWaitState(Struct, frozen=True, kw_only=True):
+    """One wait for an event from outside.
+
+    Attributes:
+        key: the business key that the event must have; None for an event that is addressed to the run.
+        ended_at: when the event arrived, the deadline passed or the wait was withdrawn.
+        event_id, data, sender: of the event; null until it has arrived.
+    """
+
+    wait_id: str
+    name: str
+    title: str
+    requested_at: datetime
+    deadline_at: datetime
+    data: msgspec.Raw
+    status: WaitStatus = "pending"
+    key: str | None = None
+    step: str | None = None
+    ended_at: datetime | None = None
+    event_id: str | None = None
+    sender: Subject | None = None
+
+
 class BlockedState(Struct, frozen=True, kw_only=True):
     """The run cannot continue until someone acts; `code` is stable, `reason` names the remedy."""
 
@@ -152,6 +176,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
             snapshot has neither.
         parent: the run that started this one.
         children: the runs that this one started with `Run.call` or `Run.start_child`.
+        subject: what the run is about, as the contract's `subject` renders it.
+        tags: what the run was tagged with when it was started.
+        waits: for events from outside, in the order in which they began.
         retry_of: the run that this one repeats from the start.
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
         retried_at: when this run was last reset and continued.
@@ -180,6 +207,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+    subject: str | None = None
+    tags: tuple[str, ...] = ()
+    waits: tuple[EventWaitState, ...] = ()
 
     @property
     def key(self) -> str:

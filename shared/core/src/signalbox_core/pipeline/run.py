@@ -1,8 +1,8 @@
-"""Public import path of `Run`, which a pipeline's workflow drives, of `VetoedError` and of `wait_until`."""
+"""Public import path of `Run`, which a pipeline's workflow drives, of its errors and of `wait_until`."""
 
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
-from signalbox_core.pipeline.contract.failures import VetoedError
+from signalbox_core.pipeline.contract.failures import VetoedError, WaitExpiredError
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.waits import wait_until
 
-__all__ = ["DecisionReceipt", "Run", "VetoedError", "wait_until"]
+__all__ = ["DecisionReceipt", "Run", "VetoedError", "WaitExpiredError", "wait_until"]

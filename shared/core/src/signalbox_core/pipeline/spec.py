@@ -2,6 +2,8 @@
 
 from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
+from signalbox_core.pipeline.contract.external_event import ExternalEvent
+from signalbox_core.pipeline.contract.find import Find
 from signalbox_core.pipeline.contract.ladder import Default, Delegate, Escalate, Expire, Remind
 from signalbox_core.pipeline.contract.spec import (
     Approval,
@@ -18,6 +20,8 @@ __all__ = [
     "DomainEvent",
     "Escalate",
     "Expire",
+    "ExternalEvent",
+    "Find",
     "PipelineSpec",
     "Policy",
     "Quorum",

@@ -6,12 +6,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, NoReturn, Protocol, TypeVar
 
 import msgspec
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
+from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.logs import configure_logs
 from signalbox_core.settings import read_settings
 
@@ -49,7 +50,7 @@ def run_service(
     """
     try:
         settings = read_settings(settings_type, prefix=prefix, environ=os.environ)
-        configure_logs(name, getattr(settings, "log_level", "INFO"))
+        configure_logs(name, getattr(settings, "log_level", "INFO"), derive=run_fields)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(settings))
     except SignalboxError as error:
@@ -60,6 +61,16 @@ def run_service(
             raise
         return _report(name, _first(known))
     return 0
+
+
+def run_fields(record: logging.LogRecord) -> Mapping[str, object]:
+    """The run and tenant of a record that workflow or activity code wrote with Temporal's loggers."""
+    info = getattr(record, "temporal_workflow", None) or getattr(record, "temporal_activity", None)
+    workflow_id = info.get("workflow_id") if isinstance(info, Mapping) else None
+    if not workflow_id:
+        return {}
+    tenant = tenant_of(workflow_id)
+    return {"run_id": run_id_of(workflow_id), **({"tenant": tenant} if tenant is not None else {})}
 
 
 def listen(settings: ServiceSettings, *, prefix: str) -> socket.socket:

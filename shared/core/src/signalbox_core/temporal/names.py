@@ -13,9 +13,17 @@ MEMO_STARTER: Final = "signalbox_starter"
 MEMO_REQUEST_DIGEST: Final = "signalbox_request_digest"
 MEMO_RETRY_OF: Final = "signalbox_retry_of"
 """The run that a run repeats from the start."""
+MEMO_SUBJECT: Final = "signalbox_subject"
+"""What the run is about, as its contract's `subject` renders it."""
+MEMO_TAGS: Final = "signalbox_tags"
+"""The tags that the run was started with."""
 
 SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")
 SEARCH_PIPELINE: Final = SearchAttributeKey.for_keyword("SignalboxPipeline")
+SEARCH_FIND: Final = SearchAttributeKey.for_keyword_list("SignalboxFind")
+"""The terms under which a run is found; see `signalbox_core.pipeline.contract.search_terms`."""
+SEARCH_ATTRIBUTES: Final = (SEARCH_TENANT, SEARCH_PIPELINE, SEARCH_FIND)
+"""What has to be registered in the namespace."""
 
 DEFAULT_TENANT: Final = "default"
 """The tenant of a run whose history was recorded without one; a new run without a tenant fails."""

@@ -7,29 +7,28 @@ async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as 
     assert run.event_names()[-1] == "run.completed"
 """
 
-import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, Worker
 
-from signalbox_core.errors import NotFound
-from signalbox_core.events import CloudEvent, Snapshot
-from signalbox_core.events.snapshot import ApprovalState
-from signalbox_core.ids import run_id_of, run_key
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.loader import Activity, load_workflows, sandbox
-from signalbox_core.pipeline.contract import messages
-from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.contract.external_event import (
+    ExternalEvent,
+    InboundEventRecord,
+    MailboxAddress,
+)
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
+from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
@@ -37,12 +36,12 @@ from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkf
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.claim_check import max_value_bytes
-from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
-from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
+from signalbox_core.testing.external_events import inbound_event, send_by_key
 from signalbox_core.testing.histories import history_json
+from signalbox_core.testing.run_under_test import RunUnderTest
 from signalbox_core.testing.temporal_server import local_temporal, temporal_binary
 
 __all__ = [
@@ -55,93 +54,6 @@ __all__ = [
     "replay",
     "temporal_binary",
 ]
-
-_POLL_S: Final = 0.02
-
-
-class RunUnderTest:
-    """A started run, with the operations of the gateway.
-
-    Args:
-        converter: opens the payloads of `history()`.
-    """
-
-    def __init__(
-        self,
-        handle: WorkflowHandle[Any, Any],
-        emitter: FakeEmitter,
-        *,
-        converter: DataConverter = data_converter,
-    ) -> None:
-        self._converter = converter
-        self.handle = handle
-        self.run_id = run_id_of(handle.id)
-        self.emitter = emitter
-
-    async def result(self) -> Any:
-        """Wait for the run to end and return its result.
-
-        Raises:
-            WorkflowFailureError: the run failed or was cancelled.
-        """
-        return await self.handle.result()
-
-    async def snapshot(self) -> Snapshot:
-        found: Snapshot = await self.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
-        return found
-
-    async def approval(self, approval_id: str, *, within_s: float = 30.0) -> ApprovalState:
-        """Wait until the run requests this approval."""
-        async with asyncio.timeout(within_s):
-            while True:
-                with contextlib.suppress(NotFound):
-                    return _find_approval(await self.snapshot(), approval_id)
-                await asyncio.sleep(_POLL_S)
-
-    async def decide(
-        self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None
-    ) -> DecisionRecord:
-        """Wait until the run requests the approval, then decide with its digest."""
-        requested = await self.approval(approval_id)
-        decision = Decision(
-            approval_id=approval_id,
-            decision_id=decision_id or uuid.uuid4().hex,
-            answer=msgspec.Raw(msgspec.json.encode(answer)),
-            decided_by=by,
-            digest=requested.digest,
-        )
-        return await self.send(decision)
-
-    async def send(self, decision: Decision) -> DecisionRecord:
-        """Send a decision unchanged, whether or not the approval was requested."""
-        return await send_update(
-            self.handle,
-            messages.UPDATE_DECIDE,
-            decision,
-            update_id=decision.decision_id,
-            result_type=DecisionRecord,
-        )
-
-    async def pause(self) -> None:
-        await self.handle.signal(messages.SIGNAL_PAUSE, Control(by="tester"))
-
-    async def resume(self) -> None:
-        await self.handle.signal(messages.SIGNAL_RESUME, Control(by="tester"))
-
-    async def cancel(self, reason: str | None = None) -> None:
-        await self.handle.signal(messages.SIGNAL_CANCEL_REASON, CancelReason(reason=reason, by="tester"))
-        await self.handle.cancel()
-
-    async def history(self) -> str:
-        """Return the history so far as readable JSON, as in tests/histories."""
-        return history_json(await open_history(await self.handle.fetch_history(), self._converter))
-
-    def events(self) -> list[CloudEvent]:
-        """Return the run's milestones that the receiver has, in order of arrival."""
-        return [event for event in self.emitter.milestones if event.runid == self.run_id]
-
-    def event_names(self) -> list[str]:
-        return [event.name for event in self.events()]
 
 
 class PipelineUnderTest:
@@ -183,6 +95,23 @@ class PipelineUnderTest:
             result_type=self._spec.result,
         )
         return RunUnderTest(handle, self.emitter, converter=self.client.data_converter)
+
+    async def send_event(
+        self,
+        event: ExternalEvent[Any],
+        data: Struct,
+        *,
+        key: str,
+        event_id: str | None = None,
+        tenant: str = "acme",
+    ) -> InboundEventRecord | None:
+        """Send an event from outside to the run that waits, or will wait, for its key."""
+        keep_s = event.keep.total_seconds()
+        address = MailboxAddress(
+            tenant=tenant, pipeline=self._spec.name, name=event.name, key=key, keep_s=keep_s
+        )
+        sent = inbound_event(event, data, key=key, event_id=event_id)
+        return await send_by_key(self.client, self.task_queue, address, sent)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -247,11 +176,12 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             Worker,
             client,
             task_queue=task_queue,
-            workflows=[*_workflows(specs), OutboxWorkflow, ScheduledStartWorkflow],
+            workflows=[*_workflows(specs), OutboxWorkflow, MailboxWorkflow, ScheduledStartWorkflow],
             activities=[
                 *activities,
                 DeliverActivities(emitter).deliver,
                 QuestionActivities(emitter).record,
+                MailboxActivities(client).open_wait,
             ],
             activity_executor=executor,
             workflow_runner=mark_unsealed_messages(sandbox(specs), client.data_converter),
@@ -291,10 +221,3 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
 
 def _workflows(specs: Iterable[PipelineSpec]) -> list[type]:
     return [found for item in specs for found in load_workflows(item)]
-
-
-def _find_approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:
-    found = next((item for item in snapshot.approvals if item.approval_id == approval_id), None)
-    if found is None:
-        raise NotFound(f"the run has not requested the approval {approval_id}")
-    return found

@@ -7,7 +7,16 @@ import msgspec
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Policy, Quorum, ShownQuestion, Step
+from signalbox_core.pipeline import (
+    Approval,
+    DomainEvent,
+    Find,
+    PipelineSpec,
+    Policy,
+    Quorum,
+    ShownQuestion,
+    Step,
+)
 
 SizeName = Literal["300x250", "728x90", "160x600", "1080x1080", "1200x628"]
 SIZE_NAMES: Final[tuple[SizeName, ...]] = ("300x250", "728x90", "160x600", "1080x1080", "1200x628")
@@ -60,9 +69,9 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[SizeName, ...],
         Meta(title="Sizes", description="Pixels, width x height", min_length=1, max_length=5),
     ] = SIZE_NAMES
-    language: Annotated[Language, Meta(title="Language", description="auto: the language of the page")] = (
-        "auto"
-    )
+    language: Annotated[
+        Language, Meta(title="Language", description="auto: the language of the page"), Find()
+    ] = "auto"
     two_people: Annotated[
         bool,
         Meta(
@@ -226,6 +235,7 @@ SPEC: Final = PipelineSpec(
     name="ad_creative",
     title="Ad creative",
     description="Creates ads in standard sizes from a product page, and publishes the approved ones.",
+    subject="{url.page}",
     input=AdInput,
     result=AdResult,
     steps=(

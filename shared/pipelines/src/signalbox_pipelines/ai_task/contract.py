@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Raw, Struct, field
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import PipelineSpec, Step
+from signalbox_core.pipeline import Find, PipelineSpec, Step
 from signalbox_pipelines.ai_task.schemas import Schema, check_schema
 
 TaskKind = Literal["summarise", "extract", "classify", "generate"]
@@ -33,7 +33,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The input of a run."""
 
-    task: Annotated[TaskKind, Meta(title="Task")]
+    task: Annotated[TaskKind, Meta(title="Task"), Find()]
     text: Annotated[str, Meta(title="Text", description="What to work on", max_length=200_000)] = ""
     instruction: Annotated[
         str,
@@ -191,6 +191,7 @@ SPEC: Final = PipelineSpec(
     name="ai_task",
     title="AI task",
     description="Summarises, extracts, classifies or generates text, with a language model or offline.",
+    subject="{task}",
     input=AiTaskInput,
     result=AiTaskResult,
     steps=(

@@ -123,6 +123,7 @@ SPEC: Final = PipelineSpec(
     name="document_batch",
     title="Document batch",
     description="Reads many documents, each in a run of its own; a bad document does not stop the others.",
+    subject="{documents.count} documents",
     input=BatchInput,
     result=BatchResult,
     steps=(

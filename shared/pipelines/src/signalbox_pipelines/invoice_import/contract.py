@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_core.pipeline import Approval, DomainEvent, Find, PipelineSpec, Step
 from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.months import split_months
 from signalbox_pipelines.invoice_import.results import (
@@ -30,6 +30,7 @@ class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             pattern=PATTERN,
             examples=["9901000019"],
         ),
+        Find(),
     ]
     secret_ref: Reference
     first_day: Annotated[
@@ -70,6 +71,7 @@ SPEC: Final = PipelineSpec(
     title="Invoice import",
     description="Fetches a company's purchase and sales invoices, with their signed originals, "
     "from the tax authority's portal.",
+    subject="{tax_code} · {first_day} – {last_day}",
     input=ImportInput,
     result=ImportResult,
     steps=(

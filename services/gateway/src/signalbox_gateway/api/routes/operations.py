@@ -1,7 +1,7 @@
 """Routes for operators: scaling decisions, the payload codec, health, metrics and documentation."""
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_gateway.api import schemas
+from signalbox_gateway.api import autoscaler_schemas, schemas
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.health import HealthHandlers
@@ -20,7 +20,7 @@ def autoscaler_routes(autoscaler: AutoscalerHandlers) -> tuple[Endpoint, ...]:
             summary="List the task queues with their latest scaling decision",
             role=Role.DEPLOYMENT_OPERATOR,
             handle=autoscaler.queues,
-            replies=(Reply(200, "The queues, sorted by name", schemas.ScaledQueues),),
+            replies=(Reply(200, "The queues, sorted by name", autoscaler_schemas.ScaledQueues),),
         ),
         Endpoint(
             method="GET",
@@ -29,8 +29,11 @@ def autoscaler_routes(autoscaler: AutoscalerHandlers) -> tuple[Endpoint, ...]:
             summary="List the scaling decisions about a task queue, with their reasons",
             role=Role.DEPLOYMENT_OPERATOR,
             handle=autoscaler.decisions,
-            query=schemas.ListDecisions,
-            replies=(Reply(200, "The decisions, newest first", schemas.DecisionList), INVALID_QUERY),
+            query=autoscaler_schemas.ListDecisions,
+            replies=(
+                Reply(200, "The decisions, newest first", autoscaler_schemas.DecisionList),
+                INVALID_QUERY,
+            ),
         ),
         Endpoint(
             method="GET",
@@ -40,7 +43,7 @@ def autoscaler_routes(autoscaler: AutoscalerHandlers) -> tuple[Endpoint, ...]:
             role=Role.DEPLOYMENT_OPERATOR,
             handle=autoscaler.stream,
             is_stream=True,
-            query=schemas.FollowDecisions,
+            query=autoscaler_schemas.FollowDecisions,
             replies=(
                 Reply(200, "One event per decision; its id resumes the stream", None, EVENT_STREAM),
                 INVALID_QUERY,

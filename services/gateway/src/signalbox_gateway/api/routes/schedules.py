@@ -89,6 +89,7 @@ def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
             role=Role.OPERATOR,
             handle=schedules.trigger,
             body=schedule_schemas.TriggerSchedule,
+            takes_idempotency_key=True,
             replies=(
                 Reply(202, "Accepted", schedule_schemas.TriggeredView),
                 _NOT_FOUND,

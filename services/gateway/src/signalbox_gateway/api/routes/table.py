@@ -11,6 +11,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -19,6 +20,7 @@ from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
 from signalbox_gateway.api.routes.destinations import destination_routes
+from signalbox_gateway.api.routes.external_events import external_event_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
@@ -46,6 +48,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approvals: ApprovalHandlers
     bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
+    external_events: ExternalEventHandlers
     ledger: LedgerHandlers
     destinations: DestinationHandlers
     links: LinkDecisionHandlers
@@ -66,6 +69,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
+        *external_event_routes(handlers.external_events),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),

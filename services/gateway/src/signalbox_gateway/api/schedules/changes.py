@@ -34,6 +34,12 @@ def started_just_now(stored: StoredSchedule, now: datetime) -> bool:
     return bool(stored.recent) and stored.recent[0].starter_id.scheduled_at > now - 2 * SECOND
 
 
+def run_since(stored: StoredSchedule, since: datetime) -> str | None:
+    """The run of the first start at or after `since`, which the schedule's times have without fractions."""
+    later = [action for action in stored.recent if action.starter_id.scheduled_at > since - SECOND]
+    return later[-1].starter_id.run_id if later else None
+
+
 def or_known(given: T | None, known: T) -> T:
     return given if given is not None else known
 

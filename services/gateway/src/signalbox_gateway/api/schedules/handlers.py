@@ -3,16 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 from starlette.responses import Response
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import encode_hook
@@ -23,6 +23,7 @@ from signalbox_gateway.api.schedules.changes import (
     changed_timing,
     comparable,
     or_known,
+    run_since,
     started_just_now,
 )
 from signalbox_gateway.api.schedules.schemas import (
@@ -36,7 +37,12 @@ from signalbox_gateway.api.schedules.schemas import (
 )
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.schemas import NoBody, StartRun
-from signalbox_gateway.api.start_run import build_start_request, find_pipeline
+from signalbox_gateway.api.start_run import (
+    IdempotencyKeys,
+    build_start_request,
+    find_pipeline,
+    idempotency_key,
+)
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.schedules.start_times import checked_timing
@@ -50,13 +56,6 @@ _START_TIMEOUT_S: Final = 5.0
 _START_POLL_S: Final = 0.1
 
 
-class ScheduleLimits(Struct, frozen=True, kw_only=True):
-    """`count`: schedules of one tenant. `min_interval`: the least time between two starts of a schedule."""
-
-    count: int
-    min_interval: timedelta
-
-
 class ScheduleHandlers:
     """The handlers of /v1/schedules."""
 
@@ -67,14 +66,14 @@ class ScheduleHandlers:
         engine: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
         payload_keys: KeyRing | None,
-        limits: ScheduleLimits,
+        idempotency_keys: IdempotencyKeys,
     ) -> None:
         self._store = store
         self._views = views
         self._engine = engine
         self._pipelines = pipelines
         self._payload_keys = payload_keys
-        self._limits = limits
+        self._idempotency_keys = idempotency_keys
 
     async def list(self, call: ApiCall) -> Response:
         found, now = await self._store.list(call.principal.tenant), datetime.now(UTC)
@@ -130,6 +129,8 @@ class ScheduleHandlers:
         schedule_id = call.param("schedule_id")
         stored = await self._store.get(tenant, schedule_id)
         overlap = request.overlap or stored.definition.overlap
+        if (since := await self._repeated_since(call)) is not None:
+            return json_response(TriggeredView(schedule_id=schedule_id, run_id=run_since(stored, since)), 202)
         if overlap == "skip" and stored.running:
             raise Conflict(
                 f"run {stored.running[0].run_id} of this schedule has not ended; wait for its end, or "
@@ -160,6 +161,17 @@ class ScheduleHandlers:
         _log("schedule backfilled", call.principal, schedule_id)
         return json_response(BackfilledView(schedule_id=schedule_id, times=len(times)), 202)
 
+    async def _repeated_since(self, call: ApiCall) -> datetime | None:
+        """When the `Idempotency-Key` of a trigger was first used; None if that is now, or there is none."""
+        key = idempotency_key(call)
+        if key is None:
+            return None
+        now = datetime.now(UTC).isoformat()
+        first = await self._idempotency_keys.first_value(
+            call.principal.tenant, f"trigger {call.param('schedule_id')} {key}", now
+        )
+        return datetime.fromisoformat(first) if first != now else None
+
     async def _respond(self, tenant: str, schedule_id: str, *, status: int = 200) -> Response:
         stored = await self._store.get(tenant, schedule_id)
         headers = {"location": f"/v1/schedules/{schedule_id}"} if status == 201 else None
@@ -173,11 +185,6 @@ class ScheduleHandlers:
         """
         tenant, schedule_id = definition.start.tenant, definition.start.schedule_id
         try:
-            if await self._store.count(tenant) >= self._limits.count:
-                raise Conflict(
-                    f"the tenant has {self._limits.count} schedules, the most it may have; delete one first",
-                    code="too_many_schedules",
-                )
             await self._store.create(definition, now)
         except Conflict as error:
             if error.stable_code != "schedule_id_taken":
@@ -189,25 +196,25 @@ class ScheduleHandlers:
         return True
 
     def _check_timing(self, timing: ScheduleTiming, now: datetime) -> ScheduleTiming:
-        return checked_timing(timing, min_interval=self._limits.min_interval, now=now)
+        return checked_timing(timing, min_interval=self._store.limits.min_interval, now=now)
 
     def _build_start(
         self, request: CreateSchedule, timing: ScheduleTiming, principal: Principal
     ) -> ScheduledStart:
         spec = find_pipeline(self._pipelines, request.pipeline)
-        given, digest = self._seal_input(spec, request.input, request.priority, principal)
-        return ScheduledStart(
+        start = ScheduledStart(
             tenant=principal.tenant,
             schedule_id=request.schedule_id,
             pipeline=spec.name,
             task_queue=spec.task_queue,
-            input=given,
-            digest=digest,
+            input=request.input,
+            digest="",
             timing=timing,
             created_by=principal.name,
             updated_by=principal.name,
             priority=request.priority,
         )
+        return self._with_input(start, spec, request.input, principal)
 
     def _changed(
         self, known: ScheduleDefinition, request: UpdateSchedule, principal: Principal, now: datetime
@@ -220,8 +227,7 @@ class ScheduleHandlers:
         )
         if request.input is not None:
             spec = find_pipeline(self._pipelines, start.pipeline)
-            given, digest = self._seal_input(spec, request.input, start.priority, principal)
-            start = replace(start, input=given, digest=digest)
+            start = self._with_input(start, spec, request.input, principal)
         if (installed := self._pipelines.get(start.pipeline)) is not None:
             start = replace(start, task_queue=installed.task_queue)
         return ScheduleDefinition(
@@ -232,11 +238,11 @@ class ScheduleHandlers:
             note=or_known(request.note, known.note),
         )
 
-    def _seal_input(
-        self, spec: PipelineSpec, given: msgspec.Raw, priority: int | None, principal: Principal
-    ) -> tuple[msgspec.Raw, str]:
-        """Decode the input by the contract and seal its secrets; return it as JSON, and its digest."""
-        body = StartRun(pipeline=spec.name, input=given, priority=priority)
+    def _with_input(
+        self, start: ScheduledStart, spec: PipelineSpec, given: msgspec.Raw, principal: Principal
+    ) -> ScheduledStart:
+        """Decode the input by the contract and seal its secrets; return the start with it."""
+        body = StartRun(pipeline=spec.name, input=given, priority=start.priority)
         request = build_start_request(body, spec, "", principal, self._payload_keys)
         encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
         if len(encoded) > _MAX_INPUT_BYTES:
@@ -245,7 +251,15 @@ class ScheduleHandlers:
                 "upload large values and refer to them",
                 field="input",
             )
-        return msgspec.Raw(encoded), request.digest
+        subject = render_subject(spec.subject, request.input)
+        facts = RunFacts(run_id="", started_by=start.started_by, starter=start.starter.subject)
+        return replace(
+            start,
+            input=msgspec.Raw(encoded),
+            digest=request.digest,
+            subject=subject,
+            terms=tuple(run_terms(subject, request.input, facts)),
+        )
 
     async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
         """Wait until a worker has started the triggered run; None when it takes too long."""

@@ -103,7 +103,7 @@ class ScheduleRunView(Struct, frozen=True, kw_only=True):
 
     run_id: str
     scheduled_at: datetime
-    status: RunStatus | Literal["starting"]
+    status: Literal[RunStatus, "starting"]
     error: Failure | None
 
 

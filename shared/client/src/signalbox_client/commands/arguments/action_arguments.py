@@ -4,6 +4,7 @@ from signalbox_client.commands import decide as decide_commands
 from signalbox_client.commands import retry as retry_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands.command_context import AddCommand, add_run, whole_number
+from signalbox_client.commands.send import add_send
 
 
 def add_actions(add: AddCommand) -> None:
@@ -41,6 +42,7 @@ def add_actions(add: AddCommand) -> None:
     cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")
     add_run(add("pause", "pause a run: it starts no further step", run_commands.pause))
     add_run(add("resume", "resume a paused run", run_commands.resume))
+    add_send(add)
     _add_retry(add)
 
 
@@ -61,7 +63,7 @@ def _add_retry(add: AddCommand) -> None:
         default="failed",
         help="where to begin (default: %(default)s)",
     )
-    retry.add_argument("--where", metavar="QUERY", help="as in 'status:failed pipeline:NAME'")
+    retry.add_argument("--where", metavar="QUERY", help="a search, as in 'status:failed started:7d'")
     retry.add_argument("--dry-run", action="store_true", help="list the runs that --where selects, and stop")
     retry.add_argument(
         "--per-second",

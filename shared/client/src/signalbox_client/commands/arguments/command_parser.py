@@ -15,6 +15,7 @@ from signalbox_client.commands import watch as watch_commands
 from signalbox_client.commands.arguments.action_arguments import add_actions
 from signalbox_client.commands.arguments.completion import SHELLS, completion_script
 from signalbox_client.commands.arguments.query_arguments import add_queries
+from signalbox_client.commands.arguments.schedule_arguments import add_schedules
 from signalbox_client.commands.command_context import AddCommand, Command, CommandContext, CommandParser
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -71,6 +72,7 @@ def _parser() -> CommandParser:
     _add_start_and_watch(add)
     add_queries(add)
     add_actions(add)
+    add_schedules(add)
     _add_setup(add, parser)
     return parser
 

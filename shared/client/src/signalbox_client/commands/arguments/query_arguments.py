@@ -8,7 +8,20 @@ from signalbox_client.commands.command_context import AddCommand, add_run, whole
 
 
 def add_queries(add: AddCommand) -> None:
-    runs = add("runs", "list runs, newest first", run_commands.runs)
+    runs = add(
+        "runs",
+        "list or search runs, newest first",
+        run_commands.runs,
+        details="QUERY has the search keys status, pipeline, by, tag, started, ended, error, step and "
+        "find.NAME, and words of the subject.",
+    )
+    runs.add_argument(
+        "q",
+        metavar="QUERY",
+        nargs="?",
+        default="",
+        help="as in 'status:failed by:minh started:7d coffee'",
+    )
     runs.add_argument(
         "--status",
         metavar="STATUS",

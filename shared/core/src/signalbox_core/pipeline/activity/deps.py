@@ -8,10 +8,12 @@ from redis.asyncio import Redis
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetches
-from signalbox_core.objects import ObjectStore
+from signalbox_core.objects import ObjectStore, read_upload
 from signalbox_core.pipeline.activity.approved_objects import ApprovedObjects
+from signalbox_core.pipeline.activity.tenant import current_tenant
 from signalbox_core.process.cpu_pool import CpuPool, small_pool
 from signalbox_core.secret import Secret
+from signalbox_core.uploads import Upload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +21,8 @@ class ActivityDeps:
     """What activities may use.
 
     Attributes:
-        objects: the store for artifacts; create-only. In an activity that was called with `approved=`, it
-            reads only the files that were approved, unchanged.
+        objects: the store for artifacts; create-only. What belongs to another tenant does not exist. In an
+            activity that was called with `approved=`, it reads only the files that were approved, unchanged.
         fetcher: fetches addresses that a tenant supplied; use nothing else for them.
         environ: the worker's environment, for a pipeline's own settings.
         redis: for pacing, shared counters and hints (`signalbox_core.scaling.hints`), returning bytes; its
@@ -40,6 +42,15 @@ class ActivityDeps:
     def __post_init__(self) -> None:
         if not isinstance(self.objects, ApprovedObjects):
             object.__setattr__(self, "objects", ApprovedObjects(self.objects))
+
+    async def read_upload(self, upload: Upload) -> bytes:
+        """Read an uploaded file of the input.
+
+        Raises:
+            NotFound: `unknown_object`: the run's tenant has no such upload.
+            Conflict: `upload_changed`: the stored file is not the one that was uploaded.
+        """
+        return await read_upload(self.objects, upload.object, tenant=current_tenant())
 
     def reveal(self, secret: Secret) -> str:
         """Decrypt a secret of the input. Keep it out of results, errors, events and logs.

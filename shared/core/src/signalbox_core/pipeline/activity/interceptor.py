@@ -20,6 +20,7 @@ from temporalio.worker import (
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id, run_id_of, tenant_of
+from signalbox_core.logs import add_log_fields
 from signalbox_core.pipeline.activity.approved_objects import call_approval
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
@@ -83,6 +84,12 @@ class _ActivityInbound(ActivityInboundInterceptor):
             activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
         )
         reporter.begin()
+        add_log_fields(
+            run_id=run_id_of(activity.info().workflow_id or ""),
+            tenant=call.tenant,
+            activity=activity.info().activity_type,
+            attempt=activity.info().attempt,
+        )
         token, tenant_token = current_target.set(reporter), call_tenant.set(call.tenant)
         approval_token = call_approval.set(call.approval)
         heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None

@@ -18,6 +18,7 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.pipeline.contract.external_event import WAIT_EXPIRED
 from signalbox_core.pipeline.contract.messages import VETOED, ErrorDetails
 from signalbox_core.subjects import Subject
 
@@ -73,6 +74,27 @@ class VetoedError(ApplicationError):
         self.approval_id = approval_id
         self.reason = reason
         self.vetoed_by = vetoed_by
+
+
+class WaitExpiredError(ApplicationError):
+    """An event from outside did not arrive in time. Raised by `Run.wait_for`.
+
+    The run fails with code `wait_expired` unless it is caught.
+
+    Attributes:
+        wait_id: of the wait.
+        event: the name of the event.
+        key: the business key; None without one.
+    """
+
+    def __init__(self, wait_id: str, event: str, key: str | None) -> None:
+        keyed = f" with key {key}" if key is not None else ""
+        message = f"no event {event}{keyed} arrived in time; start the run again, or wait longer"
+        details = ErrorDetails(code=WAIT_EXPIRED, message=message)
+        super().__init__(message, details, type=WAIT_EXPIRED, non_retryable=True)
+        self.wait_id = wait_id
+        self.event = event
+        self.key = key
 
 
 def pipeline_bug(message: str) -> ApplicationError:

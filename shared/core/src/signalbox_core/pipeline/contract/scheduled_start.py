@@ -41,6 +41,8 @@ class ScheduledStart(Struct, frozen=True, kw_only=True):
     Attributes:
         input: the decoded input as JSON; secrets are sealed strings.
         digest: of the request, as for any other start.
+        subject: what the runs are about.
+        terms: the search terms of the runs, without those of their ids.
         created_by, updated_by: the names of who created and who last changed the schedule.
     """
 
@@ -54,6 +56,8 @@ class ScheduledStart(Struct, frozen=True, kw_only=True):
     created_by: str
     updated_by: str
     priority: int | None = None
+    subject: str = ""
+    terms: tuple[str, ...] = ()
 
     @property
     def starter(self) -> Subject:

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from signalbox_core.events.policy import Policy, check_policy
 from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
+from signalbox_core.pipeline.contract.external_event import ExternalEvent
+from signalbox_core.pipeline.contract.find import check_subject, find_fields
 from signalbox_core.pipeline.contract.ladder import Ladder, check_ladder, deadline_of
 from signalbox_core.secret import Secret, schema_hook
 
@@ -85,12 +87,16 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             are the activities. By default the module `activities` in the workflow's package.
         task_queue: Temporal's task queue; by default the name.
         children: pipelines whose runs this one starts; discovered, served and shown like any other.
+        external_events: what its runs may wait for with `Run.wait_for`.
         workflows: further workflows of this pipeline that are not runs, `"module:Class"` each; loaded by
             workers only.
+        subject: what a run is about: a template with fields of the input, `"{product} · {url.host}"`. Its
+            words and the fields marked with `Find` are stored unencrypted in Temporal's search index.
 
     Raises:
         ValueError: a name is malformed or declared twice, a policy can never be met, a ladder has a rung that
-            is never reached, a field has no JSON Schema, or something other than the input holds a Secret.
+            is never reached, a field has no JSON Schema, something other than the input holds a Secret, or
+            the subject or a `Find` cannot be searched.
     """
 
     name: str
@@ -106,6 +112,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
     task_queue: str = ""
     children: "tuple[PipelineSpec, ...]" = ()
     workflows: tuple[str, ...] = ()
+    subject: str = ""
+    external_events: tuple[ExternalEvent[Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -129,6 +137,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         for kind, names in (
             ("step", [step.name for step in self.steps]),
             ("approval", [item.name for item in self.approvals]),
+            ("external event", [item.name for item in self.external_events]),
         ):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
@@ -138,6 +147,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
             **{f"event {event.name}": event.data for event in self.events},
+            **{f"external event {event.name}": event.data for event in self.external_events},
         }
         for what, shape in {"input": self.input, **displayed}.items():
             if problem := schema_problem(shape):
@@ -147,15 +157,28 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
                 f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, "
                 "because everything else is displayed"
             )
-        malformed = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
+        self._check_search()
+        names = [*(event.name for event in self.events), *(event.name for event in self.external_events)]
+        malformed = [name for name in names if not _EVENT.fullmatch(name)]
         if malformed:
             raise ValueError(
                 f"pipeline {self.name}: event name {malformed[0]!r} must be lower case and dotted"
             )
 
+    def _check_search(self) -> None:
+        try:
+            find_fields(self.input)
+            check_subject(self.subject, self.input)
+        except ValueError as error:
+            raise ValueError(f"pipeline {self.name}: {error}") from None
+
     def approval(self, name: str) -> Approval[Any]:
         """Return the declared approval of that name; a KeyError is a bug in the pipeline."""
         return {item.name: item for item in self.approvals}[name]
+
+    def external_event(self, name: str) -> ExternalEvent[Any] | None:
+        """Return the declared external event of that name, if there is one."""
+        return next((event for event in self.external_events if event.name == name), None)
 
 
 def holds_secret(kind: type[Struct]) -> bool:

@@ -1,4 +1,4 @@
-"""The runs that a run starts. They inherit its tenant, starter, priority and search attributes."""
+"""The runs that a run starts. They inherit its tenant, starter, tags, priority and search attributes."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,13 +23,22 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.events.children import MAX_CHILDREN, ChildEnded, ChildStarted, ChildStatus
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.ids import RUN_ID
+from signalbox_core.ids import RUN_ID, run_id_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
+from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.step_header import current_call
+from signalbox_core.pipeline.workflow.origin import run_starter, run_tags
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.secret import decode_hook, encode_hook
-from signalbox_core.temporal.names import SEARCH_PIPELINE, fairness_key
+from signalbox_core.temporal.names import (
+    MEMO_STARTED_BY,
+    MEMO_SUBJECT,
+    MEMO_TAGS,
+    SEARCH_FIND,
+    SEARCH_PIPELINE,
+    fairness_key,
+)
 
 Out = TypeVar("Out", bound=Struct)
 
@@ -94,6 +103,7 @@ async def start_child_run(
     await state.hold_for_cancel()
     # The random part changes after a reset, so that a child that is started again is another run.
     child_id = run_id or f"{state.run_id[:_MAX_PARENT_CHARS]}.{spec.name}-{workflow.uuid4().hex[:_ID_CHARS]}"
+    subject = render_subject(spec.subject, given)
     try:
         handle = await workflow.start_child_workflow(
             spec.name,
@@ -104,7 +114,8 @@ async def start_child_run(
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             # Unlike a termination, a cancel lets the child clean up.
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
-            search_attributes=_search_attributes(spec),
+            search_attributes=_search_attributes(spec, given, child_id, subject),
+            memo=_memo(subject),
             priority=Priority(
                 priority_key=workflow.info().priority.priority_key, fairness_key=fairness_key(state.tenant)
             ),
@@ -150,19 +161,36 @@ def _task_queue(spec: PipelineSpec[Any, Any]) -> str:
     return mapped(spec.task_queue) if mapped is not None else spec.task_queue
 
 
-def _search_attributes(spec: PipelineSpec[Any, Any]) -> TypedSearchAttributes:
-    """Return this run's search attributes with the child's pipeline, without those that Temporal sets."""
-    inherited = (
+def _memo(subject: str) -> dict[str, object]:
+    """Return the memo of a child, besides what it inherits."""
+    tags = run_tags()
+    return {**({MEMO_SUBJECT: subject} if subject else {}), **({MEMO_TAGS: tags} if tags else {})}
+
+
+def _search_attributes(
+    spec: PipelineSpec[Any, Any], given: Struct, child_id: str, subject: str
+) -> TypedSearchAttributes:
+    """Return this run's search attributes with those of the child, without those that Temporal sets.
+
+    An attribute that this run does not have may not be registered, and is not set.
+    """
+    starter = run_starter()
+    facts = RunFacts(
+        run_id=run_id_of(child_id),
+        started_by=workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str),
+        starter=starter.subject if starter is not None else None,
+        tags=run_tags(),
+    )
+    own: dict[str, SearchAttributePair[Any]] = {
+        SEARCH_PIPELINE.name: SearchAttributePair(SEARCH_PIPELINE, spec.name),
+        SEARCH_FIND.name: SearchAttributePair(SEARCH_FIND, run_terms(subject, given, facts)),
+    }
+    inherited: list[SearchAttributePair[Any]] = [
         pair
         for pair in workflow.info().typed_search_attributes
         if not pair.key.name.startswith(_SET_BY_TEMPORAL)
-    )
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(SEARCH_PIPELINE, spec.name) if pair.key.name == SEARCH_PIPELINE.name else pair
-            for pair in inherited
-        ]
-    )
+    ]
+    return TypedSearchAttributes([own.get(pair.key.name, pair) for pair in inherited])
 
 
 def _status_of(error: ChildWorkflowError) -> ChildStatus:

@@ -30,6 +30,8 @@ from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.workflow.child_runs import TASK_QUEUE
+from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
+from signalbox_core.pipeline.workflow.external.wait import withdraw_open_waits
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
@@ -206,16 +208,22 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         run = _find_run(workflow.instance())
         if run is not None:
             withdraw_open_questions(run.state)
+            withdraw_open_waits(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
         super().continue_as_new(input)
 
 
 def _is_unsealed(headers: Mapping[str, Payload]) -> bool:
-    return HEADER_UNSEALED in headers and _find_run(workflow.instance()) is not None
+    return HEADER_UNSEALED in headers and _is_protected(workflow.instance())
 
 
 def _is_foreign(headers: Mapping[str, Payload]) -> bool:
-    return HEADER_FOREIGN in headers and _find_run(workflow.instance()) is not None
+    return HEADER_FOREIGN in headers and _is_protected(workflow.instance())
+
+
+def _is_protected(instance: object) -> bool:
+    """Whether messages to the workflow must be encrypted for its tenant: those of runs and mailboxes."""
+    return isinstance(instance, MailboxWorkflow) or _find_run(instance) is not None
 
 
 def _foreign_message(update: str) -> Exception:

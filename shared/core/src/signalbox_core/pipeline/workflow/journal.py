@@ -16,6 +16,7 @@ from signalbox_core.pipeline.contract.approved_effect import with_effect_digest
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import EarlyDecision
+from signalbox_core.pipeline.workflow.external.wait_registry import CarriedWaits
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
@@ -28,6 +29,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
         asked: how many questions of each approval name the run has asked.
         early: decisions that arrived before their questions.
         kept: the value that the author passed to `Run.keep`.
+        waits: events from outside that no wait has received, and which ones were received.
     """
 
     snapshot: Snapshot
@@ -35,6 +37,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     asked: tuple[tuple[str, int], ...] = ()
     early: tuple[EarlyDecision, ...] = ()
     kept: msgspec.Raw = msgspec.Raw(b"null")
+    waits: CarriedWaits = CarriedWaits()
 
 
 class RunJournal:

@@ -13,16 +13,23 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
+from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
+from signalbox_core.pipeline.contract.search_terms import ERROR, STEP, bounded, value_term
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
+from signalbox_core.temporal.names import SEARCH_FIND
 
 _NULL = msgspec.Raw(b"null")
 OWN_CANCEL_FAILS: Final = "signalbox.own-cancel-fails"
 """The patch since which work that the workflow itself cancelled fails the run with an event; older histories
 replay as recorded."""
+
+FIND_FAILURE: Final = "signalbox.find-failure"
+"""The patch since which a failed run is found by its error code and step; older histories replay as
+recorded."""
 
 
 async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
@@ -93,7 +100,17 @@ async def _finish_completed(state: RunState, result: object) -> None:
 
 async def _finish_failed(state: RunState, error: BaseException) -> None:
     failure = state.failure_for(error) or failure_of(error)
+    _index_failure(failure)
     await _finish(state, "run.failed", catalogue.RunFailed(error=failure))
+
+
+def _index_failure(failure: Failure) -> None:
+    """Make the run searchable by its error code and its failed step, if it is searchable at all."""
+    terms = workflow.info().typed_search_attributes.get(SEARCH_FIND)
+    if terms is None or not workflow.patched(FIND_FAILURE):
+        return
+    added = [value_term(ERROR, failure.code), *([value_term(STEP, failure.step)] if failure.step else ())]
+    workflow.upsert_search_attributes([SEARCH_FIND.value_set(bounded([*added, *terms]))])
 
 
 async def _finish_cancelled(state: RunState) -> None:

@@ -7,7 +7,13 @@ from signalbox_core.events.catalogue import RunStarted, StepInfo
 from signalbox_core.ids import is_run_key, run_id_of
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.subjects import Subject
-from signalbox_core.temporal.names import MEMO_RETRY_OF, MEMO_STARTED_BY, MEMO_STARTER
+from signalbox_core.temporal.names import (
+    MEMO_RETRY_OF,
+    MEMO_STARTED_BY,
+    MEMO_STARTER,
+    MEMO_SUBJECT,
+    MEMO_TAGS,
+)
 
 
 def run_started(spec: PipelineSpec) -> RunStarted:
@@ -21,12 +27,20 @@ def run_started(spec: PipelineSpec) -> RunStarted:
         retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
         starter=starter if starter is not None else UNSET,
         parent=_parent(),
+        subject=workflow.memo_value(MEMO_SUBJECT, None, type_hint=str) or UNSET,
+        tags=run_tags() or UNSET,
     )
 
 
 def _parent() -> str | UnsetType:
     parent = workflow.info().parent
     return run_id_of(parent.workflow_id) if parent is not None and is_run_key(parent.workflow_id) else UNSET
+
+
+def run_tags() -> tuple[str, ...]:
+    """Return the tags that the run was started with."""
+    tags: tuple[str, ...] = workflow.memo_value(MEMO_TAGS, (), type_hint=tuple[str, ...])
+    return tags
 
 
 def run_starter() -> Subject | None:

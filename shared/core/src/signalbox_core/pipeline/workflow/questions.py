@@ -11,11 +11,11 @@ from temporalio import workflow
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.policy import Policy, check_narrowed
-from signalbox_core.pipeline.contract.failures import pipeline_bug
-from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
+from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
-from signalbox_core.pipeline.workflow.answers import AnswerCheck
+from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
@@ -136,6 +136,26 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default
         if workflow.cancellation_reason() is None:
             withdraw(state, asked)
         raise
+
+
+def answer_of(asked: AskedQuestion, open_for: timedelta) -> Any:
+    """Return the answer of an ended question, or the default of its ladder.
+
+    Raises:
+        VetoedError: a member of a veto group objected.
+        ApplicationError: `approval_expired`: nobody decided in time, and the ladder has no default.
+    """
+    kind = asked.approval.answer
+    if asked.record is not None:
+        return decode_accepted(asked.record.answer, kind)
+    if asked.veto is not None:
+        raise VetoedError(asked.approval_id, asked.veto.decision.note or "", asked.veto.voter)
+    if asked.requested.default_answer:
+        return decode_accepted(asked.requested.default_answer, kind)
+    raise non_retryable_error(
+        APPROVAL_EXPIRED,
+        f"approval {asked.approval_id} expired undecided after {open_for}; start the run again",
+    )
 
 
 async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:

@@ -158,3 +158,14 @@ def recorded_judgement(key: str, judge: Callable[[], bool]) -> bool:
     verdict = judge()
     workflow.patched(accepted if verdict else refused)
     return verdict
+
+
+def recorded_refusal(key: str, refuses: Callable[[], bool]) -> bool:
+    """Judge once like `recorded_judgement`, and record refusals only, for messages that are rarely refused.
+
+    Args:
+        key: unique in the run.
+    """
+    if workflow.unsafe.is_replaying():
+        return workflow.patched(f"{key}-refused")
+    return refuses() and workflow.patched(f"{key}-refused")

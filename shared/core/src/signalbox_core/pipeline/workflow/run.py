@@ -5,7 +5,7 @@ No method waits for event delivery. The worker's interceptor records how the run
 
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 import msgspec
 from msgspec import Struct
@@ -13,15 +13,18 @@ from msgspec import Struct
 from signalbox_core.events import catalogue
 from signalbox_core.events.policy import Policy
 from signalbox_core.objects import ObjectRef
-from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
-from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
-from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec, Step
-from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
+from signalbox_core.pipeline.contract.declared import check_domain_event, declared_approval, declared_step
+from signalbox_core.pipeline.contract.external_event import ExternalEvent
+from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
+from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
+from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
+from signalbox_core.pipeline.workflow.external.wait import wait_for_event
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import (
     ApprovalQuestion,
+    answer_of,
     open_question,
     question_policy,
     wait_for_outcome,
@@ -50,8 +53,7 @@ class Run:
         self.spec = spec
         self.state = RunState(spec)
         self._handlers = RunMessageHandlers(self.state)
-        self._steps = {step.name: step for step in spec.steps}
-        self._events = {event.name: event for event in spec.events}
+        EventMessageHandlers(self.state)
         self._effects = EffectJudge(spec)
 
     @property
@@ -93,15 +95,7 @@ class Run:
             ApplicationError: `pipeline_bug` when the contract does not declare the step, or the number is
                 below 1.
         """
-        if name not in self._steps:
-            raise pipeline_bug(
-                f"pipeline {self.spec.name} declares no step {name!r}; "
-                f"its steps are: {', '.join(self._steps)}"
-            )
-        if number < 1:
-            raise pipeline_bug(f"step {name!r} has number {number}; numbers begin at 1")
-        shown = Step(name if number == 1 else f"{name}-{number}", title or self._steps[name].title)
-        return StepScope(self.state, shown)
+        return StepScope(self.state, declared_step(self.spec, name, title, number))
 
     async def call(self, spec: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Out:
         """Run another pipeline as a child of this run, and return its result.
@@ -137,12 +131,7 @@ class Run:
             ApplicationError: `pipeline_bug` when the contract does not declare the event with this data type;
                 `not_what_was_approved`.
         """
-        declared = self._events.get(name)
-        if declared is None or not isinstance(data, declared.data):
-            raise pipeline_bug(
-                f"pipeline {self.spec.name} declares no event {name!r} with data {type(data).__name__}; "
-                "add it to SPEC.events"
-            )
+        check_domain_event(self.spec, name, data)
         if approved is not None:
             self._effects.check_event(approved, data)
         self.state.record_event(name, data, is_effect=approved is not None)
@@ -239,7 +228,7 @@ class Run:
             ApplicationError: `approval_expired`; `pipeline_bug` when the policy is weaker than the contract's
                 or can never be met.
         """
-        declared = self._declared(approval)
+        declared = declared_approval(self.spec, approval)
         question_id = approval_id or self.state.approvals.next_id(declared.name)
         open_for = declared.open_for if self.state.follows_ladders else declared.deadline
         open_for = deadline if deadline is not None else open_for
@@ -255,21 +244,33 @@ class Run:
             policy=question_policy(declared, question_id, policy),
             proposal=proposal,
         )
+        has_default = not isinstance(default, _Unset)
         asked = open_question(self.state, question, self._handlers.is_early_acceptable)
-        await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
+        await wait_for_outcome(self.state, asked, has_default=has_default)
         await self.state.hold_for_cancel()
-        if asked.record is not None:
-            return decode_accepted(asked.record.answer, declared.answer)
-        if asked.veto is not None:
-            raise VetoedError(asked.approval_id, asked.veto.decision.note or "", asked.veto.voter)
-        if isinstance(default, _Unset) and asked.requested.default_answer:
-            return decode_accepted(asked.requested.default_answer, declared.answer)
-        if isinstance(default, _Unset):
-            raise non_retryable_error(
-                messages.APPROVAL_EXPIRED,
-                f"approval {question_id} expired undecided after {open_for}; start the run again",
-            )
-        return default
+        return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)
+
+    async def wait_for(
+        self,
+        event: ExternalEvent[A],
+        *,
+        key: str | None = None,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - a durable timer
+    ) -> A:
+        """Wait for an event from outside, and return its data. An event that arrived before is taken at once.
+
+        Args:
+            event: declared in the contract's `external_events`.
+            key: the business key that the event must have, for senders that do not know the run.
+            timeout: by default that of the contract.
+
+        Raises:
+            WaitExpiredError: no event arrived in time; the run fails with code `wait_expired` unless the
+                workflow catches it.
+            ApplicationError: `pipeline_bug`: the contract does not declare the event. `invalid_input`: the
+                key is empty or too long. `too_many_waits`.
+        """
+        return cast("A", await wait_for_event(self.state, event, key, timeout))
 
     def receipt(self, approval: Approval[Any] | str, *, approval_id: str | None = None) -> DecisionReceipt:
         """Return the receipt of a decided question, for `step.call(…, approved=receipt)` and `emit`.
@@ -280,16 +281,5 @@ class Run:
         Raises:
             ApplicationError: `pipeline_bug`: the question was not asked, or has no decision.
         """
-        declared = self._declared(approval)
+        declared = declared_approval(self.spec, approval)
         return build_receipt(self.state.approvals.asked(declared.name, approval_id))
-
-    def _declared(self, approval: Approval[Any] | str) -> Approval[Any]:
-        name = approval if isinstance(approval, str) else approval.name
-        try:
-            return self.spec.approval(name)
-        except KeyError:
-            names = ", ".join(item.name for item in self.spec.approvals)
-            raise pipeline_bug(
-                f"pipeline {self.spec.name} declares no approval {name!r}; "
-                f"its approvals are: {names or 'none'}"
-            ) from None

@@ -4,22 +4,28 @@ Temporal appends a time with colons to the workflow ids of a schedule, and its o
 workflows that the schedule started. This one therefore starts the run under a run key, and ends with it.
 """
 
+from typing import Any
+
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 
+from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.scheduled_start import (
     SCHEDULE_STARTER,
     ScheduledStart,
     parse_starter_id,
 )
+from signalbox_core.pipeline.contract.search_terms import bounded, id_terms
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     MEMO_REQUEST_DIGEST,
     MEMO_STARTED_BY,
     MEMO_STARTER,
+    MEMO_SUBJECT,
     MEMO_TENANT,
+    SEARCH_FIND,
     SEARCH_PIPELINE,
     SEARCH_TENANT,
     fairness_key,
@@ -54,6 +60,7 @@ class ScheduledStartWorkflow:
                     [
                         SearchAttributePair(SEARCH_TENANT, start.tenant),
                         SearchAttributePair(SEARCH_PIPELINE, start.pipeline),
+                        *_find_terms(start, run_id_of(starter_id.run_key)),
                     ]
                 ),
                 priority=Priority(priority_key=start.priority, fairness_key=fairness_key(start.tenant)),
@@ -75,4 +82,12 @@ def _memo(start: ScheduledStart) -> dict[str, str | Subject]:
         MEMO_STARTED_BY: start.started_by,
         MEMO_STARTER: start.starter,
         MEMO_REQUEST_DIGEST: start.digest,
+        **({MEMO_SUBJECT: start.subject} if start.subject else {}),
     }
+
+
+def _find_terms(start: ScheduledStart, run_id: str) -> list[SearchAttributePair[Any]]:
+    """The search attribute of a run; none for a schedule of an earlier release."""
+    if not start.terms:
+        return []
+    return [SearchAttributePair(SEARCH_FIND, bounded([*id_terms(run_id), *start.terms]))]

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
+from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
@@ -62,6 +63,7 @@ class RunState:
         self.journal = RunJournal(self.run_id, self.tenant, workflow_id=self.workflow_id)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
+        self.waits = WaitRegistry(self.run_id)
         # At the start, because a patch is not reliable right after a local activity.
         self.follows_ladders = _follows_ladders(spec)
         self.records_questions = bool(spec.approvals) and workflow.patched(RECORDED_QUESTIONS)
@@ -251,6 +253,7 @@ class RunState:
             asked=tuple(self.approvals.counts.items()),
             early=self.approvals.early_decisions,
             kept=self.kept,
+            waits=self.waits.carried(),
         )
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool) -> None:
@@ -272,6 +275,7 @@ class RunState:
         carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
         self.approvals.restore(carried.asked, carried.early)
+        self.waits.restore(carried.waits)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
         self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_core.pipeline import Approval, DomainEvent, Find, PipelineSpec, Step
 
 Language = Literal["vi", "en"]
 Engine = Literal["auto", "tesseract", "rapidocr", "none"]
@@ -66,7 +66,7 @@ class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     url: Url | None = None
     object: Object | None = None
-    name: Name = ""
+    name: Annotated[Name, Find()] = ""
     languages: Languages = ("vi", "en")
     engine: EngineChoice = "auto"
     pictures: Pictures = True
@@ -177,6 +177,7 @@ DOCUMENT: Final = PipelineSpec(
     title="Document",
     description="Reads one document (its text layer, or by OCR), classifies it and extracts dates, amounts, "
     "bank accounts and tax numbers.",
+    subject="{name} · {url.page}",
     input=DocumentInput,
     result=DocumentResult,
     steps=(

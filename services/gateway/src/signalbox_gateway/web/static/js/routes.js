@@ -7,8 +7,11 @@ import { runsPage } from "./runs/page.js";
 import { systemPage } from "./system/page.js";
 import { div, h } from "./ui/dom.js";
 
-// Loaded when it is opened: few people need it.
+// Loaded when they are opened: few people need them.
 const autoscaler = async (route) => (await import("./system/autoscaler.js")).autoscalerPage(route);
+const schedules = async (route) => (await import("./schedules/page.js")).schedulesPage(route);
+const schedule = async (route) => (await import("./schedules/page.js")).schedulePage(route);
+const newSchedule = async (route) => (await import("./schedules/create.js")).newSchedulePage(route);
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
 const ROUTES = [
@@ -18,6 +21,9 @@ const ROUTES = [
   { pattern: /^\/(?:pipelines|start)$/, section: "pipelines", page: pipelinesPage },
   { pattern: /^\/start\/([^/]+)$/, section: "pipelines", page: startPage },
   { pattern: /^\/runs\/([^/]+)(?:\/([a-z]+))?$/, section: "runs", page: runPage, key: ([run]) => `runs/${run}` },
+  { pattern: /^\/schedules$/, section: "schedules", page: schedules },
+  { pattern: /^\/schedules\/new$/, section: "schedules", page: newSchedule },
+  { pattern: /^\/schedules\/([^/]+)$/, section: "schedules", page: schedule },
   { pattern: /^\/system$/, section: "system", page: systemPage },
   { pattern: /^\/autoscaler$/, section: "system", page: autoscaler },
 ];

@@ -4,9 +4,8 @@ import hashlib
 from typing import Final
 from urllib.parse import quote
 
-from signalbox_core.errors import NotFound
 from signalbox_core.http.fetch import Fetches
-from signalbox_core.objects import ObjectStore, uploads_folder
+from signalbox_core.objects import ObjectStore, read_upload
 from signalbox_core.pipeline.activity import progress
 from signalbox_pipelines.document_batch.document.messages import FetchRequest, StoredDocument
 from signalbox_pipelines.document_batch.document.read.limits import check_text_bytes
@@ -66,23 +65,9 @@ async def _download(fetcher: Fetches, url: str, name: str) -> bytes:
 
 
 async def _load_upload(objects: ObjectStore, request: FetchRequest) -> bytes:
-    key = request.object or ""
-    if not key.startswith(f"{uploads_folder(request.tenant)}/"):
-        raise _unknown_object(key)
-    try:
-        body = await objects.get(key)
-    except NotFound:
-        raise _unknown_object(key) from None
+    body = await read_upload(objects, request.object or "", tenant=request.tenant)
     progress(len(body), of=len(body), message=f"{_megabytes(len(body))} MB")
     return body
-
-
-def _unknown_object(key: str) -> NotFound:
-    return NotFound(
-        f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects",
-        field="object",
-        code="unknown_object",
-    )
 
 
 def _megabytes(size: int | None) -> str:

@@ -45,12 +45,13 @@ function limited(signal) {
 }
 
 async function send(method, path, { body, headers, signal }) {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const isFile = body instanceof Blob;
+  const type = body === undefined ? {} : { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
   const ended = reads.signal;
   try {
     return await fetch(addressOf(path), {
-      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
+      body: body === undefined || isFile ? body : JSON.stringify(body),
     });
   } catch (error) {
     if (method === "GET" && ended.aborted && !signal?.aborted) throw signedOut();
@@ -87,6 +88,7 @@ export const api = {
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
   input: (runId, options) => get(`/v1/runs/${id(runId)}/input`, options),
+  upload: (file) => call("POST", "/v1/objects", { body: file }),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
   approvals: (options) => get("/v1/approvals?status=pending", options),
@@ -94,6 +96,12 @@ export const api = {
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
   object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),
   assign: (runId, approvalId, verb, body) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/${verb}`, { body }),
+  schedules: (options) => get("/v1/schedules", options),
+  schedule: (scheduleId, options) => get(schedulePath(scheduleId), options),
+  createSchedule: (body) => call("POST", "/v1/schedules", { body }),
+  changeSchedule: (scheduleId, body) => call("PATCH", schedulePath(scheduleId), { body }),
+  deleteSchedule: (scheduleId) => call("DELETE", schedulePath(scheduleId)),
+  triggerSchedule: (scheduleId, key) => call("POST", `${schedulePath(scheduleId)}/trigger`, { body: {}, headers: { "Idempotency-Key": key } }),
   receipt: (path) => get(path),
   health: () => get("/readyz"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
@@ -102,6 +110,7 @@ export const api = {
   retry: (runId, body, key) => call("POST", `/v1/runs/${id(runId)}/retry`, { body, headers: { "Idempotency-Key": key } }),
 };
 
+const schedulePath = (scheduleId) => `/v1/schedules/${id(scheduleId)}`;
 export const receiptPath = (runId, approvalId) => `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/receipt`;
 /** The path of an artifact's bytes, always on this gateway. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;

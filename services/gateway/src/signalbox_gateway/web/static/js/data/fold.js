@@ -18,7 +18,8 @@ export function emptySnapshot(runId, tenant = "") {
     run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, starter: null,
     ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
-    blocked: null, queued: null, parent: null, children: [], retry_of: null, retried_as: null, retried_at: null,
+    blocked: null, queued: null, parent: null, children: [], retry_of: null, retried_as: null, retried_at: null, waits: [],
+    subject: null, tags: [],
   };
 }
 
@@ -36,7 +37,7 @@ export function fold(snapshot, frame) {
 const CHANGES = {
   "run.started": (snapshot, data, frame) => ({
     ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
-    retry_of: data.retry_of ?? null, parent: data.parent ?? null,
+    retry_of: data.retry_of ?? null, parent: data.parent ?? null, subject: data.subject ?? null, tags: data.tags ?? [],
     starter: subject(data.starter),
     steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
   }),
@@ -88,6 +89,13 @@ const CHANGES = {
     }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
+  "wait.requested": waitRequested,
+  "wait.received": (snapshot, data, frame) =>
+    withWait(snapshot, data.wait_id, {
+      status: "received", ended_at: frame.time, event_id: data.event_id, data: data.data, sender: subject(data.sender),
+    }),
+  "wait.expired": (snapshot, data, frame) => withWait(snapshot, data.wait_id, { status: "expired", ended_at: frame.time }),
+  "wait.withdrawn": (snapshot, data, frame) => withWait(snapshot, data.wait_id, { status: "withdrawn", ended_at: frame.time }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
   "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
   "child.started": (snapshot, data) => ({
@@ -105,7 +113,9 @@ const CHANGES = {
   "run.blocked": (snapshot, data) => ({ ...snapshot, blocked: { code: data.code, reason: data.reason, since: data.since }, queued: null }),
   "run.queued": (snapshot, data) => ({ ...snapshot, blocked: null, queued: { ahead: data.ahead, reason: data.reason, since: data.since } }),
   "run.unblocked": (snapshot) => ({ ...snapshot, ...FREE }),
-  "run.completed": (snapshot, data, frame) => ({ ...snapshot, ...FREE, status: "completed", result: data.result, ended_at: frame.time }),
+  "run.completed": (snapshot, data, frame) => ({
+    ...snapshot, ...FREE, status: "completed", result: data.result, ended_at: frame.time, waits: withoutPending(snapshot.waits),
+  }),
   "run.failed": (snapshot, data, frame) => ended({ ...snapshot, error: failure(data.error) }, "failed", frame),
   "run.cancelled": (snapshot, _data, frame) => ended(snapshot, "cancelled", frame),
   "run.terminated": (snapshot, _data, frame) => ended(snapshot, "terminated", frame),
@@ -170,12 +180,23 @@ function policy(data) {
   return { quorum, veto: data.veto ?? [], exclude_starter: data.exclude_starter ?? false, people: data.people ?? [] };
 }
 
-/** Ends the run, and with it its running steps and pending approvals. */
+function waitRequested(snapshot, data, frame) {
+  const wait = {
+    wait_id: data.wait_id, name: data.name, title: data.title, requested_at: frame.time, deadline_at: data.deadline_at, status: "pending",
+    key: data.key ?? null, step: data.step ?? null, ended_at: null, event_id: null, data: null, sender: null,
+  };
+  return { ...snapshot, waits: [...snapshot.waits.filter((item) => item.wait_id !== data.wait_id), wait] };
+}
+
+const withoutPending = (waits) => waits.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item));
+
+/** Ends the run, and with it its running steps, pending approvals and pending waits. */
 function ended(snapshot, status, frame) {
   return {
     ...snapshot, ...FREE, status, ended_at: frame.time,
     steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, ...OVER, status: "cancelled", ended_at: frame.time } : step)),
     approvals: snapshot.approvals.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item)),
+    waits: withoutPending(snapshot.waits),
   };
 }
 
@@ -202,4 +223,8 @@ function withStep(snapshot, state) {
 
 function withApproval(snapshot, id, change) {
   return { ...snapshot, approvals: snapshot.approvals.map((item) => (item.approval_id === id ? { ...item, ...change } : item)) };
+}
+
+function withWait(snapshot, id, change) {
+  return { ...snapshot, waits: snapshot.waits.map((item) => (item.wait_id === id ? { ...item, ...change } : item)) };
 }

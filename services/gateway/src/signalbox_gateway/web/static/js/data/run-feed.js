@@ -68,9 +68,9 @@ export class RunFeed {
       this.on.reported(event.runid, { status: OPEN_STATES[name], ended_at: null });
     } else if (name === "run.started" && !this.#open.has(event.runid)) {
       this.#open.add(event.runid);
-      const { pipeline, started_by } = event.data;
+      const { pipeline, started_by, subject, tags } = event.data;
       const run = { run_id: event.runid, status: "running", started_at: event.time };
-      this.on.started({ ...run, pipeline, started_by });
+      this.on.started({ ...run, pipeline, started_by, subject, tags });
     } else if (CONDITIONS.has(name)) {
       const { blocked, queued } = fold(emptySnapshot(event.runid), event);
       this.on.reported(event.runid, { blocked, queued });

@@ -4,6 +4,7 @@ import { hint, marker, shellOf } from "./field-frame.js";
 import { arrayField, jsonField } from "./fields-many.js";
 import { humane } from "../ui/format.js";
 import { kindOf, resolve } from "./schema.js";
+import { uploadField } from "./upload-field.js";
 
 const LONG_TEXT = 120;
 
@@ -11,6 +12,7 @@ export function field(schema, context) {
   const node = resolve(schema, context.root);
   switch (kindOf(node)) {
     case "object": return objectField(node, context);
+    case "upload": return uploadField(node, context);
     case "choice": return choiceField(node, context);
     case "flag": return flagField(node, context);
     case "number": return numberField(node, context);

@@ -40,7 +40,7 @@ export function schemaForm(schema, value = {}, { folds = false } = {}) {
   return { element, draft, restoreText, read: fields.read, problems: () => fields.all().flatMap((field) => field.problems()), show };
 }
 
-const isText = (control) => control.matches?.("textarea, select, input:not([type=checkbox], [type=radio], [type=password])");
+const isText = (control) => control.matches?.("textarea, select, input:not([type=checkbox], [type=radio], [type=password], [type=file])");
 
 /** The value, or nothing while a field contains text that cannot be parsed. */
 function readOrEmpty(read) {

@@ -27,9 +27,10 @@ function lookUp(reference, root) {
   return path.reduce((node, part) => node?.[part], root) ?? {};
 }
 
-/** The kind of form field for a node: "object" | "choice" | "flag" | "number" | "text" | "array" | "json". */
+/** The kind of form field for a node: "upload" | "object" | "choice" | "flag" | "number" | "text" | "array" | "json". */
 export function kindOf(node) {
   if (node.enum || node.const !== undefined) return "choice";
+  if (node.properties?.object?.format === "signalbox-upload") return "upload";
   if (node.type === "object" && node.properties) return "object";
   if (node.type === "boolean") return "flag";
   if (node.type === "integer" || node.type === "number") return "number";

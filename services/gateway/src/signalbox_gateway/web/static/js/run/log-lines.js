@@ -1,6 +1,7 @@
 // What the event log says: one line per event, or per fact of a snapshot. Pure.
 import { shortName } from "../data/fold.js";
 import { elapsed, humane, plural, sized } from "../ui/format.js";
+import { waitText } from "./waits.js";
 
 /** The text of `count` consecutive files, which share one line. */
 export const bunched = (count, text) => `${plural(count, "file")}, latest: ${text.replace("File: ", "")}`;
@@ -18,10 +19,23 @@ export function linesOf(snapshot) {
       lines.push({ name: "approval.vetoed", subject, at: decided_at, status: "failed", text: `Vetoed by ${decided_by}: ${item.note}` });
     } else if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
   }
+  for (const wait of snapshot.waits ?? []) lines.push(...waitLines(wait));
   const { status, ended_at: at } = snapshot;
   if (at) lines.push({ name: `run.${status}`, subject: "", at, status, text: endText(snapshot) });
   return lines;
 }
+
+function waitLines(wait) {
+  const { wait_id: subject, requested_at, ended_at: at, status } = wait;
+  const lines = [{ name: "wait.requested", subject, at: requested_at, status: "waiting", text: waitText(wait) }];
+  const ends = { received: received(wait), expired: ["expired", EXPIRED], withdrawn: ["cancelled", NO_LONGER] };
+  if (at && ends[status]) lines.push({ name: `wait.${status}`, subject, at, status: ends[status][0], text: ends[status][1] });
+  return lines;
+}
+
+const EXPIRED = "The event did not arrive in time";
+const NO_LONGER = "Withdrawn: the run no longer waits";
+const received = (event) => ["completed", `Received ${event.name}${event.sender ? ` from ${nameOf(event.sender)}` : ""} (${event.event_id})`];
 
 function stepLines(step) {
   const lines = [];
@@ -56,6 +70,10 @@ const TEXTS = {
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
+  "wait.requested": (data) => ["waiting", waitText(data)],
+  "wait.received": (data) => received(data),
+  "wait.expired": () => ["expired", EXPIRED],
+  "wait.withdrawn": () => ["cancelled", NO_LONGER],
   "child.started": (data) => ["running", `Run started: ${data.title} (${data.child_run_id})`],
   "child.ended": (data) => [data.status, `Run ended: ${data.child_run_id}`],
   "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
@@ -81,6 +99,6 @@ export function lineOf(frame) {
   const data = frame.data ?? {};
   const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
   const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
-  const subject = own ? frame.id : data.child_run_id ?? data.approval_id ?? data.step ?? data.name ?? "";
+  const subject = own ? frame.id : data.child_run_id ?? data.approval_id ?? data.wait_id ?? data.step ?? data.name ?? "";
   return { name, subject, at: frame.time, status, text };
 }

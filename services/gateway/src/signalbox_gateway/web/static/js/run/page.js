@@ -28,6 +28,7 @@ import { Outcome } from "./outcome.js";
 import { StepList } from "./steps.js";
 import { RunTabs, TABS } from "./tabs.js";
 import { Timeline } from "./timeline.js";
+import { WaitNotice } from "./waits.js";
 
 export async function runPage({ parts: [runId, tab = "overview"], query, inboxChanged, reload }) {
   if (!(tab in TABS)) throw new Problem({ status: 404, detail: `A run has no tab "${tab}".` });
@@ -65,6 +66,7 @@ class RunPage {
     this.parent = new ParentLink();
     this.lineage = new Lineage();
     this.condition = new ConditionNotice();
+    this.waits = new WaitNotice();
     this.timeline = new Timeline();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
     this.rounds = new RoundChanges();
@@ -127,7 +129,7 @@ class RunPage {
         this.controls.element),
       this.tabs.element,
       div("run-body",
-        div("run-main", this.condition.element, this.outcome.failure, this.rounds.element, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
+        div("run-main", this.condition.element, this.waits.element, this.outcome.failure, this.rounds.element, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
           div("in-files", this.files.element), this.noFiles, this.data.element),
         h("aside", { class: "run-side" }, h("section", { class: "panel", "aria-labelledby": "steps-title" },
           h("h2", { id: "steps-title" }, "Steps"), this.steps.element))));
@@ -153,6 +155,7 @@ class RunPage {
     this.parent.update(snapshot);
     this.lineage.update(snapshot);
     this.condition.update(snapshot);
+    this.waits.update(snapshot);
     this.timeline.update(snapshot);
     this.approvals.update(snapshot);
     this.rounds.update(snapshot);

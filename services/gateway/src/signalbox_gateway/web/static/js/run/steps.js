@@ -4,6 +4,7 @@ import { elapsed, plural } from "../ui/format.js";
 import { foldedRanges } from "./step-folding.js";
 import { running } from "../ui/ticker.js";
 import { statusDot, statusWord } from "../ui/status.js";
+import { pendingWaits, waitText } from "./waits.js";
 
 export class StepList {
   #rows = new Map();
@@ -17,7 +18,10 @@ export class StepList {
   update(snapshot) {
     this.#snapshot = snapshot;
     const pendingSteps = new Set(snapshot.approvals.filter((item) => item.status === "pending").map((item) => item.step));
-    const steps = snapshot.steps.map((step) => ({ ...step, status: statusOf(step, pendingSteps.has(step.name)) }));
+    const waits = new Map(pendingWaits(snapshot).map((wait) => [wait.step, waitText(wait)]));
+    const steps = snapshot.steps.map((step) => ({
+      ...step, status: statusOf(step, pendingSteps.has(step.name)), message: waits.get(step.name) ?? step.message,
+    }));
     const hidden = foldedRanges(steps, this.#opened);
     const wanted = [];
     for (let index = 0; index < steps.length; index += 1) {

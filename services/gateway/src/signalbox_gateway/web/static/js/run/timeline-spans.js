@@ -1,7 +1,8 @@
 // The timeline of a run: when each step ran, attempt by attempt, and what it waited for. Pure.
 import { hasEnded, shortName } from "../data/fold.js";
+import { waitText } from "./waits.js";
 
-const KINDS = /^(step\.(started|completed|failed)|approval\.(requested|decided|expired)|run\.(started|paused|resumed))$/;
+const KINDS = /^(step\.(started|completed|failed)|approval\.(requested|decided|expired)|wait\.(requested|received|expired|withdrawn)|run\.(started|paused|resumed))$/;
 
 /** Whether a frame changes the timeline. */
 export const isTimed = (frame) => KINDS.test(shortName(frame.type));
@@ -9,8 +10,8 @@ export const isTimed = (frame) => KINDS.test(shortName(frame.type));
 /**
  * {from, to, waits, rows}: instants in ms; `rows` has one entry per step, {name, title, status, spans}.
  *
- * A span is {kind, from, to, label}; kind is work, failed, stopped (work that ended without a result), person, paused
- * or queued. `waits` are those of the whole run.
+ * A span is {kind, from, to, label}; kind is work, failed, stopped (work that ended without a result), person, event
+ * (from outside), paused or queued. `waits` are those of the whole run.
  */
 export function timelineOf(snapshot, frames, now) {
   const from = Date.parse(snapshot.started_at ?? snapshot.steps[0]?.started_at ?? now);
@@ -45,7 +46,9 @@ class SpanLog {
       case "step.started": this.#start(data.step, at, data.attempt ?? 1); break;
       case "step.completed": this.#stop(data.step, at, "work"); break;
       case "step.failed": this.#stop(data.step, at, "failed"); break;
-      case "approval.requested": this.#asked.set(data.approval_id, { step: data.step, from: at, title: data.title }); break;
+      case "approval.requested": this.#asked.set(data.approval_id, { kind: "person", step: data.step, from: at, title: data.title }); break;
+      case "wait.requested": this.#asked.set(data.wait_id, { kind: "event", step: data.step, from: at, title: waitText(data) }); break;
+      case "wait.received": case "wait.expired": case "wait.withdrawn": this.#answered(data.wait_id, at); break;
       case "approval.decided": case "approval.vetoed": case "approval.expired": case "approval.withdrawn": this.#answered(data.approval_id, at); break;
       case "run.paused": this.#pausedAt ??= at; break;
       case "run.resumed": this.#resume(at); break;
@@ -83,7 +86,7 @@ class SpanLog {
     const asked = this.#asked.get(id);
     if (!asked) return;
     this.#asked.delete(id);
-    const span = { kind: "person", from: asked.from, to: Math.max(at, asked.from), label: asked.title };
+    const span = { kind: asked.kind, from: asked.from, to: Math.max(at, asked.from), label: asked.title };
     if (asked.step) this.#row(asked.step).push(span);
     else this.waits.push(span);
   }

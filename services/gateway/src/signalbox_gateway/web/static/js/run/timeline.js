@@ -8,7 +8,7 @@ import { isTimed, timelineOf } from "./timeline-spans.js";
 
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 const EVERY_MS = 1000;
-const WAITS = { queued: "queued", paused: "paused", person: "waiting for a decision" };
+const WAITS = { queued: "queued", paused: "paused", person: "waiting for a decision", event: "waiting for an event" };
 
 export class Timeline {
   #frames = [];
@@ -20,7 +20,7 @@ export class Timeline {
     this.axis = h("div", { class: "axis", "aria-hidden": "true" });
     const key = (kind, text) => span("key-item", h("i", { data: { kind } }), text);
     const legend = h("p", { class: "legend", "aria-hidden": "true" },
-      key("work", "Step"), key("failed", "Failed"), key("person", "Waiting for a person"), key("paused", "Paused or queued"));
+      key("work", "Step"), key("failed", "Failed"), key("person", "Waiting for a person"), key("event", "Waiting for an event"), key("paused", "Paused or queued"));
     this.element = h("section", { class: "panel in-timeline", "aria-labelledby": "timeline-title" },
       h("h2", { id: "timeline-title" }, "Timeline"), legend, this.axis, this.rows);
     this.timer = setInterval(() => this.#tick(), EVERY_MS);

@@ -1,7 +1,7 @@
 // The list of runs without its page: the server's answer, corrected by what the stream has reported since.
 // The server's search index lags behind by about a second, so an end that the stream reported outranks it.
 import { hasEnded } from "../data/fold.js";
-import { isNarrowed, matches, serverFilter } from "./query.js";
+import { isNarrowed, matches, serverFilter, stillMatches } from "./query.js";
 
 const PAGE = 50;
 // Pages that are searched at once; the next ones on demand.
@@ -93,6 +93,8 @@ export class RunListing {
     return isNewer ? { ...run, ...state } : run;
   }
 
+  #belongs(run) { return (this.#started.has(run.run_id) ? matches : stillMatches)(this.query, run); }
+
   #page(cursor) {
     return this.read({ limit: String(PAGE), ...serverFilter(this.query), ...(cursor ? { cursor } : {}) });
   }
@@ -100,9 +102,9 @@ export class RunListing {
   #matching() {
     const runs = [...this.#started.values(), ...this.#runs];
     const listed = new Map();
-    // A continued run is listed once for each execution; the newest one counts.
+    // A run is reported by the stream and listed by the server; the newest execution counts.
     for (const run of runs) if (!isOlder(run, listed.get(run.run_id))) listed.set(run.run_id, run);
-    return [...listed.values()].map((run) => this.#latest(run)).filter((run) => matches(this.query, run)).sort(byStart);
+    return [...listed.values()].map((run) => this.#latest(run)).filter((run) => this.#belongs(run)).sort(byStart);
   }
 }
 

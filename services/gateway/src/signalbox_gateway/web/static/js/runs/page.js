@@ -94,7 +94,7 @@ class RunsPage {
   }
 
   async open() {
-    const [{ pipelines }] = await Promise.all([api.pipelines(), this.listing.load()]);
+    const [{ pipelines }] = await Promise.all([api.pipelines(), this.#load(this.listing)]);
     this.pipelines = new Map(pipelines.map((pipeline) => [pipeline.name, pipeline]));
     this.#draw();
     this.#schedule(EVERY_MS);
@@ -126,11 +126,22 @@ class RunsPage {
     const { listing } = this;
     this.table.setAttribute("aria-busy", "true");
     try {
-      await listing.load();
-      if (listing === this.listing) { this.#draw(); replace(this.problem); }
+      replace(this.problem);
+      await this.#load(listing);
+      if (listing === this.listing) this.#draw();
     } catch (problem) {
       if (listing === this.listing && problem.name !== "AbortError") replace(this.problem, problemNotice(problem));
     } finally { this.table.removeAttribute("aria-busy"); }
+  }
+
+  /** A search that the server refuses is explained above an empty list. */
+  async #load(listing) {
+    try {
+      await listing.load();
+    } catch (problem) {
+      if (problem.status !== 422) throw problem;
+      if (listing === this.listing) replace(this.problem, problemNotice({ message: problem.message }));
+    }
   }
 
   #typed(text) {
@@ -141,7 +152,12 @@ class RunsPage {
 
   #known() {
     const by = new Set(this.rows.items.map((run) => run.started_by).filter(Boolean));
-    return { pipeline: [...(this.pipelines ?? [])].map(([name, { title }]) => [name, title]), by: [...by].map((name) => [name]) };
+    const tag = new Set(this.rows.items.flatMap((run) => run.tags ?? []));
+    const pipelines = [...(this.pipelines?.values() ?? [])];
+    const find = [...new Set(pipelines.flatMap((pipeline) => pipeline.find ?? []))].sort();
+    return {
+      pipeline: pipelines.map(({ name, title }) => [name, title]), by: [...by].map((name) => [name]), tag: [...tag].map((name) => [name]), find,
+    };
   }
 
   /** One page of the server's list; the inbox shows which runs wait for a person. */

@@ -16,7 +16,7 @@ export class SearchField {
     this.list = h("div", { class: "suggestions", role: "listbox", id: uniqueId("suggestions"), "aria-label": "Suggestions", hidden: true });
     this.input = h("input", {
       type: "search", role: "combobox", "aria-label": "Search runs", "aria-expanded": "false", "aria-controls": this.list.id,
-      "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: "status:failed pipeline:… by:… or any text",
+      "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: "status:failed by:… started:7d or any text",
       oninput: () => this.#onInput(), onkeydown: (event) => this.#onKey(event), onblur: () => this.#offer([]),
       onfocus: () => this.#offer(this.#complete()),
     });

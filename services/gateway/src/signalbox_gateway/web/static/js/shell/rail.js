@@ -16,6 +16,7 @@ export class Rail {
       inbox: link("#/inbox", "inbox", "Inbox", this.badge),
       runs: link("#/", "runs", "Runs"),
       pipelines: link("#/pipelines", "pipelines", "Pipelines"),
+      schedules: link("#/schedules", "schedules", "Schedules"),
       system: link("#/system", "system", "System"),
     };
     this.who = span("who");

@@ -1,0 +1,1 @@
+"""What the outside sends to runs that wait for it."""

@@ -1,0 +1,1 @@
+"""Finding runs: the query language, Temporal's visibility store, and the list."""

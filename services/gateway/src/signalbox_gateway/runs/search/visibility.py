@@ -1,0 +1,113 @@
+"""Queries of Temporal's visibility store, and its statuses as those of runs. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio.client import WorkflowExecutionStatus
+
+from signalbox_core.events.snapshot import RunStatus
+from signalbox_core.pipeline.contract.search_terms import BY, WORD, value_term, words
+from signalbox_core.temporal import names
+from signalbox_gateway.runs.search.query import Period, SearchQuery
+
+STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
+    WorkflowExecutionStatus.RUNNING: "running",
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "running",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+}
+_OPEN: Final = "Running"
+_EVERYTHING: Final = SearchQuery()
+_LATEST: Final = "ExecutionStatus != 'ContinuedAsNew'"
+
+
+def tenant_query(tenant: str) -> str:
+    """Build the query of everything that belongs to a tenant."""
+    return f"{names.SEARCH_TENANT.name} = {_quoted(tenant)}"
+
+
+def visibility_query(
+    *,
+    tenant: str,
+    pipeline: str | None = None,
+    status: RunStatus | None = None,
+    search: SearchQuery = _EVERYTHING,
+) -> str:
+    """Build the query of a list of runs.
+
+    Values are quoted, so none can widen the query; of a search, only terms of a closed alphabet are used.
+    """
+    parts = [tenant_query(tenant)]
+    if pipeline is not None:
+        parts.append(f"{names.SEARCH_PIPELINE.name} = {_quoted(pipeline)}")
+    if status is not None:
+        parts.append(f"ExecutionStatus = {_quoted(_execution_status(status))}")
+    return " AND ".join([*parts, *_search_parts(search)])
+
+
+def executions_query(workflow_ids: Sequence[str]) -> str:
+    """Build the query of all executions of workflows, without those that continued as new."""
+    return f"WorkflowId {_in(workflow_ids)} AND {_LATEST}"
+
+
+def _search_parts(search: SearchQuery) -> Iterator[str]:
+    yield _LATEST
+    if search.statuses:
+        yield f"ExecutionStatus {_in([_execution_status(status) for status in search.statuses])}"
+    if search.pipelines:
+        yield f"{names.SEARCH_PIPELINE.name} {_in(search.pipelines)}"
+    for period in search.started:
+        yield from _period_parts("StartTime", period)
+    for period in search.ended:
+        yield from _period_parts("CloseTime", period)
+    for key, values in search.terms.items():
+        if key == BY:
+            yield _any([_is_by(value) for value in values])
+        else:
+            yield f"{names.SEARCH_FIND.name} {_in([value_term(key, value) for value in values])}"
+    for word in search.words:
+        yield _has(f"{WORD}={word}")
+
+
+def _is_by(value: str) -> str:
+    """Either the whole name or subject, or all words of the name."""
+    whole, parts = _has(value_term(BY, value)), [_has(f"{BY}={word}") for word in words(value)]
+    return parts[0] if len(parts) == 1 else f"({whole} OR ({' AND '.join(parts)}))"
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return conditions[0] if len(conditions) == 1 else f"({' OR '.join(conditions)})"
+
+
+def _has(term: str) -> str:
+    return f"{names.SEARCH_FIND.name} = {_quoted(term)}"
+
+
+def _period_parts(attribute: str, period: Period) -> Iterator[str]:
+    if period.since is not None:
+        yield f"{attribute} >= {_quoted(_instant(period.since))}"
+    if period.until is not None:
+        yield f"{attribute} < {_quoted(_instant(period.until))}"
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _in(values: Sequence[str]) -> str:
+    return f"IN ({', '.join(map(_quoted, dict.fromkeys(values)))})"
+
+
+def _execution_status(status: RunStatus) -> str:
+    return next(
+        (kind.name.title().replace("_", "") for kind, name in STATUSES.items() if kind and name == status),
+        _OPEN,
+    )
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,54 @@
+"""`signalbox send`: an event from outside, to a run or by its business key."""
+
+import argparse
+import json
+import uuid
+from collections.abc import Sequence
+
+from signalbox_client.commands.command_context import AddCommand, CommandContext
+from signalbox_client.commands.renderers import print_json, table
+from signalbox_client.models import EventDelivery
+from signalbox_core.errors import InvalidInput
+
+
+def add_send(add: AddCommand) -> None:
+    parser = add(
+        "send",
+        "send an event that a run waits for",
+        send,
+        details="The event goes to one run, or to the run that waits, or will wait, for its business key.",
+    )
+    parser.add_argument("event", metavar="EVENT", help="the event's name in the pipeline's contract")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--run", metavar="RUN", help="the run id")
+    target.add_argument("--key", metavar="KEY", help="the business key, such as an order number")
+    parser.add_argument("--data", metavar="JSON", default="{}", help="what the event carries (default: {})")
+    parser.add_argument(
+        "--event-id",
+        metavar="ID",
+        help="identifies the event: sent twice under one id, it counts once (default: random)",
+    )
+
+
+async def send(context: CommandContext, options: argparse.Namespace) -> int:
+    event_id = options.event_id or uuid.uuid4().hex
+    data = _parse_data(options.data)
+    if options.run is not None:
+        delivery = await context.client.send_event_to_run(options.run, options.event, data, event_id=event_id)
+        deliveries: Sequence[EventDelivery] = (delivery,)
+    else:
+        sent = await context.client.send_event(options.event, data, key=options.key, event_id=event_id)
+        deliveries = sent.deliveries
+    if context.as_json:
+        print_json(context.console, deliveries)
+        return 0
+    rows = [(item.pipeline, item.status, item.run_id or "", item.event_id) for item in deliveries]
+    context.console.print(table(("pipeline", "event", "run", "event id"), rows))
+    return 0
+
+
+def _parse_data(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"--data is not JSON: {error}", field="--data") from None

@@ -1,0 +1,99 @@
+"""The message handlers of a run for events from outside: update and signal `deliver_event`."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.snapshot import ENDED
+from signalbox_core.pipeline.contract.external_event import (
+    DELIVER_EVENT,
+    DUPLICATE_EVENT,
+    MAX_KEPT,
+    MAX_KEPT_BYTES,
+    TOO_MANY_EVENTS,
+    UNKNOWN_EVENT,
+    InboundEvent,
+    InboundEventRecord,
+    check_event_data,
+)
+from signalbox_core.pipeline.contract.failures import as_application_error, non_retryable_error
+from signalbox_core.pipeline.workflow.external.wait import record_received
+from signalbox_core.pipeline.workflow.recorded import recorded_refusal
+from signalbox_core.pipeline.workflow.state import RunState
+
+
+class EventMessageHandlers:
+    """Registers the handlers. An event is matched at once; the waiting workflow code continues after it."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._signal_count = 0
+        workflow.set_update_handler(DELIVER_EVENT, self.deliver, validator=self.validate)
+        workflow.set_signal_handler(DELIVER_EVENT, self.deliver_by_signal)
+
+    def validate(self, event: InboundEvent) -> None:
+        """Refuse an event that the run cannot use, before it enters the history.
+
+        Raises:
+            ApplicationError: `unknown_event`, `invalid_event`, `duplicate_event` (with the wait that received
+                the first one), `too_many_events`, or `conflict` when the run has ended or is being cancelled.
+        """
+        self._check_contract(event)
+        duplicate = self._state.waits.find_duplicate(event)
+        if duplicate is not None:
+            raise non_retryable_error(
+                DUPLICATE_EVENT, f"event {event.event_id} arrived before", wait_id=duplicate.wait_id
+            )
+        status = self._state.journal.snapshot.status
+        if status in ENDED or self._state.is_cancelling:
+            raise non_retryable_error(
+                "conflict", f"run {self._state.run_id} waits no longer ({status}); the event is not accepted"
+            )
+        if not self._state.waits.has_room(event):
+            raise non_retryable_error(
+                TOO_MANY_EVENTS,
+                f"run {self._state.run_id} keeps {MAX_KEPT} events or {MAX_KEPT_BYTES} bytes that it has not"
+                " waited for; send the event again later",
+            )
+
+    def deliver(self, event: InboundEvent) -> InboundEventRecord:
+        """Accept an event. Replay runs no validator: what the history accepted is not judged again."""
+        record = self._state.waits.accept(event, workflow.now())
+        if record.status == "received" and record.wait_id is not None:
+            record_received(self._state, record.wait_id, event)
+        return record
+
+    def deliver_by_signal(self, event: InboundEvent) -> None:
+        """Accept an event without a reply: from a mailbox, or when no worker ran. A refusal is logged."""
+        self._signal_count += 1
+        if self._has_ended:
+            return
+        if recorded_refusal(f"signalbox.event-{self._signal_count}", lambda: self._refuses(event)):
+            return
+        self.deliver(event)
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._state.journal.snapshot.status in ENDED
+
+    def _refuses(self, event: InboundEvent) -> bool:
+        try:
+            self._check_contract(event)
+        except ApplicationError as refusal:
+            extra = {"event": event.name, "event_id": event.event_id, "reason": refusal.type}
+            workflow.logger.warning("event from outside dropped", extra=extra)
+            return True
+        return False
+
+    def _check_contract(self, event: InboundEvent) -> None:
+        spec = self._state.spec
+        declared = spec.external_event(event.name)
+        if declared is None:
+            names = ", ".join(item.name for item in spec.external_events) or "none"
+            raise non_retryable_error(
+                UNKNOWN_EVENT, f"pipeline {spec.name} waits for no event {event.name!r}; it declares: {names}"
+            )
+        try:
+            check_event_data(declared, event.data)
+        except InvalidInput as error:
+            raise as_application_error(error) from None

@@ -1,0 +1,89 @@
+"""The mailbox of a business key: a workflow that brings events and waits of one key together.
+
+An event that was accepted is in the mailbox's history, so it survives the loss of every process. A mailbox
+ends when it keeps nothing, nobody waits, and duplicates of what was received are no longer expected.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from msgspec.structs import replace
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+from signalbox_core.pipeline.contract.external_event import (
+    CLOSE_WAIT,
+    DELIVER_EVENT,
+    DELIVER_TO_MAILBOX,
+    DELIVERY_OUTCOME,
+    MAILBOX,
+    OPEN_WAIT,
+    InboundEvent,
+    InboundEventRecord,
+    MailboxContent,
+    MailboxWait,
+)
+from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
+from signalbox_core.pipeline.workflow.waits import wait_until
+
+MAX_MESSAGES: Final = 500
+"""After this many messages the mailbox continues as new, so that its history stays short."""
+
+
+@workflow.defn(name=MAILBOX)
+class MailboxWorkflow:
+    """One mailbox; its workflow id names tenant, pipeline, event and key (`mailbox_id`)."""
+
+    @workflow.init
+    def __init__(self, content: MailboxContent) -> None:
+        self._state = MailboxState(content)
+        self._messages = 0
+
+    @workflow.run
+    async def run(self, content: MailboxContent) -> None:  # noqa: ARG002 - `__init__` has taken it
+        while True:
+            await self._forward_all()
+            expiry = self._state.next_expiry()
+            if expiry is None:
+                return
+            if self._messages >= MAX_MESSAGES or workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(self._state.content())
+            seen = self._messages
+            await wait_until(
+                lambda seen=seen: self._messages > seen,  # type: ignore[misc]
+                max(expiry - workflow.now(), timedelta()),
+            )
+            self._state.expire(workflow.now())
+
+    @workflow.signal(name=DELIVER_TO_MAILBOX)
+    def deliver(self, event: InboundEvent) -> None:
+        self._messages += 1
+        self._state.add_event(event, workflow.now())
+
+    @workflow.signal(name=OPEN_WAIT)
+    def open_wait(self, wait: MailboxWait) -> None:
+        self._messages += 1
+        self._state.add_wait(wait)
+
+    @workflow.signal(name=CLOSE_WAIT)
+    def close_wait(self, wait: MailboxWait) -> None:
+        self._messages += 1
+        self._state.remove_wait(wait)
+
+    @workflow.query(name=DELIVERY_OUTCOME)
+    def delivery_outcome(self, event_id: str, delivery_id: str) -> InboundEventRecord | None:
+        return self._state.outcome(event_id, delivery_id)
+
+    async def _forward_all(self) -> None:
+        """Send every event that a wait can receive. A run that has ended no longer waits."""
+        while (match := self._state.next_match()) is not None:
+            event, wait = match
+            run = workflow.get_external_workflow_handle(wait.workflow_id)
+            try:
+                await run.signal(DELIVER_EVENT, replace(event, wait_id=wait.wait_id))
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                self._state.remove_wait(wait)
+            else:
+                self._state.settle(event, wait, workflow.now())

@@ -1,0 +1,182 @@
+"""Waiting for an event from outside: record the wait, ask the mailbox of its key, wait until the deadline."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.waits import MAX_WAITS, WaitExpired, WaitReceived, WaitRequested, WaitWithdrawn
+from signalbox_core.ids import tenant_of
+from signalbox_core.pipeline.contract.declared import check_external_event
+from signalbox_core.pipeline.contract.external_event import (
+    CLOSE_WAIT,
+    ExternalEvent,
+    InboundEvent,
+    MailboxAddress,
+    MailboxWait,
+    check_key,
+)
+from signalbox_core.pipeline.contract.failures import (
+    WaitExpiredError,
+    as_application_error,
+    non_retryable_error,
+)
+from signalbox_core.pipeline.contract.step_header import current_call
+from signalbox_core.pipeline.workflow.answers import decode_accepted
+from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY, OpenWaitRequest
+from signalbox_core.pipeline.workflow.external.wait_registry import OpenWait
+from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.pipeline.workflow.waits import wait_until
+
+WITHDRAWN_WAITS: Final = "signalbox.withdrawn-waits"
+"""The patch that a withdrawn wait sets; during an eviction, which cancels the wait too, setting it raises."""
+_ATTEMPT_TIMEOUT: Final = timedelta(seconds=10)
+_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=30), maximum_attempts=0
+)
+
+
+async def wait_for_event(
+    state: RunState, event: ExternalEvent[Any], key: str | None, within: timedelta | None
+) -> Any:
+    """Wait for an event and return its data.
+
+    Raises:
+        WaitExpiredError: it did not arrive in time.
+        ApplicationError: as `Run.wait_for` raises it.
+    """
+    wait = _open_wait(state, event, key, within)
+    registration = _register(state, wait) if key is not None and wait.received is None else None
+    try:
+        await wait_until(lambda: wait.received is not None, wait.deadline_at - workflow.now())
+    except asyncio.CancelledError:
+        # A cancelled run closes its waits when it ends.
+        if workflow.cancellation_reason() is None and workflow.patched(WITHDRAWN_WAITS):
+            _withdraw(state, wait)
+            _leave_mailbox(state, wait)
+        raise
+    state.waits.close(wait.wait_id)
+    if registration is not None:
+        registration.cancel()
+    if wait.received is None:
+        state.record_event("wait.expired", WaitExpired(wait_id=wait.wait_id))
+    elif registration is not None and wait.received.wait_id != wait.wait_id:
+        _leave_mailbox(state, wait)
+    await state.hold_for_cancel()
+    if wait.received is None:
+        raise WaitExpiredError(wait.wait_id, event.name, key)
+    return decode_accepted(wait.received.data, event.data)
+
+
+def withdraw_open_waits(state: RunState) -> None:
+    """Withdraw what the run's next execution waits for anew, if it does."""
+    for wait in state.waits.open_waits:
+        _withdraw(state, wait)
+
+
+def record_received(state: RunState, wait_id: str, event: InboundEvent) -> None:
+    """Record that a wait received its event."""
+    data = WaitReceived(
+        wait_id=wait_id,
+        name=event.name,
+        event_id=event.event_id,
+        data=event.data,
+        key=event.key,
+        sender=event.sender,
+    )
+    state.record_event("wait.received", data)
+
+
+def _open_wait(
+    state: RunState, event: ExternalEvent[Any], key: str | None, within: timedelta | None
+) -> OpenWait:
+    _check(state, event, key)
+    earlier = sum(item.name == event.name for item in state.journal.snapshot.waits)
+    call, now = current_call.get(), workflow.now()
+    wait = OpenWait(
+        event.name if earlier == 0 else f"{event.name}-{earlier + 1}",
+        event,
+        key,
+        now + (within if within is not None else event.timeout),
+    )
+    requested = WaitRequested(
+        wait_id=wait.wait_id,
+        name=event.name,
+        title=event.title,
+        deadline_at=wait.deadline_at,
+        key=key,
+        step=call.step if call is not None else None,
+    )
+    state.record_event("wait.requested", requested, step=requested.step)
+    state.waits.open(wait, now)
+    if wait.received is not None:
+        record_received(state, wait.wait_id, wait.received)
+    return wait
+
+
+def _check(state: RunState, event: ExternalEvent[Any], key: str | None) -> None:
+    check_external_event(state.spec, event)
+    if len(state.journal.snapshot.waits) >= MAX_WAITS:
+        raise non_retryable_error(
+            "too_many_waits",
+            f"run {state.run_id} has waited {MAX_WAITS} times, the most that one run may; let a child wait",
+        )
+    if key is None:
+        return
+    try:
+        check_key(key)
+    except InvalidInput as error:
+        raise as_application_error(error) from None
+    if tenant_of(state.workflow_id) is None:
+        raise non_retryable_error(
+            "tenant_missing", f"run {state.run_id} has no tenant, so it cannot wait for a key"
+        )
+
+
+def _register(state: RunState, wait: OpenWait) -> "workflow.ActivityHandle[None]":
+    """Enter the wait at the mailbox of its key, which sends the event that it has or gets."""
+    request = OpenWaitRequest(address=_address(state, wait), wait=_mailbox_wait(state, wait))
+    handle: workflow.ActivityHandle[None] = workflow.start_activity(
+        OPEN_WAIT_ACTIVITY, request, start_to_close_timeout=_ATTEMPT_TIMEOUT, retry_policy=_RETRY
+    )
+    # Retrieved, because the wait ends by its event or its deadline only.
+    handle.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return handle
+
+
+def _withdraw(state: RunState, wait: OpenWait) -> None:
+    state.waits.close(wait.wait_id)
+    state.record_event("wait.withdrawn", WaitWithdrawn(wait_id=wait.wait_id))
+
+
+def _leave_mailbox(state: RunState, wait: OpenWait) -> None:
+    if wait.key is not None:
+        task = asyncio.create_task(_send_close(state, wait))
+        state.waits.closing.add(task)
+        task.add_done_callback(state.waits.closing.discard)
+
+
+async def _send_close(state: RunState, wait: OpenWait) -> None:
+    mailbox = workflow.get_external_workflow_handle(_address(state, wait).workflow_id)
+    with suppress(FailureError):  # There is no mailbox yet, or no longer.
+        await mailbox.signal(CLOSE_WAIT, _mailbox_wait(state, wait))
+
+
+def _address(state: RunState, wait: OpenWait) -> MailboxAddress:
+    assert wait.key is not None, "a wait without a key has no mailbox"
+    return MailboxAddress(
+        tenant=state.tenant,
+        pipeline=state.spec.name,
+        name=wait.event.name,
+        key=wait.key,
+        keep_s=wait.event.keep.total_seconds(),
+    )
+
+
+def _mailbox_wait(state: RunState, wait: OpenWait) -> MailboxWait:
+    return MailboxWait(workflow_id=state.workflow_id, wait_id=wait.wait_id, expires_at=wait.deadline_at)

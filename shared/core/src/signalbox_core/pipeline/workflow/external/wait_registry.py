@@ -1,0 +1,139 @@
+"""What a run waits for, and what arrived before it waited."""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from signalbox_core.pipeline.contract.external_event import (
+    MAX_KEPT,
+    MAX_KEPT_BYTES,
+    ExternalEvent,
+    InboundEvent,
+    InboundEventRecord,
+    KeptEvent,
+)
+
+MAX_REMEMBERED: Final = 1_000
+"""How many event ids a run remembers to recognize duplicates; beyond it the oldest is forgotten."""
+
+
+class OpenWait:
+    """One wait of the run. `received` is the event that ended it."""
+
+    def __init__(
+        self, wait_id: str, event: ExternalEvent[Any], key: str | None, deadline_at: datetime
+    ) -> None:
+        self.wait_id = wait_id
+        self.event = event
+        self.key = key
+        self.deadline_at = deadline_at
+        self.received: InboundEvent | None = None
+
+    def matches(self, event: InboundEvent) -> bool:
+        """Whether the event ends this wait. A missing key matches every key."""
+        is_keyed = self.key is not None and event.key is not None
+        return event.name == self.event.name and (self.key == event.key or not is_keyed)
+
+
+class CarriedWaits(Struct, frozen=True, kw_only=True):
+    """What a run's next execution takes over.
+
+    Attributes:
+        remembered: ids of events, each with the wait that received it.
+    """
+
+    kept: tuple[KeptEvent, ...] = ()
+    remembered: tuple[tuple[str, str | None], ...] = ()
+
+
+class WaitRegistry:
+    """Matches events with waits: each event ends one wait, the one that began first."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._open: dict[str, OpenWait] = {}
+        self._kept: list[KeptEvent] = []
+        self._remembered: dict[str, str | None] = {}
+        self.closing: set[asyncio.Task[None]] = set()
+        """Messages to mailboxes in flight; asyncio itself holds tasks only weakly."""
+
+    @property
+    def open_waits(self) -> tuple[OpenWait, ...]:
+        return tuple(wait for wait in self._open.values() if wait.received is None)
+
+    def open(self, wait: OpenWait, now: datetime) -> None:
+        """Begin a wait; the oldest event that was kept for it ends it at once."""
+        self._drop_stale(wait.event, now)
+        self._open[wait.wait_id] = wait
+        found = next((kept for kept in self._kept if wait.matches(kept.event)), None)
+        if found is not None:
+            self._kept.remove(found)
+            self._end(wait, found.event)
+
+    def close(self, wait_id: str) -> None:
+        self._open.pop(wait_id, None)
+
+    def find_duplicate(self, event: InboundEvent) -> InboundEventRecord | None:
+        """Return what became of an event of the same id; None for a new one."""
+        identity = _identity(event)
+        if identity not in self._remembered:
+            return None
+        wait_id = self._remembered[identity]
+        run_id = self._run_id if wait_id is not None else None
+        return InboundEventRecord(event_id=event.event_id, status="duplicate", run_id=run_id, wait_id=wait_id)
+
+    def has_room(self, event: InboundEvent) -> bool:
+        """Whether the event can be accepted: a wait receives it, or it can be kept."""
+        if self._find_wait(event) is not None:
+            return True
+        kept_bytes = sum(len(bytes(kept.event.data)) for kept in self._kept)
+        return len(self._kept) < MAX_KEPT and kept_bytes + len(bytes(event.data)) <= MAX_KEPT_BYTES
+
+    def accept(self, event: InboundEvent, now: datetime) -> InboundEventRecord:
+        """Give the event to its wait, or keep it."""
+        duplicate = self.find_duplicate(event)
+        if duplicate is not None:
+            return duplicate
+        if not self.has_room(event):
+            return InboundEventRecord(event_id=event.event_id, status="refused")
+        self._remember(event, None)
+        wait = self._find_wait(event)
+        if wait is None:
+            self._kept.append(KeptEvent(event=event, kept_at=now))
+            return InboundEventRecord(event_id=event.event_id, status="kept")
+        self._end(wait, event)
+        return InboundEventRecord(
+            event_id=event.event_id, status="received", run_id=self._run_id, wait_id=wait.wait_id
+        )
+
+    def carried(self) -> CarriedWaits:
+        """Return the state for the next execution. Waits that are open do not continue."""
+        return CarriedWaits(kept=tuple(self._kept), remembered=tuple(self._remembered.items()))
+
+    def restore(self, carried: CarriedWaits) -> None:
+        self._kept = list(carried.kept)
+        self._remembered = dict(carried.remembered)
+
+    def _find_wait(self, event: InboundEvent) -> OpenWait | None:
+        addressed = (wait for wait in self.open_waits if wait.wait_id == event.wait_id)
+        return next(addressed, next((wait for wait in self.open_waits if wait.matches(event)), None))
+
+    def _end(self, wait: OpenWait, event: InboundEvent) -> None:
+        wait.received = event
+        self._remember(event, wait.wait_id)
+
+    def _remember(self, event: InboundEvent, wait_id: str | None) -> None:
+        self._remembered[_identity(event)] = wait_id
+        while len(self._remembered) > MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    def _drop_stale(self, event: ExternalEvent[Any], now: datetime) -> None:
+        self._kept = [
+            kept for kept in self._kept if kept.event.name != event.name or now - kept.kept_at <= event.keep
+        ]
+
+
+def _identity(event: InboundEvent) -> str:
+    return f"{event.name} {event.event_id}"

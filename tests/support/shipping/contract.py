@@ -1,0 +1,48 @@
+"""The contract of `shipping`."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from signalbox_core.pipeline import ExternalEvent, PipelineSpec, Step
+
+
+class ShippingInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`patience_s`: how long the run waits for the payment; by default as the contract says."""
+
+    order: Annotated[str, Meta(title="Order", min_length=1)]
+    patience_s: float | None = None
+    catches: bool = False
+    cancels_own_wait: bool = False
+    continues_as_new: bool = False
+
+
+class PaymentSettled(Struct, frozen=True, kw_only=True):
+    amount: Annotated[int, Meta(title="Amount in cents", ge=1)]
+    reference: str = ""
+
+
+class Dispatched(Struct, frozen=True, kw_only=True):
+    parcel: str
+
+
+class ShippingResult(Struct, frozen=True, kw_only=True):
+    amount: int
+    parcel: str = ""
+
+
+PAYMENT = ExternalEvent(name="payment.settled", title="the payment", data=PaymentSettled)
+DISPATCHED = ExternalEvent(
+    name="parcel.dispatched", title="the carrier", data=Dispatched, timeout=timedelta(days=2)
+)
+SPEC = PipelineSpec(
+    name="shipping",
+    title="Shipping",
+    input=ShippingInput,
+    result=ShippingResult,
+    steps=(Step("pay", "Wait for the payment"), Step("ship", "Hand over to the carrier")),
+    external_events=(PAYMENT, DISPATCHED),
+    workflow="support.shipping.workflow:ShippingWorkflow",
+    activities="support.shipping.activities",
+)
