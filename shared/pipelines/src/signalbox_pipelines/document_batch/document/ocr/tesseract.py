@@ -10,8 +10,8 @@ from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.messages import Box, Word, box_of
 from signalbox_pipelines.document_batch.document.ocr.engine import OcrResult, weighted_confidence
+from signalbox_pipelines.document_batch.document.ocr.model_comparison import compare_readings
 from signalbox_pipelines.document_batch.document.ocr.process_pool import OcrProcessPool
-from signalbox_pipelines.document_batch.document.ocr.second_reading import compare_readings
 
 _CODES: Final[dict[Language, str]] = {"vi": "vie", "en": "eng"}
 _DIGITS: Final = "eng"

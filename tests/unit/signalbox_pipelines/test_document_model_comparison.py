@@ -5,7 +5,7 @@ import pytest
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
 from signalbox_pipelines.document_batch.document.messages import PageText, Word
 from signalbox_pipelines.document_batch.document.ocr.engine import OcrResult
-from signalbox_pipelines.document_batch.document.ocr.second_reading import compare_readings
+from signalbox_pipelines.document_batch.document.ocr.model_comparison import compare_readings
 
 
 def reading(*words: str) -> OcrResult:
