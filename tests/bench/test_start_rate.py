@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +21,7 @@ from signalbox_core.pipeline import discover
 from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
 from support.bench.ratios import paired_ratio
+from support.bench.raw_http import RawConnection, raw_connection
 from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process, secret_of
 
@@ -31,35 +32,6 @@ GOAL, TOLERANCE = 0.9, 0.1
 """A run fails when its interval leaves the goal out, and when it is far below in spite of a wide interval."""
 INPUT = {"url": "https://shop.example/coffee"}
 Start = Callable[[], Awaitable[None]]
-HEAD = (
-    f"POST /v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret_of('admin')}\r\n"
-    "content-type: application/json\r\ncontent-length: "
-)
-
-
-class Connection:
-    """One kept-alive connection that starts runs."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def post(self, body: bytes) -> None:
-        self._writer.write(f"{HEAD}{len(body)}\r\n\r\n".encode() + body)
-        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        answer = await self._reader.readexactly(
-            int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        )
-        assert head.startswith(b"http/1.1 201 "), answer
-
-
-@asynccontextmanager
-async def connection(port: int) -> AsyncIterator[Connection]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield Connection(reader, writer)
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.fixture
@@ -73,20 +45,15 @@ async def through_gateway(
     )
     with gateway_process(variables, tmp_path) as process:
         async with caller_of(process, port), AsyncExitStack() as stack:
-            # A general HTTP client costs more CPU than the gateway, on the same machine: bare connections
-            # distort less.
-            idle = asyncio.LifoQueue[Connection]()
+            idle = asyncio.LifoQueue[RawConnection]()
             for _ in range(IN_FLIGHT):
-                idle.put_nowait(await stack.enter_async_context(connection(port)))
+                idle.put_nowait(await stack.enter_async_context(raw_connection(port, secret_of("admin"))))
 
             async def start() -> None:
                 one = await idle.get()
                 try:
-                    await one.post(
-                        msgspec.json.encode(
-                            {"pipeline": "ad_creative", "input": INPUT, "run_id": new_run_id("bench")}
-                        )
-                    )
+                    request = {"pipeline": "ad_creative", "input": INPUT, "run_id": new_run_id("bench")}
+                    await one.post("/v1/runs", msgspec.json.encode(request), expected=201)
                 finally:
                     idle.put_nowait(one)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -23,6 +23,7 @@ from temporalio.client import Client
 from signalbox_client import AsyncSignalbox
 from signalbox_core.ids import new_run_id
 from signalbox_core.temporal import connect
+from support.bench.plain_worker import plain_worker
 from support.bench.ratios import paired_ratio
 from support.process_cpu import cpu_s
 from support.servers.installed_pipelines import install_pipelines
@@ -150,18 +151,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     parts = ("--only", "gateway,receiver,worker")
     with running_stack(tmp_path_factory.mktemp("whole"), *parts, environ=environ) as running:
         yield running
-
-
-@contextmanager
-def plain_worker(address: str) -> Iterator[int]:
-    command = [sys.executable, "-m", "support.whole.plain_worker", address]
-    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == "ready\n"
-            yield process.pid
-        finally:
-            process.terminate()
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.schedule_models import Schedule
+from signalbox_client.wire.schedule_models import Schedule
 from signalbox_core.errors import NotFound, Unavailable
 from support.assertions.eventually import eventually
 from support.drivers.journeys import Subscription

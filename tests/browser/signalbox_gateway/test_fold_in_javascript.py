@@ -135,6 +135,15 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "quorum": st.just([{"needed": 2, "counted": 1, "group": "legal"}, {"needed": 1, "counted": 0}]),
         },
     ),
+    "approval.vote_refused": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "decision_id": st.just("d"),
+            "voted_by": st.sampled_from([{"subject": "key:an", "name": "An"}, {"subject": "i#lan"}]),
+            "code": st.just("stale_digest"),
+            "reason": st.just("the question had changed"),
+        }
+    ),
     "approval.vetoed": st.fixed_dictionaries(
         {
             "approval_id": st.sampled_from(APPROVALS),

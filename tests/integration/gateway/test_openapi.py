@@ -43,6 +43,7 @@ KNOWN: Final = {
     "approval_id": ["word"],
     "schedule_id": ["openapi"],
     "name": ["echo", "file"],
+    "token_id": ["0" * 64],
 }
 """Existing resources, so that not every response is a 404."""
 
@@ -68,7 +69,7 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        asyncio.run(eventually(lambda: is_listening(port), within_s=20))
+        asyncio.run(eventually(lambda: is_listening(port), within_s=90))
         yield f"http://127.0.0.1:{port}"
     finally:
         ending.set()

@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.events import Snapshot
-from signalbox_core.events.snapshot import ApprovalState
+from signalbox_core.events.snapshot import ApprovalState, RefusedVoteState
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline import Policy, Quorum
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DECIDE, UPDATE_DECIDE, Decision
@@ -362,6 +362,50 @@ async def test_a_claim_is_shown_refused_to_others_and_ends_with_a_vote(as_user: 
     assert shown.by.subject == "key:an"
     assert after_vote is None
     assert [item.status_code for item in (second, released)] == [200, 200]
+
+
+async def test_a_repeated_claim_release_or_delegation_has_the_same_reply(
+    as_user: As, temporal: Client
+) -> None:
+    run_id, _ = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    path = f"/v1/runs/{run_id}/approvals/word"
+    first, second = ({"idempotency-key": f"{run_id}-{number}"} for number in range(2))
+    async with as_user("an") as an, as_user("lan") as lan:
+        claimed = await an.post(f"{path}/claim", headers=first)
+        released = await an.post(f"{path}/release", headers=first)
+        of_lan = await lan.post(f"{path}/claim", headers=first)
+        claimed_again = await an.post(f"{path}/claim", headers=first)
+        released_again = await an.post(f"{path}/release", headers=first)
+        refused = await an.post(f"{path}/claim", headers=second)
+    state = await workflow_state(temporal, run_id)
+
+    assert claimed.json()["claimed_by"]["subject"] == "key:an"
+    assert (claimed_again.json(), released_again.json()) == (claimed.json(), released.json())
+    assert of_lan.json()["claimed_by"]["subject"] == "key:lan"
+    assert (refused.status_code, refused.json()["code"]) == (409, "claimed")
+    assert state.claim is not None
+    assert state.claim.by.subject == "key:lan"
+
+
+async def test_a_vote_by_signal_that_is_refused_later_is_shown(as_user: As, temporal: Client) -> None:
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),)))
+    handle = temporal.get_workflow_handle(run_key("acme", run_id))
+    decision = forged("minh", digest, objection=False)
+    await handle.signal(SIGNAL_DECIDE, decision)
+
+    async def refused() -> tuple[RefusedVoteState, ...]:
+        return (await workflow_state(temporal, run_id)).refused
+
+    (vote,) = await eventually(refused, within_s=30)
+    async with as_user("an") as an:
+        shown = (await an.get(f"/v1/runs/{run_id}/approvals/word")).json()["refused"]
+
+    assert (vote.decision_id, vote.code) == (decision.decision_id, "not_allowed_by_policy")
+    assert (vote.voted_by.subject, vote.reason) == (
+        "key:minh",
+        "the policy does not let this subject decide",
+    )
+    assert [item["decision_id"] for item in shown] == [decision.decision_id]
 
 
 async def test_a_delegate_must_satisfy_the_policy_and_gains_no_right(as_user: As, temporal: Client) -> None:

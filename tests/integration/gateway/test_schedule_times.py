@@ -11,7 +11,8 @@ from temporalio.client import Client
 
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_gateway.schedules.cron import parse_cron
-from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleLimits, ScheduleStore
+from signalbox_gateway.schedules.limits import ScheduleLimits
+from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleStore
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

@@ -267,6 +267,41 @@ async def test_an_expired_token_is_refused(backend: httpx2.AsyncClient, bearing:
     assert answer.json()["detail"] == "the token has expired or was revoked; get a new one"
 
 
+async def test_a_revoked_token_and_its_tickets_are_refused_at_once(
+    app: Starlette, backend: httpx2.AsyncClient, bearing: Bearing
+) -> None:
+    run_id = await started(backend, text=MARKER)
+    await ended(backend, run_id)
+    body = {"allow": [{"watch": run_id}]}
+    revoked, kept = [(await backend.post("/v1/tokens", json=body)).json() for _ in range(2)]
+    async with bearing(revoked["token"]) as holder:
+        ticket = (await holder.post("/v1/stream-tickets", json={"runs": [run_id]})).json()["ticket"]
+        answer = await backend.delete(f"/v1/tokens/{revoked['id']}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert (await holder.get(f"/v1/runs/{run_id}")).status_code == 401
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as anyone:
+        assert (await anyone.head(f"/v1/runs/{run_id}/stream?ticket={ticket}")).status_code == 401
+    async with bearing(kept["token"]) as holder:
+        assert (await holder.get(f"/v1/runs/{run_id}")).status_code == 200
+    assert (await backend.delete(f"/v1/tokens/{revoked['id']}")).status_code == 404
+
+
+async def test_a_token_is_revoked_by_its_minter_or_an_admin_of_the_tenant(
+    app: Starlette, backend: httpx2.AsyncClient, bearing: Bearing
+) -> None:
+    run_id = await started(backend, text=MARKER)
+    minted_token = (await backend.post("/v1/tokens", json={"allow": [{"watch": run_id}]})).json()
+    address = f"/v1/tokens/{minted_token['id']}"
+    for user in ("lan", "viewer", "stranger"):
+        async with bearing(secret(user)) as other:
+            assert (await other.delete(address)).status_code == 404
+    async with bearing(minted_token["token"]) as holder:
+        assert (await holder.delete(address)).status_code == 403
+        assert (await holder.get(f"/v1/runs/{run_id}")).status_code == 200
+    async with bearing(secret("bot")) as admin:
+        assert (await admin.delete(address)).status_code == 204
+
+
 async def test_a_token_never_outlives_its_minters_key(parts: Parts, tmp_path: Path, worker: None) -> None:
     ends = datetime.now(UTC) + timedelta(hours=1)
     file = write_keys(tmp_path / "short.json", {"short": {**KEYS["backend"], "expires_at": ends.isoformat()}})

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from signalbox_client import models, schedule_models
+from signalbox_client import models
 from signalbox_client.problems import ReceivedProblem
+from signalbox_client.wire import schedule_models
 from signalbox_core.http.problems import Problem
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.schedules import schemas as schedule_schemas

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.models import ApprovalContract, ExternalEventContract, Pipeline
+from signalbox_client.models import ApprovalContract, Pipeline
 from signalbox_client.typescript import declarations
+from signalbox_client.wire.event_models import ExternalEventContract
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.pipelines import pipeline_view

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import permutations
 from typing import Final
 
 import msgspec
@@ -25,6 +24,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.subjects import Subject
+from support.votes.rules import is_filled, may_vote
 
 DEPTH: Final = 8
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -278,33 +278,14 @@ def expected(policy: Policy, history: tuple[str, ...]) -> tuple[dict[str, str], 
         if entry.startswith("vote:") and (decision_id := entry.removeprefix("vote:")) not in used:
             used.add(decision_id)
             voter, word, _ = decision_id.split("/")
-            assert may_vote(policy, voter, word)
+            assert may_vote(policy, GROUPS, voter, word, starter="an")
             latest.pop(f"key:{voter}", None)
             latest[f"key:{voter}"] = decision_id
             if word == "object" and set(policy.veto) & set(GROUPS[voter]):
                 return latest, ApprovalPhase.VETOED
-            if word != "object" and is_filled(
-                policy, [item for item in latest.values() if f"/{word}/" in item]
-            ):
+            same = [item.partition("/")[0] for item in latest.values() if f"/{word}/" in item]
+            if word != "object" and is_filled(policy, GROUPS, same):
                 return latest, ApprovalPhase.DECIDED
         elif entry not in ("ask", "recorded") and not entry.startswith("vote:"):
             return latest, None
     return latest, None
-
-
-def may_vote(policy: Policy, voter: str, word: str) -> bool:
-    if policy.exclude_starter and STARTER.subject == f"key:{voter}":
-        return False
-    if word == "object" and set(policy.veto) & set(GROUPS[voter]):
-        return True
-    is_named = not policy.people or f"key:{voter}" in policy.people
-    return is_named and any(item.group in (None, *GROUPS[voter]) for item in policy.quorum)
-
-
-def is_filled(policy: Policy, votes: list[str]) -> bool:
-    places = [item.group for item in policy.quorum for _ in range(item.needed)]
-    voters = [item.partition("/")[0] for item in votes]
-    return any(
-        all(group is None or group in GROUPS[voter] for group, voter in zip(places, order, strict=True))
-        for order in permutations(voters, len(places))
-    )

@@ -73,7 +73,8 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
-from signalbox_gateway.schedules.store import ScheduleStore, schedule_limits
+from signalbox_gateway.schedules.limits import schedule_limits
+from signalbox_gateway.schedules.store import ScheduleStore
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from signalbox_client import models, requests
 from signalbox_client.async_run_control import AsyncRunControl
-from signalbox_client.http_options import encode_raw
+from signalbox_client.wire.http_options import encode_raw
 
 
 class AsyncApprovalMethods(AsyncRunControl):

@@ -12,7 +12,6 @@ import httpx2
 from msgspec import Struct
 
 from signalbox_client import requests
-from signalbox_client.http_options import STREAM_TIMEOUT, UNARY_TIMEOUT, client_options
 from signalbox_client.problems import decode_answer
 from signalbox_client.requests import ApiRequest
 from signalbox_client.retry import (
@@ -23,6 +22,7 @@ from signalbox_client.retry import (
     retry_delay_s,
 )
 from signalbox_client.stream_follower import Follower, Update
+from signalbox_client.wire.http_options import STREAM_TIMEOUT, UNARY_TIMEOUT, client_options
 
 T = TypeVar("T", bound=Struct)
 

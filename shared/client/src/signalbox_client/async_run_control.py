@@ -4,6 +4,7 @@ from typing import Literal
 
 from signalbox_client import models, requests
 from signalbox_client.async_connection import AsyncGatewayConnection
+from signalbox_client.wire.event_models import EventDeliveries, EventDelivery
 
 
 class AsyncRunControl:
@@ -30,7 +31,7 @@ class AsyncRunControl:
 
     async def send_event_to_run(
         self, run_id: str, name: str, data: object, *, event_id: str
-    ) -> models.EventDelivery:
+    ) -> EventDelivery:
         """Send an event from outside to a run that waits, or will wait, for it.
 
         Args:
@@ -40,7 +41,7 @@ class AsyncRunControl:
         """
         return await self._connection.send(requests.send_event_to_run(run_id, name, event_id, data))
 
-    async def send_event(self, name: str, data: object, *, key: str, event_id: str) -> models.EventDeliveries:
+    async def send_event(self, name: str, data: object, *, key: str, event_id: str) -> EventDeliveries:
         """Send an event from outside to the run that waits, or will wait, for its business key."""
         return await self._connection.send(requests.send_event(name, key, event_id, data))
 

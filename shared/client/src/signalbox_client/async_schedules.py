@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from signalbox_client import schedule_requests
 from signalbox_client.async_approvals import AsyncApprovalMethods
-from signalbox_client.http_options import encode_raw
-from signalbox_client.schedule_models import Backfilled, Overlap, Schedule, Triggered
+from signalbox_client.wire import schedule_requests
+from signalbox_client.wire.http_options import encode_raw
+from signalbox_client.wire.schedule_models import Backfilled, Overlap, Schedule, Triggered
 
 
 class AsyncScheduleMethods(AsyncApprovalMethods):

@@ -13,7 +13,6 @@ from msgspec import Struct
 from signalbox_client import models, requests
 from signalbox_client.async_connection import AsyncGatewayConnection
 from signalbox_client.async_schedules import AsyncScheduleMethods
-from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
@@ -24,6 +23,7 @@ from signalbox_client.run_pipeline import (
     pipeline_name,
 )
 from signalbox_client.stream_follower import Follower, Update
+from signalbox_client.wire.http_options import BACKOFF_S, encode_raw
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")

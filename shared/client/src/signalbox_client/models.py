@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from signalbox_client.wire.event_models import ExternalEventContract
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
@@ -15,6 +16,7 @@ from signalbox_core.events.snapshot import (
     ClaimState,
     EventWaitState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     StepState,
     VoteState,
@@ -44,14 +46,6 @@ class ApprovalContract(Struct, frozen=True, kw_only=True):
     answer_schema: msgspec.Raw = NULL
 
 
-class ExternalEventContract(Struct, frozen=True, kw_only=True):
-    """An event from outside that the pipeline's runs wait for."""
-
-    name: str
-    title: str
-    data_schema: msgspec.Raw = NULL
-
-
 class Pipeline(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12. `find`: the names for `find.NAME:VALUE`."""
 
@@ -68,26 +62,6 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 class PipelineList(Struct, frozen=True, kw_only=True):
     pipelines: tuple[Pipeline, ...]
-
-
-class EventDelivery(Struct, frozen=True, kw_only=True):
-    """What became of an event from outside in one pipeline.
-
-    `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
-    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
-    answered yet.
-    """
-
-    event_id: str
-    pipeline: str
-    status: str
-    run_id: str | None = None
-    wait_id: str | None = None
-
-
-class EventDeliveries(Struct, frozen=True, kw_only=True):
-    event_id: str
-    deliveries: tuple[EventDelivery, ...] = ()
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
@@ -193,6 +167,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     policy: ApprovalPolicy = ApprovalPolicy()
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
     decision_id: str | None = None
     decided_by: str | None = None

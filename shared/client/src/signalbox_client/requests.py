@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models
+from signalbox_client.wire import event_models
 
 T = TypeVar("T", bound=Struct)
 MAX_DECISIONS: Final = 100
@@ -109,20 +110,20 @@ def get_input(run_id: str) -> ApiRequest[models.RunInput]:
 
 def send_event_to_run(
     run_id: str, name: str, event_id: str, data: object
-) -> ApiRequest[models.EventDelivery]:
+) -> ApiRequest[event_models.EventDelivery]:
     return ApiRequest(
         method="POST",
         path=f"{run_path(run_id)}/events/{_quote_segment(name)}",
-        response_type=models.EventDelivery,
+        response_type=event_models.EventDelivery,
         body=msgspec.json.encode({"event_id": event_id, "data": data}),
     )
 
 
-def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[models.EventDeliveries]:
+def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[event_models.EventDeliveries]:
     return ApiRequest(
         method="POST",
         path=f"/v1/events/{_quote_segment(name)}",
-        response_type=models.EventDeliveries,
+        response_type=event_models.EventDeliveries,
         body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
     )
 
@@ -162,10 +163,14 @@ def batches(decisions: Sequence[ManyDecision]) -> Iterator[Sequence[ManyDecision
 
 
 def assign(run_id: str, approval_id: str, action: str, body: object = None) -> ApiRequest[models.Assigned]:
-    """`claim`, `release` or `delegate` an approval."""
+    """`claim`, `release` or `delegate` an approval, with a random key, so that a retry has the same reply."""
     path = f"{_approval_path(run_id, approval_id)}/{action}"
     return ApiRequest(
-        method="POST", path=path, response_type=models.Assigned, body=msgspec.json.encode(body or {})
+        method="POST",
+        path=path,
+        response_type=models.Assigned,
+        body=msgspec.json.encode(body or {}),
+        headers={"idempotency-key": uuid.uuid4().hex},
     )
 
 

@@ -9,10 +9,10 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.http_options import BACKOFF_S
 from signalbox_client.models import Run
 from signalbox_client.retry import MAX_SERVER_DELAY_S, RequestFailure, retry_delay_s
-from signalbox_client.snapshots import snapshot_of
+from signalbox_client.wire.http_options import BACKOFF_S
+from signalbox_client.wire.snapshots import snapshot_of
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import short_name

@@ -4,8 +4,8 @@
 from collections.abc import Iterable
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import encode_raw
 from signalbox_client.sync_run_control import RunControl
+from signalbox_client.wire.http_options import encode_raw
 
 
 class ApprovalMethods(RunControl):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from signalbox_client import models, requests
 from signalbox_client.sync_connection import GatewayConnection
+from signalbox_client.wire.event_models import EventDeliveries, EventDelivery
 
 
 class RunControl:
@@ -29,9 +30,7 @@ class RunControl:
         """Request that a paused run continues."""
         return self._connection.send(requests.control(run_id, "resume"))
 
-    def send_event_to_run(
-        self, run_id: str, name: str, data: object, *, event_id: str
-    ) -> models.EventDelivery:
+    def send_event_to_run(self, run_id: str, name: str, data: object, *, event_id: str) -> EventDelivery:
         """Send an event from outside to a run that waits, or will wait, for it.
 
         Args:
@@ -41,7 +40,7 @@ class RunControl:
         """
         return self._connection.send(requests.send_event_to_run(run_id, name, event_id, data))
 
-    def send_event(self, name: str, data: object, *, key: str, event_id: str) -> models.EventDeliveries:
+    def send_event(self, name: str, data: object, *, key: str, event_id: str) -> EventDeliveries:
         """Send an event from outside to the run that waits, or will wait, for its business key."""
         return self._connection.send(requests.send_event(name, key, event_id, data))
 

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
@@ -25,6 +24,7 @@ from signalbox_client.run_pipeline import (
 from signalbox_client.stream_follower import Follower, Update
 from signalbox_client.sync_connection import GatewayConnection
 from signalbox_client.sync_schedules import ScheduleMethods
+from signalbox_client.wire.http_options import BACKOFF_S, encode_raw
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")

@@ -103,7 +103,7 @@ class ApprovalHandlers:
             run_key(call.principal.tenant, run_id),
             Assignment(
                 approval_id=approval_id,
-                request_id=secrets.token_hex(13),
+                request_id=_request_id(call, action, approval_id, to, note),
                 action=action,
                 by=call.principal.subject,
                 to=to,
@@ -153,6 +153,15 @@ def _objection(call: ApiCall, request: RaiseObjection, approval_id: str) -> Deci
         decider=call.principal.subject,
         objection=True,
     )
+
+
+def _request_id(call: ApiCall, action: str, approval_id: str, to: str | None, note: str | None) -> str:
+    """The id of a claim, release or delegation: the same for a repeated request of the same subject."""
+    key = call.request.headers.get("idempotency-key")
+    if not key:
+        return secrets.token_hex(13)
+    subject = call.principal.subject.subject
+    return derived_id(call.principal.tenant, subject, approval_id, action, to or "", note or "", key)
 
 
 def _new_id(call: ApiCall, approval_id: str) -> str:

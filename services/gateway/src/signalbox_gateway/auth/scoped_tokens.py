@@ -36,16 +36,22 @@ class ScopedTokens:
         self._redis = redis
         self._take_script = redis.register_script(_TAKE)
 
-    async def issue(self, token: ScopedToken) -> str:
-        """Store a token until it expires, and return the secret."""
+    async def issue(self, token: ScopedToken) -> tuple[str, str]:
+        """Store a token until it expires, and return its id and the secret."""
         secret = PREFIX + secrets.token_urlsafe(32)
-        key = _key(_id_of(secret))
+        token_id = _id_of(secret)
+        key = _key(token_id)
         with map_redis_errors("scoped tokens", detail=_UNAVAILABLE):
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hset(key, "token", msgspec.json.encode(token))
                 pipeline.pexpireat(key, token.expires_at)
                 await pipeline.execute()
-        return secret
+        return token_id, secret
+
+    async def revoke(self, token_id: str) -> None:
+        """Delete a token with its uses. Tickets and streams that were opened with it end with it."""
+        with map_redis_errors("scoped tokens", detail=_UNAVAILABLE):
+            await self._redis.delete(_key(token_id))
 
     async def find(self, secret: str) -> TokenScope | None:
         """The scope of a secret, unless it is unknown or has expired."""

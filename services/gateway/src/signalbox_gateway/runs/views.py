@@ -26,6 +26,7 @@ from signalbox_core.events.snapshot import (
     ClaimState,
     EventWaitState,
     QueuedState,
+    RefusedVoteState,
     RunStatus,
     Snapshot,
     StepState,
@@ -78,7 +79,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
-    `claim`: who deals with it, until when.
+    `claim`: who deals with it, until when. `refused`: the latest votes that were refused after their senders
+    had a reply: stored until a worker responded, or sent before the question was asked.
     """
 
     run_id: str
@@ -100,6 +102,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     note: str | None
     handed_to: str | None
+    refused: tuple[RefusedVoteState, ...]
     about: str | None
     proposal: msgspec.Raw
     outcome: str | None
@@ -217,6 +220,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         answer=state.answer,
         note=state.note,
         handed_to=state.handed_to,
+        refused=state.refused,
         about=state.about,
         proposal=state.proposal,
         outcome=state.outcome,

@@ -40,8 +40,8 @@ from signalbox_core.pipeline.contract.scheduled_start import (
 from signalbox_core.temporal.names import SEARCH_TENANT
 from signalbox_gateway.runs.search.visibility import tenant_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.schedules.limits import ScheduleLimits
 from signalbox_gateway.schedules.start_times import temporal_spec
-from signalbox_gateway.settings import Settings
 
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"]
 _POLICIES: Final[Mapping[Overlap, ScheduleOverlapPolicy]] = {
@@ -94,19 +94,6 @@ class StoredSchedule(Struct, frozen=True, kw_only=True):
     recent: tuple[StartedAction, ...]
     missed: int
     skipped: int
-
-
-class ScheduleLimits(Struct, frozen=True, kw_only=True):
-    """`count`: schedules of one tenant. `min_interval`: the least time between two starts of a schedule."""
-
-    count: int
-    min_interval: timedelta
-
-
-def schedule_limits(settings: Settings) -> ScheduleLimits:
-    return ScheduleLimits(
-        count=settings.max_schedules, min_interval=timedelta(seconds=settings.schedule_min_interval_s)
-    )
 
 
 class ScheduleStore:

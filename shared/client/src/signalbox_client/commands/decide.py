@@ -1,4 +1,4 @@
-"""`signalbox approvals`, `decide`, `claim`, `release` and `delegate`."""
+"""`signalbox decide`, `receipt`, `claim`, `release` and `delegate`."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.decide_all import decide_all
 from signalbox_client.commands.prompts import parse_answer, picture_of, prompt_for_answer
 from signalbox_client.commands.question_text import artifact_names, question_lines
-from signalbox_client.commands.renderers import format_time, print_json, table
+from signalbox_client.commands.renderers import format_time, print_json
 from signalbox_client.models import Approval, Decided
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events.policy import describe_progress
@@ -26,29 +26,6 @@ ASSIGNMENTS: Final = {
     "delegate": "ask someone else to decide an approval",
 }
 """The commands that change who deals with an approval, with their help."""
-
-
-async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
-    pending = await context.client.approvals()
-    if context.as_json:
-        print_json(context.console, pending)
-        return 0
-    rows = [
-        (
-            item.run_id,
-            item.approval_id,
-            item.title,
-            format_time(item.requested_at),
-            format_time(item.deadline_at),
-        )
-        for item in pending
-    ]
-    context.console.print(
-        table(("run", "approval", "question", "requested", "deadline"), rows)
-        if rows
-        else "no pending approvals"
-    )
-    return 0
 
 
 async def receipt(context: CommandContext, options: argparse.Namespace) -> int:
@@ -201,6 +178,9 @@ def describe_votes(approval: Approval) -> Iterator[str]:
             if vote.objection
             else f"{voter} answered {bytes(vote.answer).decode()}"
         )
+    for refused in approval.refused:
+        voter = refused.voted_by.name or refused.voted_by.subject
+        yield f"the vote of {voter} was refused: {refused.reason}"
     if approval.status == "pending" and any(item.counted for item in approval.quorum):
         yield f"votes: {describe_progress(approval.quorum)}"
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.renderers import format_time, print_json, run_panel, shown_status, table
 from signalbox_client.models import Accepted, Artifact, InboxEntry, Run, RunItem
-from signalbox_client.snapshots import snapshot_of
 from signalbox_client.typescript import declarations
+from signalbox_client.wire.snapshots import snapshot_of
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.states import ChildState, EventWaitState
 

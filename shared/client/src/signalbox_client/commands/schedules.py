@@ -10,7 +10,7 @@ import msgspec
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.renderers import format_time, print_json, table
 from signalbox_client.commands.start import read_input_file
-from signalbox_client.schedule_models import Schedule
+from signalbox_client.wire.schedule_models import Schedule
 from signalbox_core.errors import InvalidInput
 
 _MEMBERS: Final = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from signalbox_client.commands.command_context import AddCommand, CommandContext
 from signalbox_client.commands.renderers import print_json, table
-from signalbox_client.models import EventDelivery
+from signalbox_client.wire.event_models import EventDelivery
 from signalbox_core.errors import InvalidInput
 
 

@@ -126,6 +126,21 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     policy_digest: str = ""
 
 
+class ApprovalVoteRefused(Struct, frozen=True, kw_only=True):
+    """A vote was refused after its sender had a reply: it was stored until a worker responded, or early.
+
+    Attributes:
+        code: as of the problem with which the gateway refuses such a vote.
+        reason: the code in words.
+    """
+
+    approval_id: str
+    decision_id: str
+    voted_by: Subject
+    code: str
+    reason: str
+
+
 class ApprovalClaimed(Struct, frozen=True, kw_only=True):
     """The subject deals with the question. A later claim of it extends the time."""
 

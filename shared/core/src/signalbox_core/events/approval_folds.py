@@ -9,8 +9,18 @@ from msgspec.structs import replace
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ApprovalState, ClaimState, Fold, Snapshot, VoteState
+from signalbox_core.events.states import (
+    ApprovalState,
+    ClaimState,
+    Fold,
+    RefusedVoteState,
+    Snapshot,
+    VoteState,
+)
 from signalbox_core.subjects import Subject
+
+MAX_REFUSED: Final = 10
+"""How many refused votes a snapshot shows of each approval."""
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -105,6 +115,22 @@ def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     )
 
 
+def _vote_refused(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, approval_data.ApprovalVoteRefused)
+    refused = RefusedVoteState(
+        decision_id=data.decision_id,
+        voted_by=data.voted_by,
+        refused_at=event.time,
+        code=data.code,
+        reason=data.reason,
+    )
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(state, refused=(*state.refused, refused)[-MAX_REFUSED:]),
+    )
+
+
 def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalDecided)
     return _with_approval(
@@ -173,6 +199,7 @@ APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.claimed": _approval_claimed,
     "approval.released": _approval_released,
     "approval.voted": _approval_voted,
+    "approval.vote_refused": _vote_refused,
     "approval.decided": _approval_decided,
     "approval.vetoed": _approval_vetoed,
     "approval.delegated": _approval_handed_over,

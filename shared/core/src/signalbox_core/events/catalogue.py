@@ -22,6 +22,7 @@ from signalbox_core.events.approval_data import (
     ApprovalRequested,
     ApprovalVetoed,
     ApprovalVoted,
+    ApprovalVoteRefused,
     ApprovalWithdrawn,
 )
 from signalbox_core.events.children import ChildEnded, ChildStarted
@@ -230,6 +231,12 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         ),
         EventType("approval.escalated", _M, ApprovalHandedOver, "The approval was escalated by its ladder."),
         EventType("approval.voted", _M, ApprovalVoted, "A subject voted on a question with a policy."),
+        EventType(
+            "approval.vote_refused",
+            _M,
+            ApprovalVoteRefused,
+            "A vote that was stored for later was refused when it was applied.",
+        ),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
         EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),

@@ -64,6 +64,16 @@ class VoteState(Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumProgress, ...] = ()
 
 
+class RefusedVoteState(Struct, frozen=True, kw_only=True):
+    """A vote that was refused after its sender had a reply; `reason` is the code in words."""
+
+    decision_id: str
+    voted_by: Subject
+    refused_at: datetime
+    code: str
+    reason: str
+
+
 class ClaimState(Struct, frozen=True, kw_only=True):
     """Who deals with a question. It has no effect after `until`."""
 
@@ -80,6 +90,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         proposal: the answer as proposed; null without one.
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
+        refused: the latest votes that were refused after their senders had a reply.
     """
 
     approval_id: str
@@ -107,6 +118,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     modified: tuple[str, ...] = ()
     handed_to: str | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

@@ -22,8 +22,9 @@ class MintToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TokenMinted(Struct, frozen=True, kw_only=True):
-    """The token is shown once; it is sent as `Authorization: Bearer`."""
+    """The token is shown once; it is sent as `Authorization: Bearer`. `id` revokes it."""
 
+    id: str
     token: str
     expires_at: datetime
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
+from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden, NotFound
 from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_core.pipeline.spec import PipelineSpec
@@ -58,13 +59,25 @@ class TokenHandlers:
             expires_at=earliest(expires_at, minter.expires_at),
             end_user=request.on_behalf_of,
         )
-        secret = await self._scoped_tokens.issue(token)
+        token_id, secret = await self._scoped_tokens.issue(token)
         user = request.on_behalf_of.id if request.on_behalf_of is not None else None
         log.info(
             "scoped token minted",
             extra={"tenant": minter.tenant, "minter": minter.subject.subject, "end_user": user},
         )
-        return json_response(TokenMinted(token=secret, expires_at=token.expires_at), 201)
+        return json_response(TokenMinted(id=token_id, token=secret, expires_at=token.expires_at), 201)
+
+    async def revoke(self, call: ApiCall) -> Response:
+        """Revoke a token of the caller; an admin may revoke each of the tenant."""
+        token_id, caller = call.param("token_id"), call.principal
+        found = await self._scoped_tokens.get(token_id)
+        if found is None or not _may_revoke(caller, found.token):
+            raise NotFound("there is no such token, it has expired, or another caller minted it")
+        await self._scoped_tokens.revoke(token_id)
+        log.info(
+            "scoped token revoked", extra={"tenant": caller.tenant, "revoked_by": caller.subject.subject}
+        )
+        return Response(status_code=204, headers={"cache-control": "no-store"})
 
     async def _check_permission(self, minter: Principal, permission: TokenPermission, field: str) -> None:
         """Check a permission of a new token.
@@ -94,6 +107,10 @@ class TokenHandlers:
             await self._runs.check(principal, run_id)
         except NotFound as error:
             raise InvalidFields((FieldError(field=field, detail=error.detail),)) from None
+
+
+def _may_revoke(caller: Principal, token: ScopedToken) -> bool:
+    return caller.tenant == token.tenant and (caller.key_id == token.key_id or caller.has(Role.ADMIN))
 
 
 def _check_end_user(minter: Principal, user: EndUser) -> None:

@@ -1,29 +1,24 @@
-"""Serves the OpenAPI document and its page: plain HTML without scripts, built once."""
+"""Serves the OpenAPI document and its page: HTML built once, with the console's style and one script."""
 
-import base64
-import hashlib
+import gzip
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Final
 
 import msgspec
 from starlette.responses import Response
 
 from signalbox_gateway.api.endpoint import ApiCall
+from signalbox_gateway.api.reference.api_document import ApiDocument, ApiOperation, operations
+from signalbox_gateway.api.reference.code_samples import LANGUAGES
+from signalbox_gateway.api.reference.operation_view import method_sign, operation_section
+from signalbox_gateway.api.reference.schema_view import prose, schema_details
 from signalbox_gateway.http.error_codes import CODES
+from signalbox_gateway.web import HEADERS
 
-_STYLE: Final = """
-:root{color-scheme:light dark;--line:light-dark(#d5d9df,#3a3f47);--soft:light-dark(#5b6470,#a4adb8)}
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}
-h1{font-size:1.6rem}h2{font-size:1.05rem;margin:2rem 0 .2rem}
-code,pre{font:.9rem/1.45 ui-monospace,monospace}
-pre{overflow:auto;padding:.8rem;border:1px solid var(--line);border-radius:6px}
-p{margin:.3rem 0}.soft{color:var(--soft)}
-table{border-collapse:collapse;margin:.5rem 0}td{padding:.15rem .9rem .15rem 0;vertical-align:top}
-section{border-top:1px solid var(--line)}
-"""
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_CSP: Final = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+_SHEETS: Final = ("tokens", "base", "controls", "reference")
 Json = Mapping[str, object]
 
 
@@ -36,105 +31,126 @@ class ApiDocsHandlers:
     def __init__(self) -> None:
         self._openapi = b"{}"
         self._page = b""
+        self._compressed = b""
 
     def publish(self, document: Json) -> None:
         self._openapi = msgspec.json.encode(document)
-        self._page = build_page(document).encode()
+        self._page = build_page(msgspec.json.decode(self._openapi, type=ApiDocument)).encode()
+        self._compressed = gzip.compress(self._page, mtime=0)
 
     async def openapi(self, _call: ApiCall) -> Response:
         return Response(self._openapi, media_type="application/json", headers={"cache-control": "no-cache"})
 
-    async def page(self, _call: ApiCall) -> Response:
-        headers = {"cache-control": "no-cache", "content-security-policy": _CSP}
+    async def page(self, call: ApiCall) -> Response:
+        headers = {**HEADERS, "vary": "accept-encoding"}
+        if "gzip" in call.request.headers.get("accept-encoding", ""):
+            return Response(
+                self._compressed,
+                media_type="text/html; charset=utf-8",
+                headers={**headers, "content-encoding": "gzip"},
+            )
         return Response(self._page, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def build_page(document: Json) -> str:
+def build_page(document: ApiDocument) -> str:
     """Build the page of an OpenAPI document."""
-    paths = _mapping(document["paths"])
-    sections = [
-        _operation(method, path, _mapping(operation))
-        for path, item in paths.items()
-        for method, operation in _mapping(item).items()
-    ]
-    schemas = _mapping(_mapping(document["components"])["schemas"])
-    info = _mapping(document["info"])
-    title = escape(str(info["title"]))
-    schema_list = "".join(_schema(name, schema) for name, schema in schemas.items())
+    groups = _groups(document)
+    components = document.components.schemas
+    sections = "".join(
+        f'<h2 id="{_anchor(tag)}">{escape(tag)}</h2>'
+        + "".join(operation_section(operation, components) for operation in listed)
+        for tag, listed in groups.items()
+    )
+    schemas = "".join(schema_details(name, schema) for name, schema in sorted(components.items()))
+    title = escape(document.info.title)
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{title} API</title><style>{_STYLE}</style><h1>{title} API</h1>"
-        f'<p>{escape(str(info["description"]))} As JSON: <a href="openapi.json">openapi.json</a>.</p>'
-        f"{''.join(sections)}{_problems()}<section><h2>Schemas</h2>{schema_list}</section>"
+        f"{_head(title)}<body class=reference>"
+        '<a class="skip" href="#main">Skip to content</a>'
+        f'<header class="reference-header"><p class="reference-title"><a href="./">{title}</a> API'
+        f' <span class="reference-version">{escape(document.info.version)}</span></p>{_controls()}</header>'
+        f'<nav class="reference-index" id="index" aria-label="Operations">{_search()}{_index(groups)}</nav>'
+        f'<main class="reference-main" id="main" tabindex="-1"><h1>{title} API</h1>'
+        f'<p>{prose(document.info.description)} The document is <a href="openapi.json">openapi.json</a>'
+        " (OpenAPI 3.1).</p>"
+        '<p id="no-matches" hidden>No operation matches.</p>'
+        f"{sections}{_problems()}"
+        f'<h2 id="schemas">Schemas</h2>{schemas}</main></body></html>'
     )
 
 
-def _operation(method: str, path: str, operation: Json) -> str:
-    responses = "".join(
-        _response(status, _mapping(response)) for status, response in _mapping(operation["responses"]).items()
-    )
-    parameters = "".join(
-        _parameter(_mapping(parameter)) for parameter in _sequence(operation.get("parameters", ()))
-    )
-    body = operation.get("requestBody")
-    request_body = f"<p>Body: {_schema_links(_mapping(body))}</p>" if body is not None else ""
-    summary, description = escape(str(operation["summary"])), escape(str(operation["description"]))
+def _head(title: str) -> str:
+    sheets = "".join(f'<link rel="stylesheet" href="console/css/{name}.css">' for name in _SHEETS)
     return (
-        f'<section id="{escape(str(operation["operationId"]))}">'
-        f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-        f"<p>{summary}. <span class=soft>{description}</span></p>"
-        f"{f'<table>{parameters}</table>' if parameters else ''}{request_body}"
-        f"<table>{responses}</table></section>"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><title>{title} API</title>'
+        '<link rel="icon" href="console/favicon.svg" type="image/svg+xml">'
+        f'<script src="console/js/theme-early.js"></script>{sheets}'
+        '<script type="module" src="console/js/reference/page.js"></script></head>'
     )
 
 
-def _response(status: str, response: Json) -> str:
-    description = escape(str(response["description"]))
-    return f"<tr><td><code>{status}</code><td>{description}<td>{_schema_links(response)}"
+def _groups(document: ApiDocument) -> Mapping[str, Sequence[ApiOperation]]:
+    """The operations by tag; the tags in the order of the route table, those of the service last."""
+    listed = list(operations(document))
+    order = sorted(dict.fromkeys(item.tag for item in listed), key=lambda tag: tag == "Service")
+    by_tag = sorted(listed, key=lambda item: order.index(item.tag))
+    return {tag: list(items) for tag, items in groupby(by_tag, key=lambda item: item.tag)}
 
 
-def _parameter(parameter: Json) -> str:
+def _index(groups: Mapping[str, Sequence[ApiOperation]]) -> str:
+    parts = "".join(
+        f'<div class="index-group"><p><a href="#{_anchor(tag)}">{escape(tag)}</a></p><ul>'
+        + "".join(map(_index_entry, listed))
+        + "</ul></div>"
+        for tag, listed in groups.items()
+    )
+    more = '<li><a href="#problems">Problems</a></li><li><a href="#schemas">Schemas</a></li>'
+    return f'{parts}<div class="index-group"><p>More</p><ul>{more}</ul></div>'
+
+
+def _index_entry(operation: ApiOperation) -> str:
+    words = f"{operation.method} {operation.path} {operation.name} {operation.described.summary}"
+    title = re.split("[;:(]", operation.described.summary)[0].replace("`", "").strip()
     return (
-        f"<tr><td><code>{escape(str(parameter['name']))}</code><td class=soft>{escape(str(parameter['in']))}"
+        f'<li data-words="{escape(words.lower())}"><a href="#{escape(operation.name)}">'
+        f"{method_sign(operation)} <span>{escape(title)}</span></a></li>"
     )
 
 
-def _schema_links(body: Json) -> str:
-    """Links to the schemas of a request body or response."""
-    links = []
-    for media in _mapping(body.get("content", {})).values():
-        name = str(_mapping(_mapping(media)["schema"]).get("$ref", "")).rpartition("/")[2]
-        links.append(f'<a href="#schema-{escape(name)}">{escape(name)}</a>' if name else "")
-    return " ".join(links)
-
-
-def _schema(name: str, schema: object) -> str:
-    text = msgspec.json.format(msgspec.json.encode(schema)).decode()
+def _search() -> str:
     return (
-        f'<details id="schema-{escape(name)}"><summary><code>{escape(name)}</code></summary>'
-        f"<pre>{escape(text)}</pre></details>"
+        '<div class="field index-search" hidden><label for="search">Search</label>'
+        '<input id="search" type="search" autocomplete="off" spellcheck="false" aria-keyshortcuts="/">'
+        '<p class="visually-hidden" id="search-count" role="status"></p></div>'
+    )
+
+
+def _controls() -> str:
+    """The choice of the language; the script shows it and adds the button of the theme."""
+    choices = "".join(
+        f'<label><input type="radio" name="language" value="{name}"> {name}</label>' for name in LANGUAGES
+    )
+    return (
+        '<div class="reference-controls" id="controls" hidden>'
+        '<fieldset class="languages"><legend class="visually-hidden">Language of the samples</legend>'
+        f"{choices}</fieldset></div>"
     )
 
 
 def _problems() -> str:
     """The list of problem codes; each row has the code as its id."""
     lines = "".join(
-        f'<tr id="{code}"><td><code>{code}</code><td>{escape(meaning)}' for code, meaning in CODES.items()
+        f'<li id="{code}"><code>{code}</code> <span>{prose(meaning)}</span></li>'
+        for code, meaning in CODES.items()
     )
     return (
-        '<section id="problems"><h2>Problems</h2>'
-        "<p>Members: <code>type, title, status, detail, code, errors[{field, detail}]</code> "
-        "and others that depend on the code.</p>"
-        f"<table>{lines}</table></section>"
+        '<h2 id="problems">Problems</h2>'
+        "<p>Every refusal is a problem (RFC 9457) with the members <code>type, title, status, detail, code, "
+        "errors[{field, detail}]</code> and others that depend on the code.</p>"
+        f'<ul class="replies">{lines}</ul>'
     )
 
 
-def _mapping(value: object) -> Json:
-    assert isinstance(value, Mapping)
-    return value
-
-
-def _sequence(value: object) -> Sequence[object]:
-    assert isinstance(value, (list, tuple))
-    return value
+def _anchor(tag: str) -> str:
+    return f"tag-{re.sub('[^a-z0-9]+', '-', tag.lower())}"

@@ -11,6 +11,8 @@ from signalbox_core.http.problems import MEDIA_TYPE, Problem
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import schema_hook
 from signalbox_gateway.api.endpoint import Endpoint, Reply
+from signalbox_gateway.api.reference.api_document import tag_of
+from signalbox_gateway.api.reference.examples import BODY_EXAMPLES
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
@@ -142,6 +144,7 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "description": _requirements(endpoint),
+        "tags": [tag_of(endpoint.path)],
         "parameters": parameters,
         "responses": {str(reply.status): _response(reply, schemas) for reply in replies},
     }
@@ -151,7 +154,7 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
         is_required = any(field.required for field in msgspec.structs.fields(endpoint.body))
         operation["requestBody"] = {
             "required": is_required,
-            "content": {"application/json": {"schema": schemas[endpoint.body]}},
+            "content": {"application/json": _json_body(endpoint.body, schemas)},
         }
     if endpoint.body_media_type:
         operation["requestBody"] = {
@@ -159,6 +162,11 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
             "content": {endpoint.body_media_type: {"schema": {"type": "string", "format": "binary"}}},
         }
     return operation
+
+
+def _json_body(kind: type[Struct], schemas: Mapping[type[Struct], Json]) -> Json:
+    example = BODY_EXAMPLES.get(kind)
+    return {"schema": schemas[kind], **({"example": example} if example is not None else {})}
 
 
 def _requirements(endpoint: Endpoint) -> str:
@@ -204,6 +212,7 @@ def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], J
         "operationId": name,
         "summary": summary,
         "description": "Requires the role `viewer`, or a ticket for the run.",
+        "tags": [tag_of(path)],
         "parameters": [*parameters, history, resume],
         "security": [{"api_key": []}, {"session": []}, {"ticket": []}],
         "responses": {str(reply.status): _response(reply, schemas) for reply in _STREAM_REPLIES},

@@ -63,6 +63,18 @@ def token_routes(tokens: TokenHandlers) -> tuple[Endpoint, ...]:
             ),
         ),
         Endpoint(
+            method="DELETE",
+            path="/v1/tokens/{token_id}",
+            name="revoke_token",
+            summary="Revoke a scoped token; its tickets and streams end with it",
+            role=Role.VIEWER,
+            handle=tokens.revoke,
+            replies=(
+                Reply(204, "Revoked", None, ""),
+                problem(404, "The token does not exist, has expired, or was minted by another caller"),
+            ),
+        ),
+        Endpoint(
             method="POST",
             path="/v1/stream-tickets",
             name="issue_ticket",

@@ -1,6 +1,7 @@
 """The arguments of the commands that decide approvals and control runs."""
 
 from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import inbox as inbox_command
 from signalbox_client.commands import retry as retry_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands.command_context import AddCommand, add_run, whole_number
@@ -8,7 +9,7 @@ from signalbox_client.commands.send import add_send
 
 
 def add_actions(add: AddCommand) -> None:
-    add("approvals", "list the approvals that are pending", decide_commands.approvals)
+    add("approvals", "list the pending approvals, with policy and votes", inbox_command.approvals)
     decide = add(
         "decide",
         "show an approval's question and answer it",

@@ -26,7 +26,6 @@ class AskedQuestion(Struct, kw_only=True):
         is_recorded: the history holds the question; False in histories older than that record.
         schema_changed: the schema recorded with the question differs from that of the live contract.
         early: the decision that arrived before the question.
-        accepts_early: the verdict of live code on it, which is recorded with the question.
         starter: who started the run.
         votes: the latest vote of each subject.
         replies: what the run recorded of each decision, by its id. A vote that was replaced has one too.
@@ -44,7 +43,6 @@ class AskedQuestion(Struct, kw_only=True):
     is_recorded: bool = False
     schema_changed: bool = False
     early: EarlyDecision | None = None
-    accepts_early: bool = False
     starter: Subject | None = None
     phase: ApprovalPhase = ApprovalPhase.PENDING
     votes: dict[str, Vote] = {}

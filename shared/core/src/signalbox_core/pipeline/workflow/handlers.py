@@ -26,8 +26,9 @@ from signalbox_core.pipeline.contract.messages import (
 )
 from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
+from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote import judgement_of
-from signalbox_core.pipeline.workflow.recorded import recorded_judgement
+from signalbox_core.pipeline.workflow.recorded import recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
 
@@ -144,24 +145,42 @@ class RunMessageHandlers:
         return assignment_record(asked)
 
     async def decide_by_signal(self, decision: Decision) -> None:
-        """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
+        """Decide without a reply, for when no worker runs. A refusal is an event, `approval.vote_refused`."""
         self._signal_count += 1
+        key = f"signalbox.signal-{self._signal_count}"
         # Histories without recorded judgements may hold any early decision.
         allow_early = workflow.unsafe.is_replaying()
-        if recorded_judgement(
-            f"signalbox.signal-{self._signal_count}",
-            lambda: _is_accepted(decision, lambda: self.validate_decision(decision, allow_early=allow_early)),
-        ):
-            try:
-                await self.decide(decision)
-            except ApplicationError as refusal:
-                _log_dropped(decision, refusal)
-
-    def is_early_acceptable(self, decision: Decision) -> bool:
-        """Judge a decision that arrived before its question, now that the question is known."""
-        return not (self._has_ended or self._state.is_cancelling) and _is_accepted(
-            decision, lambda: self._state.approvals.judge_early(decision)
+        verdict = recorded_signal_verdict(
+            key,
+            lambda: _refusal_of(lambda: self.validate_decision(decision, allow_early=allow_early)),
+            REASONS,
         )
+        if verdict.code is not None:
+            self._report_refusal(decision, verdict.code, is_event=verdict.is_reported)
+            return
+        asked = self._state.approvals.find(decision.approval_id)
+        # Read before the wait, as a patch is only reliable in the workflow task of the message.
+        is_event = asked is not None and asked.awaits_record and workflow.patched(f"{key}-deferred")
+        try:
+            await self.decide(decision)
+        except ApplicationError as refusal:
+            self._report_refusal(decision, str(refusal.type), is_event=is_event)
+
+    def refusal_of_early(self, decision: Decision) -> str | None:
+        """Judge a decision that arrived before its question, now that the question is known.
+
+        Returns:
+            The code of the refusal, or None.
+        """
+        if self._has_ended or self._state.is_cancelling:
+            return "conflict"
+        return _refusal_of(lambda: self._state.approvals.judge_early(decision))
+
+    def _report_refusal(self, decision: Decision, code: str, *, is_event: bool) -> None:
+        extra = {"approval_id": decision.approval_id, "reason": code}
+        workflow.logger.warning("decision refused", extra=extra)
+        if is_event and not self._has_ended:
+            self._state.record_event("approval.vote_refused", refused_vote(decision, code))
 
     def pause(self, control: Control) -> None:
         if not self._state.paused and not self._has_ended:
@@ -184,15 +203,10 @@ def _require_no_agent(subject: Subject | None) -> None:
         )
 
 
-def _is_accepted(decision: Decision, validate: Callable[[], None]) -> bool:
+def _refusal_of(validate: Callable[[], None]) -> str | None:
+    """The code with which a validation fails; None if it passes."""
     try:
         validate()
     except ApplicationError as refusal:
-        _log_dropped(decision, refusal)
-        return False
-    return True
-
-
-def _log_dropped(decision: Decision, refusal: ApplicationError) -> None:
-    extra = {"approval_id": decision.approval_id, "reason": refusal.type}
-    workflow.logger.warning("decision dropped", extra=extra)
+        return str(refusal.type)
+    return None

@@ -19,14 +19,14 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepte
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ladder import (
+from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
     recorded_rungs,
     rungs_before,
     take_rung,
 )
 from signalbox_core.pipeline.workflow.origin import run_starter
-from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
+from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -70,12 +70,13 @@ def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy 
 
 
 def open_question(
-    state: RunState, question: ApprovalQuestion, is_acceptable: Callable[[Decision], bool]
+    state: RunState, question: ApprovalQuestion, refusal_of_early: Callable[[Decision], str | None]
 ) -> AskedQuestion:
     """Open the question and record it with `approval.requested`.
 
     Args:
-        is_acceptable: judges the decision that arrived before the question; its verdict is recorded too.
+        refusal_of_early: returns the code with which the question refuses the decision that arrived before
+            it, or None; the verdict is recorded too.
     """
     data = _requested(question, has_ladder=state.follows_ladders)
     asked = AskedQuestion(
@@ -87,12 +88,13 @@ def open_question(
         starter=run_starter(),
     )
     state.approvals.open(question.approval_id, asked)
-    asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
+    refusal = refusal_of_early(asked.early.decision) if asked.early is not None else None
+    verdict = EarlyVerdict(is_accepted=asked.early is not None and refusal is None, refusal=refusal)
     event = state.record_event("approval.requested", data, step=data.step)
     if asked.is_recorded:
-        state.recorder.add(event, accepts_early=asked.accepts_early)
+        state.recorder.add(event, verdict)
     else:
-        state.confirm_question(data, accepts_early=asked.accepts_early)
+        state.confirm_question(data, accepts_early=verdict.is_accepted)
     return asked
 
 

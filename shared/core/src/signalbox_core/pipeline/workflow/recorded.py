@@ -6,7 +6,7 @@ a signal must take effect at once, or a cancel that arrives with it would overta
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -33,6 +33,7 @@ _ATTEMPT_TIMEOUT: Final = timedelta(seconds=5)
 _RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0
 )
+_UNKNOWN_CODE: Final = "refused"
 _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 
 
@@ -42,11 +43,13 @@ class RecordRequest(Struct, frozen=True, kw_only=True):
     Attributes:
         events: their `approval.requested`, and with `deliver` all undelivered events of the run, in order.
         accepted_early: the ids of the events whose questions accept the decision that arrived before them.
+        refused_early: by event id, the codes with which the other questions refuse it.
         deliver: whether to deliver the events; False while another delivery of the run is in flight.
     """
 
     events: tuple[CloudEvent, ...]
     accepted_early: tuple[str, ...] = ()
+    refused_early: dict[str, str] = {}
     deliver: bool = False
 
 
@@ -55,7 +58,31 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     requested: tuple[CloudEvent, ...]
     accepted_early: tuple[str, ...] = ()
+    refused_early: dict[str, str] = {}
     delivered: bool = False
+
+
+class EarlyVerdict(Struct, frozen=True, kw_only=True):
+    """What a question makes of the decision that arrived before it, if one did.
+
+    Attributes:
+        refusal: the code with which it refuses it.
+    """
+
+    is_accepted: bool = False
+    refusal: str | None = None
+
+
+class SignalVerdict(Struct, frozen=True, kw_only=True):
+    """What became of a decision that arrived by signal.
+
+    Attributes:
+        code: of the refusal; None if it is accepted.
+        is_reported: whether the refusal is an event; in older histories it is not.
+    """
+
+    code: str | None = None
+    is_reported: bool = True
 
 
 class QuestionActivities:
@@ -74,6 +101,7 @@ class QuestionActivities:
         return Recorded(
             requested=tuple(event for event in request.events if event.name == "approval.requested"),
             accepted_early=request.accepted_early,
+            refused_early=request.refused_early,
             delivered=request.deliver and await self._deliver(request.events),
         )
 
@@ -91,23 +119,23 @@ class QuestionRecorder:
 
     Args:
         outbox: the run's outbox, whose events a recording delivers, so that a question costs one activity.
-        restore: takes over a question as the history has it: its event, and the verdict on its early
-            decision.
+        restore: takes over a question as the history has it: its event, whether it accepts its early
+            decision, and the code with which it refuses it.
     """
 
-    def __init__(self, outbox: Outbox, restore: Callable[[CloudEvent, bool], None]) -> None:
+    def __init__(self, outbox: Outbox, restore: Callable[[CloudEvent, bool, str | None], None]) -> None:
         self._outbox = outbox
         self._restore = restore
-        self._unrecorded: dict[str, bool] = {}
+        self._unrecorded: dict[str, EarlyVerdict] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, event: CloudEvent, *, accepts_early: bool) -> None:
+    def add(self, event: CloudEvent, verdict: EarlyVerdict) -> None:
         """Record a question. Its event has just been added to the outbox."""
         if not self._unrecorded:
             task = asyncio.create_task(self._record_all(), name="signalbox questions")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._unrecorded[event.id] = accepts_early
+        self._unrecorded[event.id] = verdict
         self._outbox.hold(event.id)
 
     async def _record_all(self) -> None:
@@ -122,12 +150,17 @@ class QuestionRecorder:
         await asyncio.gather(*(self._record(part, verdicts, deliver=False) for part in batches(events)))
 
     async def _record(
-        self, events: tuple[CloudEvent, ...], verdicts: Mapping[str, bool], *, deliver: bool
+        self, events: tuple[CloudEvent, ...], verdicts: Mapping[str, EarlyVerdict], *, deliver: bool
     ) -> Recorded:
-        accepted = tuple(event.id for event in events if verdicts.get(event.id))
+        judged = {event.id: verdicts[event.id] for event in events if event.id in verdicts}
         recorded: Recorded = await workflow.execute_activity(
             RECORD_QUESTIONS,
-            RecordRequest(events=events, accepted_early=accepted, deliver=deliver),
+            RecordRequest(
+                events=events,
+                accepted_early=tuple(key for key, verdict in judged.items() if verdict.is_accepted),
+                refused_early={key: verdict.refusal for key, verdict in judged.items() if verdict.refusal},
+                deliver=deliver,
+            ),
             result_type=Recorded,
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
@@ -136,32 +169,40 @@ class QuestionRecorder:
         for event in recorded.requested:
             if event.id in verdicts:
                 self._outbox.restore(event)
-                self._restore(event, event.id in recorded.accepted_early)
+                refusal = recorded.refused_early.get(event.id)
+                self._restore(event, event.id in recorded.accepted_early, refusal)
         return recorded
 
 
-def recorded_judgement(key: str, judge: Callable[[], bool]) -> bool:
-    """Judge once: call `judge` on the first execution and return the recorded outcome on replay.
+def recorded_signal_verdict(key: str, judge: Callable[[], str | None], codes: Iterable[str]) -> SignalVerdict:
+    """Judge once: call `judge` on the first execution and return the recorded verdict on replay.
 
     To be called from a message handler only. After a local activity Temporal may replay the code before it
     reads the markers of the workflow task in which that code ran.
 
     Args:
         key: unique in the run.
-        judge: called on replay too when the history is older than this record.
+        judge: returns the code of the refusal, or None. Called on replay too when the history is older than
+            this record.
+        codes: those that `judge` may return.
     """
     accepted, refused = f"{key}-accepted", f"{key}-refused"
-    if workflow.unsafe.is_replaying():
-        if workflow.patched(accepted):
-            return True
-        return False if workflow.patched(refused) else judge()
-    verdict = judge()
-    workflow.patched(accepted if verdict else refused)
-    return verdict
+    if not workflow.unsafe.is_replaying():
+        code = judge()
+        workflow.patched(accepted if code is None else refused)
+        return SignalVerdict(code=code, is_reported=code is None or workflow.patched(f"{refused}-{code}"))
+    if workflow.patched(accepted):
+        return SignalVerdict()
+    if workflow.patched(refused):
+        code = next((code for code in codes if workflow.patched(f"{refused}-{code}")), None)
+        return SignalVerdict(code=code or _UNKNOWN_CODE, is_reported=code is not None)
+    return SignalVerdict(code=judge(), is_reported=False)
 
 
 def recorded_refusal(key: str, refuses: Callable[[], bool]) -> bool:
-    """Judge once like `recorded_judgement`, and record refusals only, for messages that are rarely refused.
+    """Judge once and record refusals only, for messages that are rarely refused.
+
+    To be called from a message handler only, like `recorded_signal_verdict`.
 
     Args:
         key: unique in the run.

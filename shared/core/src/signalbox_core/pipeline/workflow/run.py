@@ -245,7 +245,7 @@ class Run:
             proposal=proposal,
         )
         has_default = not isinstance(default, _Unset)
-        asked = open_question(self.state, question, self._handlers.is_early_acceptable)
+        asked = open_question(self.state, question, self._handlers.refusal_of_early)
         await wait_for_outcome(self.state, asked, has_default=has_default)
         await self.state.hold_for_cancel()
         return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)

@@ -19,6 +19,7 @@ from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
@@ -256,11 +257,13 @@ class RunState:
             waits=self.waits.carried(),
         )
 
-    def _restore_question(self, event: CloudEvent, accepts_early: bool) -> None:
+    def _restore_question(self, event: CloudEvent, accepts_early: bool, refusal: str | None) -> None:
         self.journal.restore(event)
-        self.confirm_question(
-            decode_data(event, approval_data.ApprovalRequested), accepts_early=accepts_early
-        )
+        recorded = decode_data(event, approval_data.ApprovalRequested)
+        self.confirm_question(recorded, accepts_early=accepts_early)
+        early = self.approvals.get(recorded.approval_id).early
+        if early is not None and refusal is not None:
+            self.record_event("approval.vote_refused", refused_vote(early.decision, refusal))
 
     def confirm_question(self, recorded: approval_data.ApprovalRequested, *, accepts_early: bool) -> None:
         """Open a question as the history has it, and vote with the decision that arrived before it."""

@@ -1,13 +1,13 @@
 // Which page an address shows.
 import { inboxPage } from "./inbox/page.js";
 import { pipelinesPage } from "./pipelines/page.js";
-import { startPage } from "./pipelines/start.js";
 import { runPage } from "./run/page.js";
 import { runsPage } from "./runs/page.js";
-import { systemPage } from "./system/page.js";
 import { div, h } from "./ui/dom.js";
 
-// Loaded when they are opened: few people need them.
+// Loaded when they are opened, so that a first visit stays small.
+const startPage = async (route) => (await import("./pipelines/start.js")).startPage(route);
+const systemPage = async (route) => (await import("./system/page.js")).systemPage(route);
 const autoscaler = async (route) => (await import("./system/autoscaler.js")).autoscalerPage(route);
 const schedules = async (route) => (await import("./schedules/page.js")).schedulesPage(route);
 const schedule = async (route) => (await import("./schedules/page.js")).schedulePage(route);

@@ -47,6 +47,7 @@ export function votesView(approval) {
     rule ? h("p", { class: "hint" }, `${rule[0].toUpperCase()}${rule.slice(1)}.`) : null,
     votes.length ? h("ul", { class: "vote-list", "aria-label": "Votes" }, votes.map(voteLine)) : null,
     rule && isOpen ? h("p", { class: "votes-needed" }, needText(approval)) : null,
+    (approval.refused ?? []).map((vote) => h("p", {}, `The vote of ${who(vote.voted_by)} was refused: ${vote.reason}.`)),
     isOpen && isClaimed(approval) ? h("p", {}, `${who(approval.claim.by)} is deciding, until ${clock(approval.claim.until)}.`) : null,
     isOpen && approval.handed_to ? h("p", {}, `Handed over to ${approval.handed_to}.`) : null);
 }

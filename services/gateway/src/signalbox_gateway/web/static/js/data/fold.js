@@ -4,6 +4,7 @@ const PREFIX = "dev.signalbox.";
 const NO_TEXT = { text: null, text_offset: 0 };
 const FREE = { blocked: null, queued: null };
 const OVER = { ...NO_TEXT, percent: null, message: null };
+const MAX_REFUSED = 10;
 const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
 
 /** `dev.signalbox.step.completed.v1` → `step.completed`. */
@@ -82,6 +83,7 @@ const CHANGES = {
   "approval.delegated": handedOver,
   "approval.escalated": handedOver,
   "approval.voted": approvalVoted,
+  "approval.vote_refused": voteRefused,
   "approval.vetoed": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
       status: "vetoed", claim: null, decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
@@ -154,7 +156,7 @@ function approvalRequested(snapshot, data, frame) {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null,
+    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null, refused: [],
     proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
@@ -171,6 +173,16 @@ function approvalVoted(snapshot, data, frame) {
   const others = (approval.votes ?? []).filter((item) => item.voted_by.subject !== vote.voted_by.subject);
   const claim = approval.claim?.by.subject === vote.voted_by.subject ? null : approval.claim ?? null;
   return withApproval(snapshot, data.approval_id, { votes: [...others, vote], claim });
+}
+
+/** The latest votes that were refused after their senders had a reply. */
+function voteRefused(snapshot, data, frame) {
+  const approval = snapshot.approvals.find((item) => item.approval_id === data.approval_id);
+  if (!approval) return snapshot;
+  const refused = {
+    decision_id: data.decision_id, voted_by: subject(data.voted_by), refused_at: frame.time, code: data.code, reason: data.reason,
+  };
+  return withApproval(snapshot, data.approval_id, { refused: [...(approval.refused ?? []), refused].slice(-MAX_REFUSED) });
 }
 
 /** Who may decide, with every member; null for the default, by which one approver decides. */

@@ -66,6 +66,7 @@ const TEXTS = {
   "approval.delegated": (data) => ["attention", `${data.delegated_by ? `${nameOf(data.delegated_by)} delegated` : "Delegated"} to ${data.to}`],
   "approval.escalated": (data) => ["attention", `Escalated to ${data.to}`],
   "approval.voted": (data) => ["attention", voted(data)],
+  "approval.vote_refused": (data) => ["attention", `The vote of ${nameOf(data.voted_by)} was refused: ${data.reason}`],
   "approval.vetoed": (data) => ["failed", `Vetoed by ${nameOf(data.voted_by)}: ${data.reason}`],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],

@@ -12,7 +12,7 @@ export class WaitNotice {
   #shown = "";
 
   constructor() {
-    this.element = h("div", { class: "condition", role: "status" });
+    this.element = h("div", { class: "run-waits" });
   }
 
   update(snapshot) {

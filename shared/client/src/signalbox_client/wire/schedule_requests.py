@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from signalbox_client.requests import ApiRequest, RawResponse
-from signalbox_client.schedule_models import Backfilled, Schedule, ScheduleList, Triggered
+from signalbox_client.wire.schedule_models import Backfilled, Schedule, ScheduleList, Triggered
 
 
 def list_schedules() -> ApiRequest[ScheduleList]:

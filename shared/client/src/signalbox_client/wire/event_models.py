@@ -1,0 +1,32 @@
+"""Response types about events from outside, which runs wait for."""
+
+import msgspec
+from msgspec import Struct
+
+
+class ExternalEventContract(Struct, frozen=True, kw_only=True):
+    """An event from outside that the pipeline's runs wait for."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class EventDelivery(Struct, frozen=True, kw_only=True):
+    """What became of an event from outside in one pipeline.
+
+    `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
+    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
+    answered yet.
+    """
+
+    event_id: str
+    pipeline: str
+    status: str
+    run_id: str | None = None
+    wait_id: str | None = None
+
+
+class EventDeliveries(Struct, frozen=True, kw_only=True):
+    event_id: str
+    deliveries: tuple[EventDelivery, ...] = ()
