@@ -63,10 +63,11 @@ def bare_text_layer(body: bytes) -> float:
 
 def bare_tesseract(png: bytes) -> float:
     began = cpu()
-    command = ["tesseract", "stdin", "stdout", "-l", "vie+eng", "--psm", "1", "--dpi", "200"]
-    subprocess.run(
-        command, input=png, capture_output=True, check=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"}
-    )
+    for languages in ("vie+eng", "eng"):
+        command = ["tesseract", "stdin", "stdout", "-l", languages, "--psm", "1", "--dpi", "200"]
+        subprocess.run(
+            command, input=png, capture_output=True, check=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"}
+        )
     return cpu() - began
 
 
@@ -89,7 +90,7 @@ async def test_a_text_layer_costs_little_more_than_pdfium_itself() -> None:
 @needs_tesseract
 @pytest.mark.timeout(900)
 async def test_ocr_costs_little_more_than_tesseract_itself() -> None:
-    """The peer is given the picture; ours draws it from the PDF first."""
+    """The peer is given the picture, and reads it twice as well; ours draws it from the PDF first."""
     paper = write_paper(1, 7)
     picture = io.BytesIO()
     pictures(scan_pdf([paper], 7))[0].save(picture, "PNG")

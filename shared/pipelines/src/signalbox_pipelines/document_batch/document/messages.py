@@ -63,12 +63,21 @@ class Word(Struct, frozen=True, kw_only=True, array_like=True):
     box: Box
 
 
+class Doubt(Struct, frozen=True, kw_only=True, array_like=True):
+    """A span of a page's text that OCR reads in two ways; the first of `readings` is in the text."""
+
+    start: int
+    end: int
+    readings: tuple[str, str]
+
+
 class PageText(Struct, frozen=True, kw_only=True):
     """The text of one page.
 
     Attributes:
         confidence: of the OCR engine, 0 to 100; None where a text layer was read.
         words: set by OCR only.
+        doubts: words that OCR reads in two ways, in text order.
         unread: what of the page was not read, for people; None when nothing.
     """
 
@@ -77,6 +86,7 @@ class PageText(Struct, frozen=True, kw_only=True):
     read_by: ReadBy
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     unread: str | None = None
 
 

@@ -22,7 +22,7 @@ from signalbox_pipelines.document_batch.document.extract.labelled_amounts import
 )
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
-VERSION: Final = "8"
+VERSION: Final = "9"
 """Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 
@@ -36,6 +36,8 @@ FINDERS: Final[tuple[tuple[EntityType, Finder], ...]] = (
     ("phone", find_phones),
 )
 """By precedence: a stricter finder comes first, since an account number also looks like a phone number."""
+
+_WITH_CHECK_DIGITS: Final = frozenset[EntityType]({"iban", "vat", "tax_id"})
 
 
 class _ClaimedSpans(Struct):
@@ -75,6 +77,7 @@ def find_entities(
 
 
 def _entity(kind: EntityType, found: TextMatch, page: PageText) -> Entity:
+    problem = found.problem or (None if kind in _WITH_CHECK_DIGITS else _doubt(found, page))
     return Entity(
         type=kind,
         text=page.text[found.start : found.end],
@@ -82,7 +85,14 @@ def _entity(kind: EntityType, found: TextMatch, page: PageText) -> Entity:
         page=page.number,
         start=found.start,
         end=found.end,
-        valid=found.problem is None,
+        valid=problem is None,
         currency=found.currency,
-        note=found.problem or found.remark,
+        note=problem or found.remark,
     )
+
+
+def _doubt(found: TextMatch, page: PageText) -> str | None:
+    for doubt in page.doubts:
+        if doubt.start < found.end and found.start < doubt.end:
+            return f"OCR reads {doubt.readings[0]} or {doubt.readings[1]}; compare it with the page"
+    return None

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.messages import Word
+from signalbox_pipelines.document_batch.document.messages import Doubt, Word
 
 
 class OcrResult(Struct, frozen=True, kw_only=True):
@@ -15,6 +15,7 @@ class OcrResult(Struct, frozen=True, kw_only=True):
     text: str
     confidence: float | None
     words: tuple[Word, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 class OcrEngine(Protocol):

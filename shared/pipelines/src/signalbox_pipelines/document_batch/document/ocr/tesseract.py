@@ -10,9 +10,12 @@ from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.messages import Box, Word, box_of
 from signalbox_pipelines.document_batch.document.ocr.engine import OcrResult, weighted_confidence
+from signalbox_pipelines.document_batch.document.ocr.model_comparison import compare_readings
 from signalbox_pipelines.document_batch.document.ocr.process_pool import OcrProcessPool
 
 _CODES: Final[dict[Language, str]] = {"vi": "vie", "en": "eng"}
+_DIGITS: Final = "eng"
+"""The model whose digits are taken on pages in Vietnamese."""
 _PAGE_LEVEL: Final = "1"
 _WORD_LEVEL: Final = "5"
 
@@ -34,10 +37,21 @@ class Tesseract:
                 f"install tesseract-ocr-{missing[0]} on the workers, or leave it out"
             )
             raise Rejected(detail, field="languages", code="ocr_language_missing")
-        return f"tesseract-{version}-{'+'.join(_CODES[language] for language in languages)}"
+        codes = "+".join(_CODES[language] for language in languages)
+        second = f"-{_DIGITS}" if await self._has_second_reading(languages) else ""
+        return f"tesseract-{version}-{codes}{second}"
 
     async def read(self, image: bytes, languages: Sequence[Language]) -> OcrResult:
-        codes = "+".join(_CODES[language] for language in languages)
+        result = await self._read(image, "+".join(_CODES[language] for language in languages))
+        if not await self._has_second_reading(languages):
+            return result
+        second = await self._read(image, _DIGITS)
+        return compare_readings(result, second)
+
+    async def _has_second_reading(self, languages: Sequence[Language]) -> bool:
+        return "vi" in languages and _DIGITS in (await self._probe())[1]
+
+    async def _read(self, image: bytes, codes: str) -> OcrResult:
         command = [self._program, "stdin", "stdout", "-l", codes, "--psm", "1", "--dpi", "200", "tsv"]
         table = await self._pool.run(command, image)
         return parse_tsv(table.decode("utf-8", "replace"))

@@ -93,6 +93,7 @@ class PageReader:
             read_by="ocr" if result.text else "blank",
             confidence=result.confidence,
             words=result.words,
+            doubts=result.doubts,
         )
 
     async def _fingerprint(self, index: int) -> str:
