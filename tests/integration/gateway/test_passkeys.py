@@ -16,13 +16,14 @@ from msgspec.structs import replace as with_fields
 from starlette.applications import Starlette
 from temporalio.client import Client
 
+from signalbox_core.events import Snapshot
 from signalbox_core.ids import run_key
 from signalbox_core.ledger.entries import decode_entry
 from signalbox_core.ledger.layout import LogKeys, TileReader
 from signalbox_core.ledger.notes import parse_checkpoint
 from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, from_base64url, note_sha256
 from signalbox_core.pipeline import Policy, Quorum
-from signalbox_core.pipeline.contract.messages import SIGNAL_DECIDE, Decision
+from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DECIDE, Decision
 from signalbox_core.subjects import Subject
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
@@ -391,6 +392,7 @@ async def test_a_signal_without_a_valid_signature_is_dropped(
     last = with_fields(decision, decision_id="d-3", note="signed")
     meant = with_fields(statement(run_id, digest, "d-3"), note_sha256=note_sha256("signed"))
     await handle.signal(SIGNAL_DECIDE, with_fields(last, signature=made.sign_statement(meant)))
-    await ended(lan, run_id)
-    approval = (await lan.get(f"/v1/runs/{run_id}/approvals/word")).json()
-    assert (approval["status"], approval["decision_id"]) == ("decided", "d-3")
+    await handle.result()
+    snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
+    (approval,) = snapshot.approvals
+    assert (approval.status, approval.decision_id) == ("decided", "d-3")

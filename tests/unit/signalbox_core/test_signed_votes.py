@@ -15,6 +15,7 @@ from signalbox_core.pipeline.contract.ladder import hand_over
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS
 from signalbox_core.pipeline.workflow.ballot.signed_vote import statement_of
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.subjects import Subject, SubjectKind
@@ -72,6 +73,7 @@ class Run:
         with pytest.raises(ApplicationError) as refused:
             self.registry.validate(decision)
         assert refused.value.non_retryable
+        assert refused.value.type in REASONS, "a code that replay does not find in the history"
         return refused.value.type
 
     def vote(self, decision: Decision) -> None:

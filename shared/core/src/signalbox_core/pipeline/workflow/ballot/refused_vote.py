@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from signalbox_core.events.approval_data import ApprovalVoteRefused
+from signalbox_core.passkeys.verification import SIGNATURE_INVALID, SIGNATURE_MISMATCH, USER_NOT_VERIFIED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.ballot.tally import voter_of
@@ -22,6 +23,10 @@ REASONS: Final[Mapping[str, str]] = {
     messages.INVALID_ANSWER: "the answer violates a rule of the pipeline",
     messages.REASON_REQUIRED: "an objection needs a reason",
     messages.DECISION_ID_TAKEN: "its id was used by another subject",
+    messages.SIGNATURE_REQUIRED: "it was not signed with a passkey",
+    SIGNATURE_MISMATCH: "the passkey signed another decision",
+    SIGNATURE_INVALID: "the signature was not made with this passkey",
+    USER_NOT_VERIFIED: "the authenticator did not verify the person",
 }
 """Each code of a refusal, in words. The history records codes only."""
 _MAX_ID_CHARS: Final = 200
