@@ -66,6 +66,8 @@ def settings(
         api_keys_file=str(write_keys(folder / "keys.json")),
         objects_url=f"file://{folder}/objects",
         public_origin=ORIGIN,
+        passkey_rp_id="signalbox.test",
+        passkey_origins=(ORIGIN,),
         temporal_ui_url="https://temporal.test/namespaces",
         cors_origins=("https://app.test",),
         failures_per_s=1_000,
