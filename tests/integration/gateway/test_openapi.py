@@ -44,6 +44,7 @@ KNOWN: Final = {
     "schedule_id": ["openapi"],
     "name": ["echo", "file"],
     "token_id": ["0" * 64],
+    "passkey_id": ["none"],
 }
 """Existing resources, so that not every response is a 404."""
 
