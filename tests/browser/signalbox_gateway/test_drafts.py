@@ -57,7 +57,8 @@ def question(approval_id: str = "captcha-1", **changes: object) -> Mapping[str, 
 @pytest.fixture
 def panels(modules: Page) -> Page:
     modules.evaluate(
-        "() => { localStorage.clear(); document.body.replaceChildren(); delete window.draftPanels; }"
+        "() => { window.draftPanels?.close(); document.body.replaceChildren(); delete window.draftPanels;"
+        " localStorage.clear(); }"
     )
     return modules
 

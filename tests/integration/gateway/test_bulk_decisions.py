@@ -68,7 +68,7 @@ async def test_each_decision_has_its_own_result_which_a_dry_run_foresees(caller:
         decision(second, digest="stale"),
         decision("unknown-run"),
         decision(third, answer={"word": "taboo"}),
-        decision(first, approval_id="other"),
+        decision(second, approval_id="other"),
         decision(shared, digest=digest),
     ]
 

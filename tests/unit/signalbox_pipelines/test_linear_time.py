@@ -20,6 +20,7 @@ from signalbox_pipelines.ai_task.local.values import find_values
 from signalbox_pipelines.ai_task.local.words import split_sentences, split_words
 from signalbox_pipelines.ai_task.schema_validation import matches_format
 from signalbox_pipelines.document_batch.document.classify.classifier import classify
+from signalbox_pipelines.document_batch.document.extract.conventions import Conventions, conventions_of
 from signalbox_pipelines.document_batch.document.extract.entities import FINDERS, MAX_PER_PAGE
 from signalbox_pipelines.document_batch.document.messages import PageText
 
@@ -61,15 +62,19 @@ def text_of(unit: str, length: int) -> str:
     return "x" + unit * (length // len(unit))
 
 
+CONVENTIONS: Final = {
+    language: Conventions(language=language, currency=None, date_order=None) for language in ("en", "vi")
+}
 CALLS: Final[dict[str, Callable[[str], object]]] = {
     **{
         f"{kind}, {language}": lambda text, finder=finder, language=language: list(
-            islice(finder(text, language), MAX_PER_PAGE)
+            islice(finder(text, CONVENTIONS[language]), MAX_PER_PAGE)
         )
         for kind, finder in FINDERS
         for language in ("en", "vi")
         if kind not in ("date", "phone")
     },
+    "conventions": lambda text: conventions_of([text], ("en",)),
     "classify": lambda text: classify([PageText(number=1, text=text, read_by="text layer")]),
     "sentences": split_sentences,
     "words": split_words,
@@ -119,7 +124,7 @@ def test_finders_of_other_libraries_are_linear(kind: str, unit: str) -> None:
     finder = dict(FINDERS)[kind]
 
     def find(text: str) -> object:
-        return list(islice(finder(text, "en"), 20))
+        return list(islice(finder(text, CONVENTIONS["en"]), 20))
 
     small, large = seconds(find, text_of(unit, 4_000)), seconds(find, text_of(unit, 40_000))
 

@@ -13,11 +13,13 @@ from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import decode_hook
 from signalbox_gateway.api.schedules.schemas import ScheduleProblem, ScheduleRunView, ScheduleView
+from signalbox_gateway.background.condition_rules import NO_WORKER
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.recorded_start import mask_secrets
 from signalbox_gateway.schedules.store import StartedAction, StoredSchedule
 
 _NEXT: Final = 5
+_TASK_QUEUE_CHANGED: Final = "task_queue_changed"
 _STARTING_TIMEOUT: Final = timedelta(minutes=1)
 
 
@@ -100,7 +102,7 @@ def find_problem(start: ScheduledStart, spec: PipelineSpec | None) -> SchedulePr
         )
     if spec.task_queue != start.task_queue:
         return ScheduleProblem(
-            code="task_queue_changed",
+            code=_TASK_QUEUE_CHANGED,
             detail=f"pipeline {spec.name} now uses task queue {spec.task_queue}, not {start.task_queue}; "
             "change any member of the schedule, or pause and resume it, to adopt it",
         )
@@ -125,7 +127,7 @@ def _unserved(
         return None
     start, at = stored.definition.start, waiting[-1].starter_id.scheduled_at
     return ScheduleProblem(
-        code="no_worker",
+        code=NO_WORKER,
         detail=f"the run of {at:%Y-%m-%d %H:%M:%SZ} waits for a worker of task queue {start.task_queue}; "
         f"start workers of pipeline {start.pipeline}",
     )

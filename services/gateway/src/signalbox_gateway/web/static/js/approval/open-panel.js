@@ -78,6 +78,7 @@ export class OpenPanel {
   close() {
     removeEventListener("pagehide", this.onLeave);
     this.#saveNow();
+    this.#isOpen = false;   // leaving a field as it is removed is a change, which must not be saved any more
     this.deadline.close();
   }
 
