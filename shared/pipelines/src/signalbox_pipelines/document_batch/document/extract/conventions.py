@@ -62,11 +62,12 @@ def conventions_of(texts: Sequence[str], languages: Sequence[Language]) -> Conve
     """
     language = _language_of(texts) or languages[0]
     return Conventions(
-        language=language, currency=_only_currency(texts), date_order=_date_order(texts, language)
+        language=language, currency=only_currency(texts), date_order=_date_order(texts, language)
     )
 
 
-def _only_currency(texts: Sequence[str]) -> str | None:
+def only_currency(texts: Sequence[str]) -> str | None:
+    """Return the currency of pages that name a single one, else None."""
     found = {
         SIGNS.get(match.group(), match.group())
         for text in texts

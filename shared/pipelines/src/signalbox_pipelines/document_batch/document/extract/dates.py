@@ -57,7 +57,7 @@ def find_dates(text: str, conventions: Conventions) -> Iterator[TextMatch]:
 
 
 def read_dates(text: str, order: DateOrder | None) -> Iterator[tuple[tuple[int, int], list[str]]]:
-    """Find dates: the position and the days that each can mean. None when there is no such day.
+    """Find dates: the position of each, and the days that it can mean; no day if the calendar lacks it.
 
     Args:
         order: of numeric dates; without it, an ambiguous one has two readings, the first of them day first.

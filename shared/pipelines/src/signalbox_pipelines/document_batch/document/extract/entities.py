@@ -14,12 +14,14 @@ from signalbox_pipelines.document_batch.document.extract.accounts import (
 )
 from signalbox_pipelines.document_batch.document.extract.amounts import find_amounts
 from signalbox_pipelines.document_batch.document.extract.contacts import find_emails, find_phones
-from signalbox_pipelines.document_batch.document.extract.conventions import Conventions, conventions_of
+from signalbox_pipelines.document_batch.document.extract.conventions import (
+    Conventions,
+    conventions_of,
+    only_currency,
+)
 from signalbox_pipelines.document_batch.document.extract.dates import find_dates
 from signalbox_pipelines.document_batch.document.extract.finder import Finder, TextMatch
-from signalbox_pipelines.document_batch.document.extract.labelled_amounts import (
-    find_labelled_amounts,
-)
+from signalbox_pipelines.document_batch.document.extract.labelled_amounts import find_labelled_amounts
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
 VERSION: Final = "9"
@@ -61,7 +63,7 @@ def find_entities(
         conventions: of the document; without them, those of the page.
     """
     conventions = conventions or conventions_of([page.text], languages)
-    currency = conventions.currency or conventions_of([page.text], languages).currency
+    currency = conventions.currency or only_currency([page.text])
     claims = _ClaimedSpans([])
     entities: list[Entity] = []
     for kind, finder in FINDERS:
