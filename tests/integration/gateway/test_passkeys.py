@@ -1,7 +1,5 @@
 """Passkeys: registered by people, kept in the object store, and every wrong signature is refused by name."""
 
-import hashlib
-import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -29,6 +27,7 @@ from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.passkeys.store import PasskeyStore
 from support.drivers.api_calls import Json, asked, ended, started
+from support.fakes.api_keys import write_api_keys
 from support.fakes.authenticator import ORIGIN, RP_ID, Authenticator
 from support.fakes.ledger import SIGNER
 
@@ -51,18 +50,8 @@ def secret(name: str) -> str:
 
 @pytest.fixture
 def signing_parts(parts: Parts, tmp_path: Path) -> Parts:
-    keys = [
-        {
-            "id": name,
-            "name": name.title(),
-            "tenant": "acme",
-            "sha256": hashlib.sha256(secret(name).encode()).hexdigest(),
-            **given,
-        }
-        for name, given in KEYS.items()
-    ]
-    path = tmp_path / "passkeys.json"
-    path.write_text(json.dumps({"keys": keys}))
+    keys = {name: {"name": name.title(), **given} for name, given in KEYS.items()}
+    path = write_api_keys(tmp_path / "passkeys.json", secret, keys)
     settings = with_fields(parts.settings, passkey_rp_id=RP_ID, passkey_origins=(ORIGIN,))
     return replace(parts, keys=ApiKeys(path), settings=settings, ledger_signers=(SIGNER,))
 

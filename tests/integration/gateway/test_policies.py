@@ -4,8 +4,6 @@ The entry points are read from the route table, so a new one is covered at once;
 signal are entry points as well.
 """
 
-import hashlib
-import json
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -33,6 +31,7 @@ from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import Json, asked, ended, started
+from support.fakes.api_keys import write_api_keys
 from support.servers.gateway import ORIGIN
 
 DECIDERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -71,18 +70,8 @@ def secret(name: str) -> str:
 
 @pytest.fixture
 def app(parts: Parts, tmp_path: Path) -> Starlette:
-    keys = [
-        {
-            "id": name,
-            "name": name.title(),
-            "tenant": "acme",
-            "sha256": hashlib.sha256(secret(name).encode()).hexdigest(),
-            **given,
-        }
-        for name, given in KEYS.items()
-    ]
-    path = tmp_path / "policies.json"
-    path.write_text(json.dumps({"keys": keys}))
+    keys = {name: {"name": name.title(), **given} for name, given in KEYS.items()}
+    path = write_api_keys(tmp_path / "policies.json", secret, keys)
     return Gateway(replace(parts, keys=ApiKeys(path))).app()
 
 

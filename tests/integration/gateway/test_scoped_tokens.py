@@ -1,8 +1,6 @@
 """Scoped tokens: every endpoint × own, other and foreign run, used up, expired, revoked. Nothing leaks."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import asked, ended, started
 from support.drivers.route_targets import Target, targets_of
+from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
@@ -39,12 +38,7 @@ def secret(user: str) -> str:
 
 
 def write_keys(path: Path, keys: Mapping[str, Mapping[str, object]] = KEYS) -> Path:
-    records = [
-        {"id": user, "name": user, "sha256": hashlib.sha256(secret(user).encode()).hexdigest(), **given}
-        for user, given in keys.items()
-    ]
-    path.write_text(json.dumps({"keys": records}))
-    return path
+    return write_api_keys(path, secret, keys)
 
 
 @pytest.fixture

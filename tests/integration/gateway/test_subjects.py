@@ -1,7 +1,5 @@
 """Who started and who decided: subjects in API and history. Agents start and watch, and never decide."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from signalbox_core.temporal.names import MEMO_STARTER
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from support.drivers.api_calls import asked, ended, started
+from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
@@ -39,18 +38,7 @@ def secret(user: str) -> str:
 
 @pytest.fixture
 def as_user(parts: Parts, tmp_path: Path, worker: None) -> As:
-    path = tmp_path / "subjects.json"
-    keys = [
-        {
-            "id": user,
-            "name": user,
-            "tenant": "acme",
-            "sha256": hashlib.sha256(secret(user).encode()).hexdigest(),
-            **given,
-        }
-        for user, given in USERS.items()
-    ]
-    path.write_text(json.dumps({"keys": keys}))
+    path = write_api_keys(tmp_path / "subjects.json", secret, USERS)
     app = Gateway(replace(parts, keys=ApiKeys(path))).app()
     return lambda user: httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),
