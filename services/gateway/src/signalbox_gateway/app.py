@@ -103,10 +103,9 @@ class Gateway:
         self.metrics = Metrics()
         engine = TemporalRuns(parts.temporal, deadline=deadline)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
-        availability = engine.availability
-        measured = self.metrics.reconciler
+        availability, measured = engine.availability, self.metrics.reconciler
         repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)
-        self._conditions = conditions = RunConditions(parts.redis, self.metrics.reconciler.record_held)
+        self._conditions = conditions = RunConditions(parts.redis, measured.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
         self._limiter = redis_request_limiter(parts.redis, parts.settings)
@@ -157,12 +156,11 @@ class Gateway:
         statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
         self._leader_tasks = (monitor.check, statistics.measure)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        answer_within = min(deadline, timedelta(seconds=3))
-        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
-        events = ExternalEvents(engine, within=answer_within)
-        inbox = InboxReader(parts.streams)
-        party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
+        within = min(deadline, timedelta(seconds=3))
+        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=within)
+        events, inbox = ExternalEvents(engine, within=within), InboxReader(parts.streams)
         passkeys = PasskeyStore(parts.objects)
+        party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
@@ -206,7 +204,7 @@ class Gateway:
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
-            sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
+            sessions=SessionHandlers(self.authenticator, sessions, parts.settings),
             tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
             passkeys=PasskeyHandlers(party, PasskeyRegistration(parts.redis, passkeys, record), passkeys),
             health=self.health,
@@ -237,9 +235,10 @@ class Gateway:
             ),
             *console_routes(),
         ]
+        observer = Middleware(RequestObserver, metrics=self.metrics, tracing=self._parts.tracing)
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(RequestObserver, metrics=self.metrics), self._cors()],
+            middleware=[observer, self._cors()],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )
@@ -257,6 +256,7 @@ class Gateway:
             self.states.find,
             self.metrics.notifications,
             NotificationLinks(parts.settings.public_origin, parts.pipelines, parts.link_keys),
+            tracing=parts.tracing,
         )
 
     def _cors(self) -> Middleware:

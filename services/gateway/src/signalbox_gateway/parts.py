@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunS
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.sdk_metrics import SdkMetrics
 from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
+from signalbox_core.traces import Tracing
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
@@ -60,10 +61,13 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) -> AsyncIterator[Parts]:
+async def open_parts(
+    settings: Settings, sdk_metrics: SdkMetrics | None = None, tracing: Tracing | None = None
+) -> AsyncIterator[Parts]:
     """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
 
     Args:
@@ -73,6 +77,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
         InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
             or a Temporal setting is invalid; the message names it.
     """
+    tracing = tracing or Tracing()
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
         web = await stack.enter_async_context(
@@ -105,8 +110,8 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
-            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, tracing=tracing),
+            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS, tracing=tracing),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
             publisher=publisher,
@@ -120,4 +125,5 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
             link_keys=follow_link_keys(settings.link_keys_file),
+            tracing=tracing,
         )

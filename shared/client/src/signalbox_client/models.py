@@ -212,6 +212,7 @@ class Run(Struct, frozen=True, kw_only=True):
     subject: str | None = None
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
+    trace_id: str | None = None
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     `retried_as`: the latest run that repeats this one.
     `waits`: what the run waits for, or has waited for, from outside.
     `retried_at`: when this run was last continued after it had ended.
+    `trace_id`: the trace of its start (W3C Trace Context); null without one.
     """
 
     run_id: str
@@ -152,6 +153,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     subject: str | None
     tags: tuple[str, ...]
     waits: tuple[EventWaitState, ...]
+    trace_id: str | None
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:
@@ -181,6 +183,7 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         subject=snapshot.subject,
         tags=snapshot.tags,
         waits=snapshot.waits,
+        trace_id=snapshot.trace_id,
     )
 
 

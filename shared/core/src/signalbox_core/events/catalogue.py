@@ -91,6 +91,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     parent: str | UnsetType = UNSET
     subject: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):

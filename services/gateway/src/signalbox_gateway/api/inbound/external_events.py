@@ -19,6 +19,7 @@ from signalbox_core.pipeline.contract.external_event import (
     check_key,
 )
 from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
+from signalbox_core.traces import current_context
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.inbound.event_schemas import (
     EventDeliveriesView,
@@ -108,6 +109,7 @@ class ExternalEventHandlers:
 def _inbound(
     call: ApiCall, name: str, event_id: str, data: msgspec.Raw, *, key: str | None = None
 ) -> InboundEvent:
+    trace = current_context()
     return InboundEvent(
         name=name,
         event_id=event_id,
@@ -115,6 +117,7 @@ def _inbound(
         key=key,
         sender=call.principal.subject,
         delivery_id=secrets.token_hex(13),
+        traceparent=trace.traceparent if trace is not None else None,
     )
 
 
