@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -38,6 +37,7 @@ from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
+from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
@@ -58,7 +58,8 @@ from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.background.run_statistics import RunStatistics
 from signalbox_gateway.background.start_consumer import StartConsumer
 from signalbox_gateway.background.supervisor import run_in_background
-from signalbox_gateway.http.cors import Cors
+from signalbox_gateway.changes.change_events import publish_changes
+from signalbox_gateway.http.cors import cors_middleware
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
@@ -121,6 +122,8 @@ class Gateway:
         )
         open_log = partial(TenantLog, parts.objects, signers=parts.ledger_signers)
         self._ledger = LedgerWriter(parts.redis, parts.ledger, open_log, self.metrics.ledger)
+        record_change = publish_changes(parts.publisher if parts.ledger_signers else None)
+        self._settings_recorder = parts.settings_recorder(record_change)
         self._notifier = self._create_notifier(DeliveryRecords(parts.redis))
         probes = {
             "redis": self._redis_answers,
@@ -194,7 +197,10 @@ class Gateway:
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
-                ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
+                RecordedChanges(
+                    ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
+                    record_change,
+                ),
                 ScheduleViews(self.states, parts.pipelines),
                 engine,
                 parts.pipelines,
@@ -207,18 +213,17 @@ class Gateway:
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
-            tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
+            tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines, record_change),
             passkeys=PasskeyHandlers(party, PasskeyRegistration(parts.redis, passkeys, record), passkeys),
             health=self.health,
             docs=ApiDocsHandlers(),
         )
 
     def app(self) -> Starlette:
-        endpoints, origin = build_routes(self._handlers), self._parts.settings.public_origin
-        release = version("signalbox-gateway")
-        self._handlers.docs.publish(
-            build_document(endpoints, self._parts.pipelines, version=release, server=origin)
-        )
+        endpoints, settings = build_routes(self._handlers), self._parts.settings
+        release, server = version("signalbox-gateway"), settings.public_origin
+        document = build_document(endpoints, self._parts.pipelines, version=release, server=server)
+        self._handlers.docs.publish(document)
         access = StreamAccess(self.authenticator, self._scoped_tokens, self.states, self._limiter)
         refusals = StreamRefusals(self.metrics.streams.record_deferred)
         stream = StreamEndpoint(
@@ -239,7 +244,7 @@ class Gateway:
         ]
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(RequestObserver, metrics=self.metrics), self._cors()],
+            middleware=[Middleware(RequestObserver, metrics=self.metrics), cors_middleware(settings)],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )
@@ -259,13 +264,6 @@ class Gateway:
             NotificationLinks(parts.settings.public_origin, parts.pipelines, parts.link_keys),
         )
 
-    def _cors(self) -> Middleware:
-        settings = self._parts.settings
-        ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
-        return Middleware(
-            Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None
-        )
-
     async def drain(self) -> None:
         """Begin the graceful shutdown: report not ready, then end the open streams."""
         self.health.drain()
@@ -273,23 +271,24 @@ class Gateway:
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """The background loops by name."""
+        parts, recorder = self._parts, self._settings_recorder
         return {
-            "api keys": self._parts.keys.run,
-            "issuers": self._parts.tokens.run,
+            "api keys": parts.keys.run,
+            "issuers": parts.tokens.run,
             "starter": self._starter.run,
             "hub": self.hub.run,
             "projector": self._projector.run,
             "reconciler": partial(self._reconciler.run, self._leader_tasks),
             "conditions": self._conditions.run,
-            **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
+            **({"ledger": self._ledger.run, "changes": recorder.run} if parts.ledger_signers else {}),
             **({"notifier": self._notifier.run} if self._notifier is not None else {}),
         }
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with run_in_background(self.loops()):
-            origin, pipelines = self._parts.settings.public_origin, sorted(self._parts.pipelines)
-            log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
+            origin = self._parts.settings.public_origin
+            log.info("gateway ready", extra={"origin": origin, "pipelines": sorted(self._parts.pipelines)})
             yield
 
     async def _pubsub_is_connected(self) -> bool:

@@ -28,6 +28,15 @@ from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
 from signalbox_gateway.background.start_consumer import LIMITS
+from signalbox_gateway.changes.change_events import RecordChange
+from signalbox_gateway.changes.revisions import RevisionStore
+from signalbox_gateway.changes.settings_recorder import SettingsInUse, SettingsRecorder
+from signalbox_gateway.changes.tracked_settings import (
+    api_key_items,
+    link_key_items,
+    payload_key_items,
+    policy_items,
+)
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.settings import Settings
@@ -60,6 +69,21 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+
+    def settings_recorder(self, record: RecordChange) -> SettingsRecorder:
+        """The loop that records changes of the keys and policies that this process uses."""
+        return SettingsRecorder(RevisionStore(self.objects), self._settings_in_use, self._tenants, record)
+
+    def _settings_in_use(self) -> SettingsInUse:
+        return {
+            "api_key": api_key_items(self.keys.all),
+            "payload_key": payload_key_items(self.payload_keys),
+            "link_key": link_key_items(self.link_keys.current() if self.link_keys else None),
+            "policy": policy_items(self.pipelines),
+        }
+
+    def _tenants(self) -> frozenset[str]:
+        return self.tokens.tenants | {key.tenant for key in self.keys.all}
 
 
 @asynccontextmanager

@@ -2,9 +2,13 @@
 
 from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlsplit
 
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from signalbox_gateway.settings import Settings
 
 CODEC_PATH: Final = "/v1/codec/decode"
 _ALLOWED_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
@@ -19,6 +23,14 @@ _ALLOWED_HEADERS: Final = (
     "x-namespace",
 )
 _EXPOSED_HEADERS: Final = ("location", "retry-after", "x-request-id", "etag", "content-disposition")
+
+
+def cors_middleware(settings: Settings) -> Middleware:
+    """The middleware with the origins of the settings."""
+    ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
+    return Middleware(
+        Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None
+    )
 
 
 class Cors:
