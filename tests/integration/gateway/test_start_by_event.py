@@ -61,10 +61,10 @@ async def test_an_event_starts_one_run_in_the_name_of_its_sender(api: httpx2.Asy
     first, again = [await send(api, PLACED, order) for _ in range(2)]
     run_id = delivery_of(first)["run_id"]
 
-    async def waits() -> object:
-        return (await api.get(f"/v1/runs/{run_id}")).json()["waits"]
+    async def waits() -> list[dict[str, str]]:
+        return list((await api.get(f"/v1/runs/{run_id}")).json()["waits"])
 
-    (wait,) = await eventually(waits, within_s=60)  # type: ignore[misc]
+    (wait,) = await eventually(waits, within_s=60)
     run = (await api.get(f"/v1/runs/{run_id}")).json()
     started = await api.post("/v1/runs", json={"pipeline": "shipping", "input": {"order": order}})
     by_api = (await api.get(f"/v1/runs/{started.json()['run_id']}")).json()
