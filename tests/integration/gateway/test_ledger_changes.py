@@ -20,7 +20,7 @@ from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
-from signalbox_gateway.changes.change_events import ChangeRecord, publish_changes
+from signalbox_gateway.changes.change_events import ChangeRecord
 from support.assertions.eventually import beside, eventually
 from support.fakes.ledger import SIGNER
 from support.servers.gateway import client_of, secret_of, write_keys
@@ -138,6 +138,6 @@ async def test_keys_and_policies_are_recorded_once_by_two_gateways(
     assert record.policy_digest == (record.after or {})["policy_digest"]
     # A restart finds the same state.
     revisions = [key for key in store.bodies if key.startswith("settings/")]
-    await recording.settings_recorder(publish_changes(publisher)).check()
+    await recording.settings_recorder().check()
     assert [key for key in store.bodies if key.startswith("settings/")] == revisions
     assert not [key for key, stored in store.bodies.items() if secret_of("admin").encode() in stored]
