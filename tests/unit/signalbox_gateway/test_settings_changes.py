@@ -195,8 +195,8 @@ async def test_each_change_is_one_entry_for_three_gateways_that_restart() -> Non
             await gateway.check()
             await gateway.check()
         assert await deployment.entries("acme") == expected
-    added, removed = "api_key.added b", "api_key.removed b"
-    assert await deployment.entries("beta") == [added, removed, added, removed, added]
+    new, gone = "api_key.added b", "api_key.removed b"
+    assert await deployment.entries("beta") == [new, gone, new, gone, new]
 
 
 async def test_a_gateway_killed_at_any_write_loses_and_doubles_nothing() -> None:
