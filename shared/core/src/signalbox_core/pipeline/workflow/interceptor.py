@@ -40,12 +40,6 @@ from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
-from signalbox_core.pipeline.workflow.trace_context import (
-    link_message,
-    trace_functions,
-    with_child_trace,
-    with_own_trace,
-)
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     HEADER_CALL,
@@ -58,6 +52,12 @@ from signalbox_core.temporal.names import (
     MEMO_TENANT,
 )
 from signalbox_core.temporal.trace_header import read_trace
+from signalbox_core.temporal.workflow_trace import (
+    link_message,
+    trace_functions,
+    with_child_trace,
+    with_own_trace,
+)
 from signalbox_core.traces import Tracing
 
 SEALED_ONLY: Final = "signalbox.sealed-messages"

@@ -7,7 +7,6 @@ from signalbox_core.events.catalogue import RunStarted, StepInfo
 from signalbox_core.ids import is_run_key, run_id_of
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.journal import RunJournal
-from signalbox_core.pipeline.workflow.trace_context import own_trace
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     MEMO_RETRY_OF,
@@ -16,6 +15,7 @@ from signalbox_core.temporal.names import (
     MEMO_SUBJECT,
     MEMO_TAGS,
 )
+from signalbox_core.temporal.workflow_trace import own_trace
 
 
 def new_journal(workflow_id: str, tenant: str) -> RunJournal:

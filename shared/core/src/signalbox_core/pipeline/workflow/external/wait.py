@@ -31,8 +31,8 @@ from signalbox_core.pipeline.workflow.answers import decode_accepted
 from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY, OpenWaitRequest
 from signalbox_core.pipeline.workflow.external.wait_registry import OpenWait
 from signalbox_core.pipeline.workflow.state import RunState
-from signalbox_core.pipeline.workflow.trace_context import link_message
 from signalbox_core.pipeline.workflow.waits import wait_until
+from signalbox_core.temporal.workflow_trace import link_message
 from signalbox_core.traces import parse_traceparent
 
 WITHDRAWN_WAITS: Final = "signalbox.withdrawn-waits"
