@@ -15,7 +15,8 @@ from signalbox_client.commands.prompts import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.process.tasks import cancel_and_wait
-from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path, topic_path
+from signalbox_core.pubsub.channel import subscription_path, topic_path
+from signalbox_core.pubsub.google_clients import disconnect, subscriber_client
 from signalbox_devstack.stack.config import PROJECT
 from support.assertions.eventually import eventually
 from support.servers.stack import RunningStack
