@@ -1,7 +1,7 @@
 """gRPC channels to Google Cloud Pub/Sub, or to an emulator when its address is given, and retries of calls.
 
-Services send plain messages (`wire`). Google's clients (`google_clients`) take longer to import than all else
-in a service; they are for tools, which use many methods and start seldom. Reads no environment variables.
+Services send plain messages (`wire`): Google's clients take longer to import than all else in a service.
+Reads no environment variables.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Google's own clients, for tools that use many methods of Pub/Sub: provisioning, checks, redriving."""
+"""Google's own clients of Pub/Sub, for `redrive`; services and provisioning send plain messages."""
 
 from typing import Final
 
