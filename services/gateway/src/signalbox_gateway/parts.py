@@ -27,6 +27,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS
 from signalbox_gateway.background.start_consumer import LIMITS
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
@@ -105,7 +106,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
