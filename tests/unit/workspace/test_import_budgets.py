@@ -1,8 +1,8 @@
 """What the programs import when they start: a budget of modules for each, and libraries that are for others.
 
 Modules of libraries are counted, since time depends on the machine. Our own do not count, nor do those of the
-standard library, which differ between versions of Python, nor those of OpenTelemetry, which redis imports where
-it is installed.
+standard library, which differ between versions of Python, nor those of OpenTelemetry, which redis imports
+where it is installed.
 """
 
 import subprocess
