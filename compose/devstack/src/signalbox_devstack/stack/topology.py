@@ -4,13 +4,12 @@ As a program (`python -m signalbox_devstack.stack.topology HOST:PORT`) it create
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 from typing import Final
 
 from signalbox_core.errors import SignalboxError, Unavailable
-from signalbox_devstack.stack.child import kill_with_parent
+from signalbox_core.process.service import leave
 from signalbox_devstack.stack.config import HOST, NAMESPACE, PROJECT, StackConfig
 
 _TIMEOUT_S: Final = 60.0
@@ -38,7 +37,6 @@ async def create_in_temporal(config: StackConfig) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=kill_with_parent(os.getpid()),
     )
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -61,8 +59,15 @@ async def _create_search_attributes(address: str) -> None:
     await provision_temporal(await connect(address, NAMESPACE))
 
 
-if __name__ == "__main__":
+def main(address: str) -> int:
+    """Return the exit status: 1 when Temporal does not respond or refuses, with the reason on standard error."""
     try:
-        asyncio.run(_create_search_attributes(sys.argv[1]))
-    except SignalboxError as problem:
-        sys.exit(problem.detail)
+        asyncio.run(_create_search_attributes(address))
+    except SignalboxError as error:
+        print(" ".join(error.detail.split()), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1]))
