@@ -60,7 +60,7 @@ async def _create_search_attributes(address: str) -> None:
 
 
 def main(address: str) -> int:
-    """Return the exit status: 1 when Temporal does not respond or refuses, with the reason on standard error."""
+    """Return the exit status: 1 if Temporal does not respond or refuses; standard error has the reason."""
     try:
         asyncio.run(_create_search_attributes(address))
     except SignalboxError as error:
