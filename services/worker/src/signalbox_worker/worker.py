@@ -128,6 +128,7 @@ async def open_parts(
             environ=environ,
             redis=redis,
             keys=keys,
+            callback_origin=settings.callback_origin,
             cpu=cpu,
         )
         codes = loader.load_activities(codes, deps)
