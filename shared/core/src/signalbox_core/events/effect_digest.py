@@ -1,4 +1,4 @@
-"""The digest of an event that a person approved; whoever gets the event compares it with what arrived."""
+"""The digest of an event that a person approved: receivers and subscribers compare it with the content."""
 
 from typing import Final
 
