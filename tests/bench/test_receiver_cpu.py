@@ -41,6 +41,7 @@ from signalbox_webhook_receiver.verification import Proof
 from support.drivers.signed_requests import ONE, ORIGIN, URL, signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import FakeHealth, FakeKeys
+from support.process_memory import resident_bytes
 from support.servers.backends import free_port, redis_command, server
 
 REQUESTS = 1_000
@@ -244,10 +245,6 @@ def test_a_delivery_costs_less_than_the_library_with_claims(
     claims = us["library + claims"] - us["library"]
     assert us["receiver"] <= 0.8 * us["library"] + claims
     assert us["receiver"] <= MOST_VERIFICATIONS * us[BARE]
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def grow(redis_url: str) -> tuple[int, int]:
