@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -72,11 +71,13 @@ from signalbox_gateway.passkeys.relying_party import read_relying_party
 from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
+from signalbox_gateway.runs.starts.run_starter import RunStarter
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.schedules.limits import schedule_limits
@@ -160,6 +161,8 @@ class Gateway:
         answer_within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
         events = ExternalEvents(engine, within=answer_within)
+        starter = RunStarter(engine, waiting)
+        keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
         inbox = InboxReader(parts.streams)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         passkeys = PasskeyStore(parts.objects)
@@ -170,7 +173,7 @@ class Gateway:
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
                 engine,
-                availability,
+                starter,
                 parts.pipelines,
                 RunIds(IdempotencyKeys(parts.redis), self._scoped_tokens),
                 waiting,
@@ -189,7 +192,7 @@ class Gateway:
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
-            external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
+            external_events=ExternalEventHandlers(self.states, events, keyed, parts.pipelines),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
@@ -237,9 +240,11 @@ class Gateway:
             ),
             *console_routes(),
         ]
+        settings = self._parts.settings
+        cors = Middleware(Cors, origins=settings.cors_origins, ui_url=settings.temporal_ui_url)
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(RequestObserver, metrics=self.metrics), self._cors()],
+            middleware=[Middleware(RequestObserver, metrics=self.metrics), cors],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )
@@ -257,13 +262,6 @@ class Gateway:
             self.states.find,
             self.metrics.notifications,
             NotificationLinks(parts.settings.public_origin, parts.pipelines, parts.link_keys),
-        )
-
-    def _cors(self) -> Middleware:
-        settings = self._parts.settings
-        ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
-        return Middleware(
-            Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None
         )
 
     async def drain(self) -> None:

@@ -36,14 +36,10 @@ from signalbox_gateway.api.schedules.schemas import (
     UpdateSchedule,
 )
 from signalbox_gateway.api.schedules.views import ScheduleViews
-from signalbox_gateway.api.schemas import NoBody, StartRun
-from signalbox_gateway.api.start_run import (
-    IdempotencyKeys,
-    build_start_request,
-    find_pipeline,
-    idempotency_key,
-)
+from signalbox_gateway.api.schemas import NoBody
+from signalbox_gateway.api.start_run import IdempotencyKeys, find_pipeline, idempotency_key
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.schedules.start_times import checked_timing
 from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, ScheduleStore, StoredSchedule
@@ -242,8 +238,8 @@ class ScheduleHandlers:
         self, start: ScheduledStart, spec: PipelineSpec, given: msgspec.Raw, principal: Principal
     ) -> ScheduledStart:
         """Decode the input by the contract and seal its secrets; return the start with it."""
-        body = StartRun(pipeline=spec.name, input=given, priority=start.priority)
-        request = build_start_request(body, spec, "", principal, self._payload_keys)
+        requested = RequestedRun(input=given, run_id="", priority=start.priority)
+        request = build_start_request(requested, spec, principal, self._payload_keys)
         encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
         if len(encoded) > _MAX_INPUT_BYTES:
             raise InvalidInput(
