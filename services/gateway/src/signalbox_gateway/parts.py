@@ -17,7 +17,7 @@ from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -44,6 +44,7 @@ from signalbox_gateway.notifications.deliveries import DeliveryRecords
 from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
+from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -74,6 +75,7 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+    event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
     tracing: Tracing = field(default_factory=Tracing)
 
     def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
@@ -126,8 +128,8 @@ async def open_parts(
         sdk_metrics: the runtime of Temporal's client, whose metrics are served too; one for each process.
 
     Raises:
-        InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
-            or a Temporal setting is invalid; the message names it.
+        InvalidInput: a keys file, the issuers file, the notification routes, the event subscriptions, the
+            address of the object store or a Temporal setting is invalid; the message names it.
     """
     tracing = tracing or Tracing()
     async with AsyncExitStack() as stack:
@@ -179,5 +181,9 @@ async def open_parts(
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
             link_keys=follow_link_keys(settings.link_keys_file),
+            event_subscriptions=[
+                (each, Subscriber(project, each.subscription, emulator_host=emulator))
+                for each in read_subscriptions(settings.event_subscriptions_file)
+            ],
             tracing=tracing,
         )
