@@ -43,6 +43,7 @@ from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.presence import PresenceHandlers
 from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
@@ -160,7 +161,7 @@ class Gateway:
         answer_within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
         events = ExternalEvents(engine, within=answer_within)
-        inbox = InboxReader(parts.streams)
+        inbox, authenticate = InboxReader(parts.streams), self.authenticator.principal
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         passkeys = PasskeyStore(parts.objects)
         record = record_in_ledger(open_log if parts.ledger_signers else None)
@@ -188,7 +189,8 @@ class Gateway:
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
-            approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
+            approval_stream=ApprovalStream(self.hub, inbox, authenticate),
+            presence=PresenceHandlers(self.states, parts.redis),
             external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
@@ -202,9 +204,7 @@ class Gateway:
                 IdempotencyKeys(parts.redis),
             ),
             uploads=UploadHandler(parts.objects),
-            autoscaler=AutoscalerHandlers(
-                ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
-            ),
+            autoscaler=AutoscalerHandlers(ScalingDecisionStream(parts.redis), self.hub, authenticate),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
             tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),

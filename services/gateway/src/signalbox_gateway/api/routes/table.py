@@ -26,6 +26,7 @@ from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.passkeys import passkey_routes
+from signalbox_gateway.api.routes.presence import presence_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.schedules import schedule_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
@@ -36,6 +37,7 @@ from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.presence import PresenceHandlers
 
 
 class RouteHandlers(Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approvals: ApprovalHandlers
     bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
+    presence: PresenceHandlers
     external_events: ExternalEventHandlers
     ledger: LedgerHandlers
     destinations: DestinationHandlers
@@ -72,6 +75,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
+        *presence_routes(handlers.presence),
         *external_event_routes(handlers.external_events),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
