@@ -15,9 +15,8 @@ from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub.connections import (
     RawMessage,
-    disconnect,
     publish_method,
-    publisher_client,
+    publisher_channel,
     retry_for,
     topic_path,
 )
@@ -69,8 +68,8 @@ class PubSubPublisher:
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        self._client = publisher_client(self._emulator_host)
-        self._publish = retry_for(self._timeout_s)(publish_method(self._client))
+        self._channel = publisher_channel(self._emulator_host)
+        self._publish = retry_for(self._timeout_s)(publish_method(self._channel))
         await self._tasks.__aenter__()
         return self
 
@@ -81,7 +80,7 @@ class PubSubPublisher:
         try:
             await self._tasks.__aexit__(kind, error, trace)
         finally:
-            await disconnect(self._client)
+            await self._channel.close()
 
     async def publish(self, topic: str, event: CloudEvent, *, ordering_key: str) -> str:
         """See `Publisher.publish`. Messages of one key are sent in the order of the calls."""

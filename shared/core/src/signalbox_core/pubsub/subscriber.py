@@ -199,7 +199,7 @@ class Subscriber:
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
         raw = StreamingPullResponse.pb(response)
-        is_ordered = raw.subscription_properties.message_ordering_enabled
+        is_ordered = self._limits.keeps_order and raw.subscription_properties.message_ordering_enabled
         for received in raw.received_messages:
             message = received.message
             pulled = PulledMessage(
