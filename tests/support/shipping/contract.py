@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from signalbox_core.pipeline import ExternalEvent, PipelineSpec, Step
+from signalbox_core.pipeline import ExternalEvent, PipelineSpec, StartOn, Step
 
 
 class ShippingInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,10 +32,23 @@ class ShippingResult(Struct, frozen=True, kw_only=True):
     parcel: str = ""
 
 
+class OrderPlaced(Struct, frozen=True, kw_only=True):
+    number: str
+    is_gift: bool = False
+
+
+def shipping_input(order: OrderPlaced) -> ShippingInput:
+    if order.is_gift:
+        raise ValueError("gifts are not shipped")
+    return ShippingInput(order=order.number)
+
+
 PAYMENT = ExternalEvent(name="payment.settled", title="the payment", data=PaymentSettled)
 DISPATCHED = ExternalEvent(
     name="parcel.dispatched", title="the carrier", data=Dispatched, timeout=timedelta(days=2)
 )
+ORDER_PLACED = ExternalEvent(name="order.placed", title="an order", data=OrderPlaced)
+ORDER_CONFIRMED = ExternalEvent(name="order.confirmed", title="a confirmed order", data=OrderPlaced)
 SPEC = PipelineSpec(
     name="shipping",
     title="Shipping",
@@ -43,6 +56,10 @@ SPEC = PipelineSpec(
     result=ShippingResult,
     steps=(Step("pay", "Wait for the payment"), Step("ship", "Hand over to the carrier")),
     external_events=(PAYMENT, DISPATCHED),
+    starts=(
+        StartOn(ORDER_PLACED, input=shipping_input),
+        StartOn(ORDER_CONFIRMED, input=shipping_input, once_per="key"),
+    ),
     workflow="support.shipping.workflow:ShippingWorkflow",
     activities="support.shipping.activities",
 )

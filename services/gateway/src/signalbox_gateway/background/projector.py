@@ -67,6 +67,8 @@ class Projector:
             Rejected: the event is invalid and goes to the dead-letter topic.
         """
         event = received.event
+        if not event.runid:
+            return  # a change of keys, policies, tokens or schedules, for the ledger
         if event.name in NOTICES:
             return  # announced by the gateway that published it
         if event.sequence is None:

@@ -10,6 +10,7 @@ from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.find import Find
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_core.pipeline.contract.start_on import StartOn
 from signalbox_core.secret import Secret
 from signalbox_core.uploads import Upload
 
@@ -23,6 +24,7 @@ __all__ = [
     "Quorum",
     "Secret",
     "ShownQuestion",
+    "StartOn",
     "Step",
     "Upload",
     "discover",

@@ -12,6 +12,7 @@ from signalbox_core.pipeline.contract.spec import (
     Step,
     json_schema,
 )
+from signalbox_core.pipeline.contract.start_on import StartOn
 
 __all__ = [
     "Approval",
@@ -27,6 +28,7 @@ __all__ = [
     "Quorum",
     "Remind",
     "ShownQuestion",
+    "StartOn",
     "Step",
     "json_schema",
 ]
