@@ -157,7 +157,7 @@ class SharedPartsConverter(DataConverter):
     """
 
     def with_context(self, context: SerializationContext) -> Self:
-        codec = self.payload_codec
+        codec: object = self.payload_codec
         if not isinstance(codec, WithSerializationContext) or self.external_storage is not None:
             return super().with_context(context)
         clone = object.__new__(type(self))
