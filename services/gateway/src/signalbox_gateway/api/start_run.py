@@ -153,7 +153,8 @@ class IdempotencyKeys:
 
     async def _first_use(self, tenant: str, key: str, value: str) -> tuple[str, bool]:
         """Return the value that the key was first used with, and whether that is now."""
-        redis_key = f"signalbox:idempotency:{self.derive(tenant, key)}"
+        derived = f"run-{derived_id(tenant, key)}"
+        redis_key = f"signalbox:idempotency:{derived}"
         try:
             if await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S):
                 return value, True
