@@ -9,13 +9,19 @@ from signalbox_core.pipeline import ExternalEvent, PipelineSpec, StartOn, Step
 
 
 class ShippingInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`patience_s`: how long the run waits for the payment; by default as the contract says."""
+    """How a run behaves.
+
+    Attributes:
+        patience_s: how long it waits for the payment; by default as the contract says.
+        by_callback: the carrier gets a one-time URL instead of being waited for; no payment is needed.
+    """
 
     order: Annotated[str, Meta(title="Order", min_length=1)]
     patience_s: float | None = None
     catches: bool = False
     cancels_own_wait: bool = False
     continues_as_new: bool = False
+    by_callback: bool = False
 
 
 class PaymentSettled(Struct, frozen=True, kw_only=True):
@@ -61,5 +67,5 @@ SPEC = PipelineSpec(
         StartOn(ORDER_CONFIRMED, input=shipping_input, once_per="key"),
     ),
     workflow="support.shipping.workflow:ShippingWorkflow",
-    activities="support.shipping.activities",
+    activities="support.shipping.activities:all_activities",
 )

@@ -26,6 +26,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.callbacks import CallbackHandler
 from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
@@ -192,6 +193,7 @@ class Gateway:
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             external_events=ExternalEventHandlers(self.states, events, keyed, parts.pipelines),
+            callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
