@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from signalbox_core.pubsub.ack_batcher import AckBatcher
-from signalbox_core.pubsub.dispatch import DispatchOutcome, Handler, PulledMessage, dispatch
+from signalbox_core.pubsub.dispatch import DispatchOutcome, MessageHandler, PulledMessage
 
 Observe = Callable[[DispatchOutcome], None]
 
@@ -48,12 +48,11 @@ class InflightMessages:
     """Holds messages from their arrival until they are acknowledged or released for redelivery."""
 
     def __init__(
-        self, handler: Handler, batcher: AckBatcher, *, limits: SubscriberLimits, observe: Observe
+        self, handler: MessageHandler, batcher: AckBatcher, *, limits: SubscriberLimits, observe: Observe
     ) -> None:
         self._handler = handler
         self._batcher = batcher
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._handler_s = limits.handler_s
         self._observe = observe
         self._inflight: dict[str, _Inflight] = {}
         self._lanes: dict[str, deque[_Inflight]] = {}
@@ -111,7 +110,7 @@ class InflightMessages:
     async def _settle(self, entry: _Inflight) -> bool:
         """Run the handler, then acknowledge or nack. Return whether the outcome is final."""
         async with self._slots:
-            outcome = await dispatch(self._handler, entry.message, timeout_s=self._handler_s)
+            outcome = await self._handler(entry.message)
         if outcome.is_final:
             self._batcher.acknowledge(entry.ack_id)
         else:
