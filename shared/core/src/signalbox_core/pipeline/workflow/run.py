@@ -208,7 +208,8 @@ class Run:
         """Ask a person and wait for the answer.
 
         The question is kept in the run's history as it was asked, so the contract may change while it is
-        open. When the task that waits is cancelled, or the run continues as new, it is withdrawn.
+        open. Of many calls at once, the first 80 ask their questions, the next ones when those are recorded.
+        When the task that waits is cancelled, or the run continues as new, the question is withdrawn.
 
         Args:
             approval: a declared approval, or its name. Given the object, the answer is typed.
@@ -229,23 +230,24 @@ class Run:
                 or can never be met.
         """
         declared = declared_approval(self.spec, approval)
-        question_id = approval_id or self.state.approvals.next_id(declared.name)
         open_for = declared.open_for if self.state.follows_ladders else declared.deadline
         open_for = deadline if deadline is not None else open_for
-        question = ApprovalQuestion(
-            approval=declared,
-            approval_id=question_id,
-            options=options,
-            evidence=evidence,
-            check=check,
-            title=title if title is not None else declared.title,
-            about=subject,
-            deadline=open_for,
-            policy=question_policy(declared, question_id, policy),
-            proposal=proposal,
-        )
+        async with self.state.recorder.slot():
+            question_id = approval_id or self.state.approvals.next_id(declared.name)
+            question = ApprovalQuestion(
+                approval=declared,
+                approval_id=question_id,
+                options=options,
+                evidence=evidence,
+                check=check,
+                title=title if title is not None else declared.title,
+                about=subject,
+                deadline=open_for,
+                policy=question_policy(declared, question_id, policy),
+                proposal=proposal,
+            )
+            asked = open_question(self.state, question, self._handlers.refusal_of_early)
         has_default = not isinstance(default, _Unset)
-        asked = open_question(self.state, question, self._handlers.refusal_of_early)
         await wait_for_outcome(self.state, asked, has_default=has_default)
         await self.state.hold_for_cancel()
         return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)
