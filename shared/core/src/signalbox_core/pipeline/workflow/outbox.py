@@ -47,9 +47,15 @@ _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 
 
 class Outbox:
-    """One run's outbox. At most one separate delivery is in flight, so events batch up behind it."""
+    """One run's outbox. At most one separate delivery is in flight, so events batch up behind it.
+
+    Attributes:
+        waits_for_reaction: whether a delivery waits until the workflow has reacted to what woke it. The end
+            of the run, or an activity that it starts, then takes the events, and no delivery is needed.
+    """
 
     def __init__(self) -> None:
+        self.waits_for_reaction = False
         self._events: list[CloudEvent] = []
         self._piggybacked = 0
         self._pending_activities = 0
@@ -185,6 +191,9 @@ class Outbox:
     async def _flush(self) -> None:
         # Other work of this workflow task may add events, or start an activity that carries them.
         await wait_until_idle()
+        if self.waits_for_reaction:
+            # The first wait ended together with those of the workflow.
+            await wait_until_idle()
         while not self._intake_closed and self._needs_delivery():
             batch = next(batches(self._events))
             self._is_delivering = True

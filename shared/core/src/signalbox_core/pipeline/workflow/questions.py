@@ -27,7 +27,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     take_rung,
 )
 from signalbox_core.pipeline.workflow.origin import run_starter
-from signalbox_core.pipeline.workflow.recorded import SHARED_WAITS, EarlyVerdict
+from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS, EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -198,7 +198,7 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
 
 
 async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: timedelta) -> bool:
-    if state.questions_patch != SHARED_WAITS:
+    if state.questions_patch != LEAN_QUESTIONS:
         return await wait_until(lambda: asked.is_voted_out, limit)
     if not asked.is_voted_out:
         with suppress(TimeoutError):

@@ -30,9 +30,11 @@ RECORDED_QUESTIONS: Final = "signalbox.recorded-questions"
 It is set when a run starts, because a patch is not reliable right after a local activity. So a run of an
 older version goes on with what live code computes.
 """
-SHARED_WAITS: Final = "signalbox.shared-waits"
-"""The patch of runs that may have many questions: the waits for their outcomes share one condition, and few
-are recorded at a time. It takes the place of RECORDED_QUESTIONS.
+LEAN_QUESTIONS: Final = "signalbox.lean-questions"
+"""The patch since which questions cost less. It takes the place of RECORDED_QUESTIONS.
+
+The waits for their outcomes share one condition, few are recorded at a time, and a delivery waits until the
+workflow has reacted to a decision.
 """
 MAX_UNRECORDED: Final = 80
 """How many questions are recorded at a time; the next ones are asked when these are recorded.
@@ -54,7 +56,7 @@ _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 
 def questions_patch(spec: PipelineSpec) -> str | None:
     """Return the newest patch of questions that the run has; None: its history holds no questions."""
-    patches = (SHARED_WAITS, RECORDED_QUESTIONS) if spec.approvals else ()
+    patches = (LEAN_QUESTIONS, RECORDED_QUESTIONS) if spec.approvals else ()
     return next(filter(workflow.patched, patches), None)
 
 
@@ -162,7 +164,8 @@ class QuestionRecorder:
     ) -> None:
         self._outbox = outbox
         self._restore = restore
-        self._slots = asyncio.Semaphore(MAX_UNRECORDED) if patch == SHARED_WAITS else None
+        self._slots = asyncio.Semaphore(MAX_UNRECORDED) if patch == LEAN_QUESTIONS else None
+        outbox.waits_for_reaction = patch == LEAN_QUESTIONS
         self._unrecorded: dict[str, EarlyVerdict] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
