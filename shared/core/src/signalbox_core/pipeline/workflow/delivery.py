@@ -12,7 +12,7 @@ from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.approved_effect import check_events
 from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
-from signalbox_core.pipeline.workflow.tenancy import tenant_mismatch
+from signalbox_core.pipeline.contract.tenancy import tenant_mismatch
 
 DELIVER: Final = "signalbox.deliver"
 MAX_BATCH: Final = 100

@@ -17,6 +17,7 @@ from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.declared import check_domain_event, declared_approval, declared_step
 from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
+from signalbox_core.pipeline.contract.tenancy import workflow_id_in_tenant
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
@@ -32,7 +33,6 @@ from signalbox_core.pipeline.workflow.questions import (
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
-from signalbox_core.pipeline.workflow.tenancy import workflow_id_in_tenant
 
 A = TypeVar("A", bound=Struct)
 In = TypeVar("In", bound=Struct)

@@ -18,6 +18,7 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
@@ -25,10 +26,8 @@ from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
-from signalbox_core.pipeline.workflow.outcome_waits import OutcomeWaits
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
-from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
-from signalbox_core.pipeline.workflow.waits import wait_until_idle
+from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
