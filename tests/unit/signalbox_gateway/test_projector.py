@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -13,7 +13,9 @@ from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received
 from signalbox_core.streams import AppendOutcome
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.background.projector import Projector
+from signalbox_core.topology import PROJECTOR, SUBSCRIPTIONS
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS, Projector
+from signalbox_gateway.background.reconciler import GAP_GRACE
 from support.assertions.eventually import eventually
 from support.fakes.events import story
 
@@ -110,7 +112,7 @@ def started(number: int) -> Received:
 
 async def test_events_that_arrive_during_a_round_trip_share_the_next_one() -> None:
     streams = HeldStream()
-    projector = Projector(Subscription(), streams)
+    projector = Projector(Subscription(), streams, group_interval_s=0)
     async with asyncio.TaskGroup() as group:
         for number in range(9):
             group.create_task(projector.project(started(number)))
@@ -120,9 +122,17 @@ async def test_events_that_arrive_during_a_round_trip_share_the_next_one() -> No
     assert len(await streams.open_runs("acme", 20)) == 9
 
 
+async def test_events_that_arrive_within_the_interval_share_a_round_trip() -> None:
+    streams = HeldStream()
+    streams.release.set()
+    projector = Projector(Subscription(), streams)
+    await asyncio.gather(*(projector.project(started(number)) for number in range(9)))
+    assert streams.sizes == [9]
+
+
 async def test_an_interrupted_round_trip_leaves_the_other_events_for_redelivery() -> None:
     streams = HeldStream()
-    projector = Projector(Subscription(), streams)
+    projector = Projector(Subscription(), streams, group_interval_s=0)
     first = asyncio.create_task(projector.project(started(1)))
     await eventually(lambda: streams.sizes == [1])
     second, third = (asyncio.create_task(projector.project(started(number))) for number in (2, 3))
@@ -131,3 +141,9 @@ async def test_an_interrupted_round_trip_leaves_the_other_events_for_redelivery(
     second.cancel()
     with pytest.raises(Unavailable):
         await third
+
+
+def test_a_gap_is_repaired_only_after_the_events_of_a_killed_gateway_were_redelivered() -> None:
+    (subscription,) = [item for item in SUBSCRIPTIONS if item.name == PROJECTOR]
+    assert subscription.backoff is not None
+    assert timedelta(seconds=PROJECTOR_LIMITS.lease_s) + subscription.backoff[0] < GAP_GRACE

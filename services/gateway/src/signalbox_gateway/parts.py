@@ -17,7 +17,7 @@ from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -27,9 +27,23 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS
 from signalbox_gateway.background.start_consumer import LIMITS
-from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS
+from signalbox_gateway.changes.change_events import RecordChange, publish_changes
+from signalbox_gateway.changes.revisions import RevisionStore
+from signalbox_gateway.changes.settings_recorder import SettingsInUse, SettingsRecorder
+from signalbox_gateway.changes.tracked_settings import (
+    api_key_items,
+    link_key_items,
+    payload_key_items,
+    policy_items,
+)
+from signalbox_gateway.http.metrics import NotificationMetrics
+from signalbox_gateway.notifications.deliveries import DeliveryRecords
+from signalbox_gateway.notifications.notification_links import NotificationLinks
+from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
+from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -60,6 +74,45 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+    event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
+
+    def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
+        """The consumer that sends notifications; None without routes.
+
+        Args:
+            read_snapshot: reads a run by tenant and run id.
+        """
+        if self.notification_routes is None:
+            return None
+        return Notifier(
+            self.notifications,
+            self.notification_routes,
+            DeliveryRecords(self.redis),
+            read_snapshot,
+            metrics,
+            NotificationLinks(self.settings.public_origin, self.pipelines, self.link_keys),
+        )
+
+    @property
+    def record_change(self) -> RecordChange:
+        """Publishes a change for the ledger, if this deployment keeps one."""
+        return publish_changes(self.publisher if self.ledger_signers else None)
+
+    def settings_recorder(self) -> SettingsRecorder:
+        """The loop that records changes of the keys and policies that this process uses."""
+        store = RevisionStore(self.objects)
+        return SettingsRecorder(store, self._settings_in_use, self._tenants, self.record_change)
+
+    def _settings_in_use(self) -> SettingsInUse:
+        return {
+            "api_key": api_key_items(self.keys.all),
+            "payload_key": payload_key_items(self.payload_keys),
+            "link_key": link_key_items(self.link_keys.current() if self.link_keys else None),
+            "policy": policy_items(self.pipelines),
+        }
+
+    def _tenants(self) -> frozenset[str]:
+        return self.tokens.tenants | {key.tenant for key in self.keys.all}
 
 
 @asynccontextmanager
@@ -70,8 +123,8 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
         sdk_metrics: the runtime of Temporal's client, whose metrics are served too; one for each process.
 
     Raises:
-        InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
-            or a Temporal setting is invalid; the message names it.
+        InvalidInput: a keys file, the issuers file, the notification routes, the event subscriptions, the
+            address of the object store or a Temporal setting is invalid; the message names it.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
@@ -105,7 +158,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
@@ -120,4 +173,8 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
             link_keys=follow_link_keys(settings.link_keys_file),
+            event_subscriptions=[
+                (each, Subscriber(project, each.subscription, emulator_host=emulator))
+                for each in read_subscriptions(settings.event_subscriptions_file)
+            ],
         )

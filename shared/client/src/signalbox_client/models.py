@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.wire.event_models import ExternalEventContract
+from signalbox_client.wire.event_models import ExternalEventContract, StartEventContract
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
@@ -58,6 +58,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     approvals: tuple[ApprovalContract, ...] = ()
     find: tuple[str, ...] = ()
     external_events: tuple[ExternalEventContract, ...] = ()
+    starts: tuple[StartEventContract, ...] = ()
 
 
 class PipelineList(Struct, frozen=True, kw_only=True):
@@ -136,6 +137,7 @@ class ApprovalPolicy(Struct, frozen=True, kw_only=True):
     veto: tuple[str, ...] = ()
     exclude_starter: bool = False
     people: tuple[str, ...] = ()
+    require_signature: bool = False
     text: str = ""
 
 
@@ -145,6 +147,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     Attributes:
         votes: the latest vote of each subject, if a policy governs the question.
         quorum: how far the newest answer has come.
+        asked_policy: with which it was asked, if a hand-over has replaced the policy since.
     """
 
     approval_id: str
@@ -165,6 +168,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     modified: tuple[str, ...] = ()
     policy: ApprovalPolicy = ApprovalPolicy()
+    asked_policy: ApprovalPolicy | None = None
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
     refused: tuple[RefusedVoteState, ...] = ()

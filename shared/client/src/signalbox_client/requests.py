@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models
+from signalbox_client.shown_question import verified_digest
 from signalbox_client.wire import event_models
 from signalbox_client.wire.passkey_models import PasskeyList
 
@@ -120,12 +121,14 @@ def send_event_to_run(
     )
 
 
-def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[event_models.EventDeliveries]:
+def send_event(
+    name: str, key: str | None, event_id: str, data: object
+) -> ApiRequest[event_models.EventDeliveries]:
     return ApiRequest(
         method="POST",
         path=f"/v1/events/{_quote_segment(name)}",
         response_type=event_models.EventDeliveries,
-        body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
+        body=msgspec.json.encode({"event_id": event_id, "data": data} | ({"key": key} if key else {})),
     )
 
 
@@ -192,14 +195,18 @@ def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -
 def new_decisions(
     approvals: Iterable[tuple[str, models.Approval]], answer: msgspec.Raw, *, note: str | None
 ) -> Sequence[ManyDecision]:
-    """Build decisions with random ids and the digests of the approvals, each given with its run's id."""
+    """Build decisions with random ids and the digests of the approvals, each given with its run's id.
+
+    Raises:
+        Conflict: `digest_mismatch`: an approval is not what its digest is of.
+    """
     return [
         ManyDecision(
             run_id=run_id,
             approval_id=approval.approval_id,
             answer=answer,
             decision_id=uuid.uuid4().hex,
-            digest=approval.digest or None,
+            digest=verified_digest(approval),
             note=note,
         )
         for run_id, approval in approvals

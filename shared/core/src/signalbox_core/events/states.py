@@ -91,6 +91,8 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
         refused: the latest votes that were refused after their senders had a reply.
+        asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced
+            it.
     """
 
     approval_id: str
@@ -119,6 +121,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     modified: tuple[str, ...] = ()
     handed_to: str | None = None
     refused: tuple[RefusedVoteState, ...] = ()
+    asked_policy: Policy | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):
@@ -144,6 +147,7 @@ class EventWaitState(Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: the business key that the event must have; None for an event that is addressed to the run.
+        is_callback: only a POST to the one-time URL of this wait ends it.
         ended_at: when the event arrived, the deadline passed or the wait was withdrawn.
         event_id, data, sender: of the event; null until it has arrived.
     """
@@ -157,6 +161,7 @@ class EventWaitState(Struct, frozen=True, kw_only=True):
     status: WaitStatus = "pending"
     key: str | None = None
     step: str | None = None
+    is_callback: bool = False
     ended_at: datetime | None = None
     event_id: str | None = None
     sender: Subject | None = None

@@ -1,24 +1,11 @@
-"""Events from outside, sent by API: to a run, or by business key."""
+"""Events from outside, sent by API: to a run, by business key, or to start a run."""
 
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from signalbox_core.errors import InvalidInput, NotFound, Unavailable
-from signalbox_core.events.snapshot import ENDED, Snapshot
-from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.external_event import (
-    INVALID_EVENT,
-    MAX_DATA_BYTES,
-    UNKNOWN_EVENT,
-    InboundEvent,
-    InboundEventRecord,
-    check_key,
-)
-from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
+from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.inbound.event_schemas import (
     EventDeliveriesView,
@@ -26,90 +13,40 @@ from signalbox_gateway.api.inbound.event_schemas import (
     SendEvent,
     SendEventToRun,
 )
-from signalbox_gateway.http import validation
-from signalbox_gateway.runs.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.keyed_delivery import KeyedDelivery, PipelineDelivery
+from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
 from signalbox_gateway.runs.lookup import RunReader
-from signalbox_gateway.runs.outcomes import run_ended
 
 
 class ExternalEventHandlers:
     """The handlers of /v1/runs/{run_id}/events/{name} and /v1/events/{name}."""
 
-    def __init__(
-        self, states: RunReader, events: ExternalEvents, pipelines: Mapping[str, PipelineSpec]
-    ) -> None:
+    def __init__(self, states: RunReader, to_run: RunDelivery, keyed: KeyedDelivery) -> None:
         self._states = states
-        self._events = events
-        self._pipelines = pipelines
+        self._to_run = to_run
+        self._keyed = keyed
 
     async def send_to_run(self, call: ApiCall) -> Response:
-        """Send the event to the workflow, which accepts or refuses it.
-
-        The contract is checked here too, because the workflow cannot refuse what it gets as a signal.
-        """
         snapshot = (await self._states.get(call.principal, call.param("run_id"))).snapshot
-        request, name = await call.body(SendEventToRun), call.param("name")
-        spec = self._pipelines.get(snapshot.pipeline)
-        if spec is not None:
-            _check_data(_declared(spec, name), request.data)
-        record = _received_before(snapshot, name, request.event_id)
-        if record is None:
-            event = _inbound(call, name, request.event_id, request.data)
-            record = await self._send(call, snapshot, event)
-        delivery = _delivery(snapshot.pipeline, request.event_id, record, run_id=snapshot.run_id)
-        return json_response(delivery, status=202 if record is None else 200)
+        request = await call.body(SendEventToRun)
+        event = _inbound(call, request.event_id, request.data)
+        delivered = await self._to_run.deliver(snapshot, event)
+        return json_response(_view(event, delivered), status=_status((delivered,)))
 
     async def send_by_key(self, call: ApiCall) -> Response:
-        """Send the event to the mailbox of its key in every pipeline that declares it."""
-        request, name = await call.body(SendEvent), call.param("name")
-        check_key(request.key)
-        declaring = [(spec, event) for spec in self._specs() if (event := spec.external_event(name))]
-        if not declaring:
-            known = sorted({event.name for spec in self._specs() for event in spec.external_events})
-            raise _unknown_event("no installed pipeline", name, known)
-        for _, event in declaring:
-            _check_data(event, request.data)
-        inbound = _inbound(call, name, request.event_id, request.data, key=request.key)
-        tenant = call.principal.tenant
-        records = [
-            await self._events.send_by_key(spec, event, request.key, tenant, inbound)
-            for spec, event in declaring
-        ]
-        deliveries = tuple(
-            _delivery(spec.name, request.event_id, record)
-            for (spec, _), record in zip(declaring, records, strict=True)
+        """Send the event to every pipeline that declares it: to the mailbox of its key, or to start a run."""
+        request = await call.body(SendEvent)
+        event = _inbound(call, request.event_id, request.data, key=request.key)
+        delivered = await self._keyed.deliver(event, call.principal)
+        body = EventDeliveriesView(
+            event_id=event.event_id, deliveries=tuple(_view(event, item) for item in delivered)
         )
-        body = EventDeliveriesView(event_id=request.event_id, deliveries=deliveries)
-        return json_response(body, status=202 if None in records else 200)
-
-    def _specs(self) -> list[PipelineSpec]:
-        return [self._pipelines[name] for name in sorted(self._pipelines)]
-
-    async def _send(
-        self, call: ApiCall, snapshot: Snapshot, event: InboundEvent
-    ) -> InboundEventRecord | None:
-        if snapshot.status == "queued":
-            raise Unavailable(
-                f"run {snapshot.run_id} has not started yet; send the event again later",
-                code="temporal_unavailable",
-            )
-        try:
-            return await self._events.send_to_run(run_key(call.principal.tenant, snapshot.run_id), event)
-        except NotFound as error:
-            if error.stable_code != "unknown_run":
-                raise
-        latest = await self._states.snapshot_from_temporal(snapshot.key) or snapshot
-        record = _received_before(latest, event.name, event.event_id)
-        if record is None:
-            raise run_ended(snapshot.run_id, latest.status if latest.status in ENDED else "ended")
-        return record
+        return json_response(body, status=_status(delivered))
 
 
-def _inbound(
-    call: ApiCall, name: str, event_id: str, data: msgspec.Raw, *, key: str | None = None
-) -> InboundEvent:
+def _inbound(call: ApiCall, event_id: str, data: msgspec.Raw, *, key: str | None = None) -> InboundEvent:
     return InboundEvent(
-        name=name,
+        name=call.param("name"),
         event_id=event_id,
         data=data,
         key=key,
@@ -118,48 +55,15 @@ def _inbound(
     )
 
 
-def _declared(spec: PipelineSpec, name: str) -> ExternalEvent[Any]:
-    event = spec.external_event(name)
-    if event is None:
-        raise _unknown_event(f"pipeline {spec.name}", name, [item.name for item in spec.external_events])
-    return event
+def _status(delivered: tuple[PipelineDelivery, ...]) -> int:
+    return 202 if any(item.status == "recorded" for item in delivered) else 200
 
 
-def _unknown_event(where: str, name: str, known: list[str]) -> NotFound:
-    return NotFound(
-        f"{where} waits for no event {name[:100]!r}; declared: {', '.join(known) or 'none'}",
-        field="name",
-        code=UNKNOWN_EVENT,
-    )
-
-
-def _check_data(event: ExternalEvent[Any], data: msgspec.Raw) -> None:
-    if len(bytes(data)) > MAX_DATA_BYTES:
-        raise InvalidInput(
-            f"data has more than {MAX_DATA_BYTES} bytes; store the body elsewhere and send a reference",
-            field="data",
-            code=INVALID_EVENT,
-        )
-    validation.decode(event.data, data, at="data")
-
-
-def _received_before(snapshot: Snapshot, name: str, event_id: str) -> InboundEventRecord | None:
-    """What the snapshot has of an event that a wait received."""
-    found = next((item for item in snapshot.waits if item.name == name and item.event_id == event_id), None)
-    if found is None:
-        return None
-    return InboundEventRecord(
-        event_id=event_id, status="duplicate", run_id=snapshot.run_id, wait_id=found.wait_id
-    )
-
-
-def _delivery(
-    pipeline: str, event_id: str, record: InboundEventRecord | None, *, run_id: str | None = None
-) -> EventDeliveryView:
+def _view(event: InboundEvent, delivered: PipelineDelivery) -> EventDeliveryView:
     return EventDeliveryView(
-        event_id=event_id,
-        pipeline=pipeline,
-        status=record.status if record is not None else "recorded",
-        run_id=run_id or (record.run_id if record is not None else None),
-        wait_id=record.wait_id if record is not None else None,
+        event_id=event.event_id,
+        pipeline=delivered.pipeline,
+        status=delivered.status,
+        run_id=delivered.run_id,
+        wait_id=delivered.wait_id,
     )
