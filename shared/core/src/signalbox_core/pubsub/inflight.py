@@ -25,12 +25,15 @@ class SubscriberLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_outstanding: messages in flight; at twice that number, reading pauses (backpressure).
         lease_s: the server redelivers a message that was neither settled nor extended for this long (10 to
             600). After a crash, its messages and their ordering keys are blocked for this long.
+        keeps_order: a message is handled after the earlier ones of its ordering key. Otherwise its handler
+            starts after theirs, and need not wait for them.
     """
 
     concurrency: int = 16
     handler_s: float = 300.0
     max_outstanding: int = 1_000
     lease_s: int = 20
+    keeps_order: bool = True
 
 
 class _Inflight:

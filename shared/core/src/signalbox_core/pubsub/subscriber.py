@@ -205,7 +205,7 @@ class Subscriber:
     def _accept(
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
-        is_ordered = response.subscription_properties.message_ordering_enabled
+        is_ordered = self._limits.keeps_order and response.subscription_properties.message_ordering_enabled
         for received in response.received_messages:
             message = received.message
             pulled = PulledMessage(
