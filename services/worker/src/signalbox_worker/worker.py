@@ -225,7 +225,11 @@ class WorkerBuilder:
             ScheduledStartWorkflow,
         ]
         specs = [code.spec for code in codes]
-        is_burst = self.slots is not None
+        is_burst, converter = self.slots is not None, self.client.data_converter
+        max_bytes, accepts_plain = (
+            max_value_bytes(converter.payload_codec),
+            self.settings.accept_plain_messages,
+        )
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
         return Worker(
             self.client,
@@ -239,19 +243,11 @@ class WorkerBuilder:
             ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(
-                skip_context_lookups(sandbox(specs), self.client.data_converter), self.client.data_converter
+                skip_context_lookups(sandbox(specs), converter), converter
             ),
             interceptors=[
-                RunInterceptor(
-                    self.emitter.offer,
-                    accepts_plain=self.settings.accept_plain_messages,
-                    tracing=self.tracing,
-                ),
-                ActivityInterceptor(
-                    self.emitter,
-                    max_result_bytes=max_value_bytes(self.client.data_converter.payload_codec),
-                    tracing=self.tracing,
-                ),
+                RunInterceptor(self.emitter.offer, accepts_plain=accepts_plain, tracing=self.tracing),
+                ActivityInterceptor(self.emitter, max_result_bytes=max_bytes, tracing=self.tracing),
             ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,
