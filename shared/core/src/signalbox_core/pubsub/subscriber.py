@@ -10,6 +10,7 @@ import logging
 import random
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
 from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
-from signalbox_core.pubsub.dispatch import Handler, PulledMessage
+from signalbox_core.pubsub.dispatch import Handler, MessageHandler, PulledMessage, dispatch
 from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,14 @@ class EventSource(Protocol):
 
     async def run(self, handler: Handler) -> None:
         """Deliver every event to `handler` until cancelled: at least once, and each ordering key in order."""
+        ...
+
+
+class MessageSource(Protocol):
+    """Delivers messages as they are, which may be no CloudEvents."""
+
+    async def run_messages(self, handler: MessageHandler) -> None:
+        """Deliver every message to `handler` until cancelled; one that is not handled is redelivered."""
         ...
 
 
@@ -81,6 +90,10 @@ class Subscriber:
 
     async def run(self, handler: Handler) -> None:
         """See `EventSource.run`. When cancelled, messages in flight are released for immediate redelivery."""
+        await self.run_messages(partial(dispatch, handler, timeout_s=self._limits.handler_s))
+
+    async def run_messages(self, handler: MessageHandler) -> None:
+        """See `MessageSource.run_messages`."""
         client = subscriber_client(self._emulator_host)
         batcher = AckBatcher()
         inflight = InflightMessages(handler, batcher, limits=self._limits, observe=self._observe)
@@ -199,7 +212,7 @@ class Subscriber:
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
         raw = StreamingPullResponse.pb(response)
-        is_ordered = raw.subscription_properties.message_ordering_enabled
+        is_ordered = self._limits.keeps_order and raw.subscription_properties.message_ordering_enabled
         for received in raw.received_messages:
             message = received.message
             pulled = PulledMessage(
