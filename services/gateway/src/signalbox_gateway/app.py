@@ -44,6 +44,7 @@ from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.presence import PresenceHandlers
 from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
@@ -195,8 +196,9 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
-            bulk_decisions=BulkDecisionHandler(self.states, votes),
+            bulk_decisions=BulkDecisionHandler(self.states, votes, self._limiter),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
+            presence=PresenceHandlers(self.states, parts.redis),
             external_events=ExternalEventHandlers(self.states, to_run, keyed),
             callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),

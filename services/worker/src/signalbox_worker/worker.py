@@ -25,10 +25,11 @@ from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.process.cpu_pool import CpuPool
@@ -57,6 +58,8 @@ LAST_POLLS_TIMEOUT_S: Final = 3.0
 MIN_POLLERS, MAX_POLLERS, SLOTS_PER_POLLER = 5, 20, 50
 MAX_HEARTBEAT_INTERVAL: Final = timedelta(seconds=2)
 """By default the SDK sends one per 80 % of the timeout; a short stall would then fail the attempt."""
+STICKY_TIMEOUT: Final = timedelta(seconds=5)
+"""Workflow tasks that wait for a lost worker go to another one after this time; the SDK's default is 10 s."""
 MAX_EAGER_ACTIVITIES: Final = 25
 """Activities that a workflow task may start eagerly, without another round trip to the server."""
 
@@ -246,6 +249,7 @@ class WorkerBuilder:
             max_eager_activity_reservations_per_workflow_task=MAX_EAGER_ACTIVITIES,
             graceful_shutdown_timeout=timedelta(seconds=drain_s),
             max_heartbeat_throttle_interval=MAX_HEARTBEAT_INTERVAL,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         )
 
 

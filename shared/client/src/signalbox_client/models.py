@@ -219,12 +219,15 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
+    """`subject`: what the run is about, if its pipeline's contract has a subject."""
+
     run_id: str
     approval_id: str
     title: str
     pipeline: str
     requested_at: datetime
     deadline_at: datetime | None = None
+    subject: str | None = None
 
 
 class Inbox(Struct, frozen=True, kw_only=True):
