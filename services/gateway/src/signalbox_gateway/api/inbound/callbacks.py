@@ -22,6 +22,7 @@ from signalbox_core.pipeline.contract.external_event import (
 )
 from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
 from signalbox_core.temporal.codec import bind_payloads_to
+from signalbox_core.traces import current_context
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.http.error_codes import Unauthenticated
@@ -69,12 +70,14 @@ class CallbackHandler:
                 code="callback_expired",
             )
         data = await call.body(self._declared(callback).data, max_bytes=MAX_DATA_BYTES)
+        trace = current_context()
         event = InboundEvent(
             name=callback.name,
             event_id=f"callback:{callback.wait_id}",
             data=msgspec.Raw(msgspec.json.encode(data)),
             delivery_id=secrets.token_hex(13),
             wait_id=callback.wait_id,
+            traceparent=trace.traceparent if trace is not None else None,
         )
         with bind_payloads_to(tenant):
             is_known = await self._send(callback, event)
