@@ -101,10 +101,10 @@ class Gateway:
     ) -> None:
         self._parts = parts
         self.metrics = Metrics()
-        engine = TemporalRuns(parts.temporal, deadline=deadline)
+        owners = parts.settings.tenants_by_queue
+        engine = TemporalRuns(parts.temporal, deadline=deadline, queue_tenants=owners)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
-        availability = engine.availability
-        measured = self.metrics.reconciler
+        availability, measured = engine.availability, self.metrics.reconciler
         repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)
         self._conditions = conditions = RunConditions(parts.redis, self.metrics.reconciler.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)

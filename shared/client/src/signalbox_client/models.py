@@ -212,6 +212,7 @@ class Run(Struct, frozen=True, kw_only=True):
     subject: str | None = None
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
+    plain: bool = False
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
