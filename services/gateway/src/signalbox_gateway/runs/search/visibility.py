@@ -47,7 +47,7 @@ def visibility_query(
     """
     parts = [_owner_query(tenant, queues)]
     if pipeline is not None:
-        parts.append(_pipeline_query([pipeline], queues))
+        parts.append(_pipeline_query(f"= {_quoted(pipeline)}", queues))
     if status is not None:
         parts.append(f"ExecutionStatus = {_quoted(_execution_status(status))}")
     return " AND ".join([*parts, *_search_parts(search, queues)])
@@ -65,9 +65,8 @@ def _owner_query(tenant: str, queues: Sequence[str]) -> str:
     return f"({tenant_query(tenant)} OR ({plain}))"
 
 
-def _pipeline_query(pipelines: Sequence[str], queues: Sequence[str]) -> str:
-    """The condition of a pipeline, or of a plain workflow's type."""
-    values = f"= {_quoted(pipelines[0])}" if len(pipelines) == 1 else _in(pipelines)
+def _pipeline_query(values: str, queues: Sequence[str]) -> str:
+    """The condition that the pipeline, or the type of a plain workflow, is one of `values`."""
     condition = f"{names.SEARCH_PIPELINE.name} {values}"
     return f"({condition} OR WorkflowType {values})" if queues else condition
 
@@ -77,7 +76,7 @@ def _search_parts(search: SearchQuery, queues: Sequence[str]) -> Iterator[str]:
     if search.statuses:
         yield f"ExecutionStatus {_in([_execution_status(status) for status in search.statuses])}"
     if search.pipelines:
-        yield _pipeline_query(search.pipelines, queues)
+        yield _pipeline_query(_in(search.pipelines), queues)
     for period in search.started:
         yield from _period_parts("StartTime", period)
     for period in search.ended:
