@@ -27,7 +27,7 @@ Every event is a [CloudEvent 1.0](https://github.com/cloudevents/spec):
 | `sequence` | the run's counter, from 1; milestones only |
 | `stepid`, `attempt` | step and attempt, where there is one |
 | `traceparent` | passed on when a sender sets it; set by no service of ours |
-| `effectdigest` | of an approved event: SHA-256 of its other members (docs/approvals.md) |
+| `effectdigest` | of an approved event: the SHA-256 of its content, which receivers check (approvals.md) |
 
 Over HTTP, events travel in structured mode; on Pub/Sub in binary mode, with every attribute as a message
 attribute `ce-…`, so that subscriptions can filter on them.

@@ -24,7 +24,7 @@ from support.bench.ratios import paired_ratio
 from support.rate.contract import RateInput
 from support.servers.stack import RunningStack, running_stack
 
-ROUNDS, WORKFLOWS, IN_FLIGHT, ACTIVITIES = 5, 24, 4, 25
+ROUNDS, MAX_ROUNDS, WORKFLOWS, IN_FLIGHT, ACTIVITIES = 5, 20, 24, 4, 25
 GOAL, TOLERANCE = 0.9, 0.1
 """A run fails when its interval leaves the goal out, and when it is far below in spite of a wide interval."""
 TESTS = Path(__file__).parents[1]
@@ -90,9 +90,11 @@ async def compare(stack: RunningStack, folder: Path, ours: str, bare: str) -> No
     with worker(ours, environ), worker(bare, environ):
         for arm in rates:
             await rate(client, arm)
-        for turn in range(ROUNDS):
+        for turn in range(MAX_ROUNDS):
             for arm in sorted(rates, reverse=bool(turn % 2)):
                 rates[arm].append(await rate(client, arm))
+            if turn + 1 >= ROUNDS and paired_ratio(rates[ours], rates[bare]).is_narrow(2 * TOLERANCE):
+                break
     ratio = paired_ratio(rates[ours], rates[bare])
     sys.stdout.write(
         f"\nactivities/s: {ours} {median(rates[ours]):.0f}, {bare} {median(rates[bare]):.0f}, ratio {ratio}\n"

@@ -30,6 +30,7 @@ from support.drivers.invoice_imports import (
     start_import,
 )
 from support.process_cpu import cpu_s
+from support.process_memory import resident_bytes
 from support.servers.portal import Portal, PortalVisitor, running_portal, search_of, visiting
 from support.servers.stack import RunningStack, running_stack
 
@@ -43,7 +44,6 @@ PACED: Final = 600
 MANY: Final = (16, 150) if FULL else (8, 80)
 """Companies and invoices of each, in each arm of the scaling."""
 SLOTS: Final = 2
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class World(Struct, frozen=True):
@@ -64,7 +64,7 @@ def world(
 
 
 def resident_mb(pids: Sequence[int]) -> float:
-    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * _PAGE / 1e6
+    return sum(map(resident_bytes, pids)) / 1e6
 
 
 def workers_of(stack: RunningStack) -> list[int]:

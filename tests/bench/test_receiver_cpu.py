@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,13 +39,15 @@ from signalbox_webhook_receiver.intake import DeliveryBackends
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verification import Proof
+from support.bench.ratios import paired_ratio
 from support.drivers.signed_requests import ONE, ORIGIN, URL, signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import FakeHealth, FakeKeys
+from support.process_memory import resident_bytes
 from support.servers.backends import free_port, redis_command, server
 
-REQUESTS = 1_000
-ROUNDS = 5
+REQUESTS = 250
+ROUNDS = 20
 BARE = "bare ed25519"
 MOST_VERIFICATIONS = 12
 """What a whole delivery may cost, in bare verifications of its signature."""
@@ -171,15 +174,14 @@ async def cpu_us(app: Asgi, work: Workload) -> float:
     return (time.process_time() - begun) / REQUESTS * 1e6
 
 
-async def least(apps: dict[str, Asgi], work: Workload) -> dict[str, float]:
-    """The least of some rounds, in which apps and the bare verification take turns: other load only ever
-    adds."""
+async def rounds(apps: dict[str, Asgi], work: Workload) -> dict[str, list[float]]:
+    """CPU microseconds of a request, one figure a round; the apps and the bare verification take turns."""
     found: dict[str, list[float]] = {name: [] for name in (*apps, BARE)}
     for _ in range(ROUNDS):
         for name, app in apps.items():
             found[name].append(await cpu_us(app, work))
         found[BARE].append(bare_us())
-    return {name: min(times) for name, times in found.items()}
+    return found
 
 
 def bare_us() -> float:
@@ -214,7 +216,7 @@ def json_log() -> Iterator[None]:
         logger.propagate = True
 
 
-async def compare(redis_url: str) -> dict[str, float]:
+async def compare(redis_url: str) -> dict[str, list[float]]:
     signer, key = signer_and_key()
     async with open_redis(redis_url, REDIS_LIMITS) as client:
         claims = RedisClaims(client)
@@ -223,7 +225,7 @@ async def compare(redis_url: str) -> dict[str, float]:
             "library": library(key, None),
             "library + claims": library(key, claims),
         }
-        return await least(apps | {"receiver": receiver(key, client)}, Workload(signer))
+        return await rounds(apps | {"receiver": receiver(key, client)}, Workload(signer))
 
 
 @pytest.mark.usefixtures("json_log")
@@ -232,22 +234,20 @@ def test_a_delivery_costs_less_than_the_library_with_claims(
 ) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         us = runner.run(compare(redis_of_its_own))
+    # A round trip to Redis costs what the machine is doing at that moment, so each round has its own limit.
+    pairs = zip(us["library"], us["library + claims"], strict=True)
+    limits = [library * 0.8 + (claimed - library) for library, claimed in pairs]
+    to_limit = paired_ratio(us["receiver"], limits)
+    to_library = paired_ratio(us["receiver"], us["library + claims"])
+    to_bare = paired_ratio(us["receiver"], us[BARE])
     with capsys.disabled():
-        rows = [f"{name:18} {each:7.0f} µs CPU" for name, each in us.items()]
-        sys.stdout.write(
-            "\n"
-            + "\n".join([*rows, f"receiver           {1e6 / us['receiver']:7.0f} deliveries per CPU-second"])
-            + "\n"
-        )
-        sys.stdout.write(f"receiver / (library + claims) {us['receiver'] / us['library + claims']:.2f}\n")
-        sys.stdout.write(f"receiver / bare verification {us['receiver'] / us[BARE]:.1f}\n")
-    claims = us["library + claims"] - us["library"]
-    assert us["receiver"] <= 0.8 * us["library"] + claims
-    assert us["receiver"] <= MOST_VERIFICATIONS * us[BARE]
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        rows = [f"{name:18} {median(each):7.0f} µs CPU" for name, each in us.items()]
+        sys.stdout.write("\n" + "\n".join(rows) + "\n")
+        sys.stdout.write(f"receiver / (library + claims) {to_library}\n")
+        sys.stdout.write(f"receiver / (0.8 library + claims) {to_limit}\n")
+        sys.stdout.write(f"receiver / bare verification {to_bare}\n")
+    assert to_limit.low <= 1
+    assert to_bare.low <= MOST_VERIFICATIONS
 
 
 async def grow(redis_url: str) -> tuple[int, int]:

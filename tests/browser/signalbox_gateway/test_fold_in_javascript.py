@@ -179,7 +179,11 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "title": st.just("the payment"),
             "deadline_at": st.just(BEGAN),
         },
-        optional={"key": st.none() | st.just("4711"), "step": st.none() | step},
+        optional={
+            "key": st.none() | st.just("4711"),
+            "step": st.none() | step,
+            "is_callback": st.booleans(),
+        },
     ),
     "wait.received": st.fixed_dictionaries(
         {

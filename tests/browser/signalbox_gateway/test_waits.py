@@ -36,6 +36,9 @@ def test_the_notice_names_event_key_and_time_left_and_goes_when_the_event_arrive
     expect(line).to_contain_text("Waiting for the payment, key 4711")
     expect(line).to_contain_text("left")
 
+    modules.evaluate(SHOW, {"waits": [wait(wait_id="carrier", key=None, is_callback=True)]})
+    expect(line).to_contain_text("Waiting for the payment, by callback")
+
     modules.evaluate(SHOW, {"waits": [wait(status="received")]})
     expect(line).to_have_count(0)
 

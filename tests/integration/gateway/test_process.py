@@ -1,7 +1,6 @@
 """The gateway as a process: `python -m signalbox_gateway` on a port."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.topology import provision_pubsub
+from support.process_memory import resident_bytes
 from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process
 
@@ -149,11 +149,6 @@ async def test_a_header_of_many_megabytes_is_refused_before_it_takes_memory(
         writer.close()
 
     assert resident_bytes(process.pid) - before < 8 * 1024 * 1024
-
-
-def resident_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def started_ad(caller: httpx2.AsyncClient) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -22,6 +21,7 @@ from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import sequences
 from support.fakes.events import story
+from support.process_memory import resident_bytes
 from support.servers.gateway import secret_of, write_keys
 from support.servers.streams import Reader, http_server, reading, serving
 
@@ -167,12 +167,12 @@ async def test_check_24_disconnected_listeners_leak_nothing(served: Served) -> N
 
     await cycles(200)
     await eventually(lambda: len(asyncio.all_tasks()) < 100)
-    tasks, rss = len(asyncio.all_tasks()), psutil.Process().memory_info().rss
+    tasks, rss = len(asyncio.all_tasks()), resident_bytes()
     await cycles(CYCLES)
     assert served.gateway.hub.watched_runs == 0
     assert len(asyncio.all_tasks()) <= tasks + 2
     # A leak of one listener (12 KB) a connection would be more.
-    assert psutil.Process().memory_info().rss - rss < CYCLES * 8_000
+    assert resident_bytes() - rss < CYCLES * 8_000
 
 
 @pytest.mark.parametrize("limits", [StreamLimits(listeners=1)])

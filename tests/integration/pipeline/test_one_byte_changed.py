@@ -20,6 +20,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.effect_digest import with_effect_digest
 from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
@@ -27,7 +28,6 @@ from signalbox_core.pipeline.contract.approved_effect import (
     DecisionReceipt,
     EffectApproval,
     ShownQuestion,
-    with_effect_digest,
 )
 from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.messages import Decision

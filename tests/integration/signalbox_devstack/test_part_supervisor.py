@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from httpx2 import AsyncClient
 
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.config import Programs, StackConfig
@@ -19,6 +20,14 @@ from support.servers.backends import free_port
 SERVE = """
 import http.server, sys
 http.server.test(HandlerClass=http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')
+"""
+
+SERVE_ON_DESCRIPTOR = """
+import http.server, socket, sys
+server = http.server.HTTPServer(('', 0), http.server.SimpleHTTPRequestHandler, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=int(sys.argv[sys.argv.index('--listen-fd') + 1]))
+server.serve_forever()
 """
 
 
@@ -43,6 +52,17 @@ def web(name: str, *after: str) -> Part:
         probe=HttpOk(port, "/"),
         address=f"127.0.0.1:{port}",
         depends_on=after,
+    )
+
+
+def on_demand(name: str) -> Part:
+    port = free_port()
+    return Part(
+        name=name,
+        argv=(sys.executable, "-c", SERVE_ON_DESCRIPTOR),
+        probe=HttpOk(port, "/"),
+        address=f"http://127.0.0.1:{port}",
+        demand_port=port,
     )
 
 
@@ -114,3 +134,33 @@ async def test_processes_started_by_a_part_are_killed_with_it(config: StackConfi
     await start(config, part)
     grandchild = Path(f"/proc/{note.read_text()}")
     await eventually(lambda: not grandchild.exists() or "zombie" in (grandchild / "status").read_text())
+
+
+async def test_a_part_on_demand_starts_on_its_first_connection(config: StackConfig) -> None:
+    part = on_demand("shop")
+    async with running_stack(config, [part], report=[].append) as stack, AsyncClient(timeout=30) as http:
+        assert (stack.states()[0].status, stack.states()[0].pid) == ("on_demand", None)
+
+        assert (await http.get(part.address)).status_code == 200
+
+        await eventually(lambda: stack.states()[0].status == "ready", within_s=30)
+        pid = stack.states()[0].pid
+        assert pid is not None
+        os.kill(pid, 9)
+        await eventually(lambda: stack.states()[0].pid not in (None, pid), within_s=30)
+        assert (await http.get(part.address)).status_code == 200
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", part.demand_port)
+
+
+async def test_a_part_on_demand_refuses_connections_while_it_is_stopped(config: StackConfig) -> None:
+    part, marker = on_demand("shop"), config.folder.holds / "shop"
+    async with running_stack(config, [part], report=[].append) as stack:
+        marker.touch()
+        await eventually(lambda: stack.states()[0].status == "held", within_s=30)
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", part.demand_port)
+
+        marker.unlink()
+
+        await eventually(lambda: stack.states()[0].status == "ready", within_s=30)

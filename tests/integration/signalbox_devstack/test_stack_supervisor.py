@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import redis.asyncio
 
@@ -124,3 +125,17 @@ def test_a_failed_detached_start_is_reported_in_one_line(tmp_path: Path) -> None
 def test_logs_shows_a_log_and_rejects_an_unknown_part(stack: RunningStack) -> None:
     assert "Ready to accept connections" in stack.command("logs", "redis")
     assert "no log for 'nginx'" in error_of("logs", "nginx", "--state-dir", str(stack.folder))
+
+
+async def test_an_emulator_starts_when_it_is_first_needed(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "state", "--only", "demo_site,portal") as stack:
+        assert stack.command("status", "--json").count('"status":"on_demand"') == 2
+        assert stack.endpoints.pids == {}
+
+        async with httpx2.AsyncClient(timeout=60) as http:
+            page = await http.get(f"{stack.endpoints.demo_site}/en/coffee")
+        assert page.status_code == 200
+        await eventually(lambda: stack.state("demo_site").status == "ready", within_s=60)
+
+        assert "portal is ready" in stack.command("start", "portal")
+        await eventually(lambda: stack.endpoints.pids.keys() == {"demo_site", "portal"}, within_s=30)

@@ -56,7 +56,8 @@ async def temporal(own_temporal: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Reconciler:
-    return Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
+    gap_grace = timedelta(seconds=1)
+    return Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC}, gap_grace=gap_grace)
 
 
 async def make_round(reconciler: Reconciler, now: datetime) -> None:

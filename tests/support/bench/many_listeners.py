@@ -1,13 +1,11 @@
 """Thousands of listeners of one server from one process, and the source that feeds them; for benchmarks."""
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from redis.asyncio import Redis
@@ -19,6 +17,7 @@ from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually
 from support.fakes.events import make_event
 from support.process_cpu import cpu_s
+from support.process_memory import resident_bytes
 
 LINE: Final = re.compile(rb'"sequence":(\d+).*?"title":"(\d+)"')
 
@@ -36,7 +35,7 @@ class Server:
         return cpu_s([self.pid])
 
     def rss_kb(self) -> float:
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+        return resident_bytes(self.pid) / 1024
 
 
 class Listener(asyncio.Protocol):

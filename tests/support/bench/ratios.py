@@ -21,6 +21,10 @@ class Ratio:
     def __str__(self) -> str:
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
+    def is_narrow(self, width: float) -> bool:
+        """Whether the interval is at most this wide, so that more turns would change little."""
+        return self.high - self.low <= width
+
 
 def paired_ratio(ours: Sequence[float], peer: Sequence[float]) -> Ratio:
     """Compare pairs, each measured back to back, so that a load of the machine weighs on both.

@@ -53,6 +53,7 @@ def target_of(endpoint: Endpoint, run_id: str) -> Target:
         "name:path": "a.png",
         "name": "echo",
         "token_id": "0" * 64,
+        "token": "none",
         "passkey_id": "none",
     }.items():
         path = path.replace(f"{{{part}}}", value)

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run, WaitExpiredError
-from support.shipping.activities import file_parcel
+from support.shipping.activities import announce_parcel, file_parcel
 from support.shipping.contract import DISPATCHED, PAYMENT, SPEC, ShippingInput, ShippingResult
 
 WORK = CallOptions(timeout=timedelta(seconds=10))
@@ -27,6 +27,8 @@ class ShippingWorkflow:
             if request.continues_as_new and workflow.info().continued_run_id is None:
                 await run.wait_for(DISPATCHED)
                 workflow.continue_as_new(request)
+            if request.by_callback:
+                return await called_back(run, request)
             async with run.step("pay"):
                 amount = await paid(run, request)
             if amount == 0 or request.continues_as_new:
@@ -35,6 +37,15 @@ class ShippingWorkflow:
                 dispatched = await run.wait_for(DISPATCHED)
                 parcel = await step.call(file_parcel, dispatched.parcel, WORK)
             return ShippingResult(amount=amount, parcel=parcel)
+
+
+async def called_back(run: Run, request: ShippingInput) -> ShippingResult:
+    patience = timedelta(seconds=request.patience_s) if request.patience_s is not None else None
+    async with run.step("ship") as step:
+        carrier = run.callback(DISPATCHED, timeout=patience)
+        await step.call(announce_parcel, carrier.callback, WORK)
+        dispatched = await carrier.received()
+    return ShippingResult(amount=0, parcel=dispatched.parcel)
 
 
 async def paid(run: Run, request: ShippingInput) -> int:

@@ -1,5 +1,6 @@
 """`signalbox-admin audit`: keys, verification of receipts and of a copy of the log, erasure."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.notes import read_signer
 from signalbox_core.ledger.receipts import encode_receipt, read_receipt
 from signalbox_core.objects import open_object_store
+from signalbox_gateway.changes.change_events import change_event
+from signalbox_gateway.changes.difference import TrackedItem, find_differences
 from support.fakes.ledger import decided
 
 COUNT = 300
+NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
 
 class Archive:
@@ -93,6 +97,25 @@ def test_a_required_witness_must_have_signed(
     verify = ["audit", "verify", str(archive.receipt), *archive.options]
     assert main([*verify, "--witness-key", str(tmp_path / "w.pub")]) == 2
     assert "the signature of witness.test on the checkpoint is missing" in capsys.readouterr().err
+
+
+async def test_the_entries_of_a_log_are_listed_once_it_is_verified(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = TrackedItem(tenant="acme co", id="ops", facts={"kind": "human"})
+    (added,) = find_differences([], [item])
+    event = change_event("api_key.added", "acme co", added, NOW, state="1")
+    log = TenantLog(open_object_store(archive.url), "acme co", [read_signer(archive.private)])
+    await log.append([event])
+    listing = ["audit", "list", "--log", str(archive.log), *archive.options]
+    capsys.readouterr()
+    assert main([*listing, "--event", "api_key."]) == 0
+    assert capsys.readouterr().out == f"entry {COUNT}: api_key.added ops at {NOW.isoformat()}\n"
+    assert main(listing) == 0
+    assert len(capsys.readouterr().out.splitlines()) == COUNT + 1
+    archive.log.joinpath("tile/entries/001.p/45").write_bytes(b"")
+    assert main(listing) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_the_values_of_a_person_are_erased_and_the_log_still_verifies(

@@ -64,6 +64,14 @@ async def test_an_event_is_sent_to_a_run_under_an_id_of_its_own() -> None:
     assert len(ids) == 2
 
 
+async def test_an_event_that_starts_a_run_is_sent_without_a_key() -> None:
+    gateway = EventGateway()
+
+    await call(gateway, "order.placed", "--start", "--event-id", "e1")
+
+    assert gateway.sent == [("/v1/events/order.placed", {"event_id": "e1", "data": {}})]
+
+
 async def test_the_output_as_json_has_every_delivery() -> None:
     _, text = await call(EventGateway(), "payment.settled", "--key", "4711", "--json")
 

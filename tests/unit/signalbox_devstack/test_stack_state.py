@@ -13,7 +13,7 @@ from signalbox_devstack.stack.folder import StateFolder, open_log, write_private
 from signalbox_devstack.stack.keys import SenderKeyFile, ensure_keys
 from signalbox_devstack.stack.options import StackOptions, resolve_config
 from signalbox_devstack.stack.part_supervisor import restart_delay_s
-from signalbox_devstack.stack.programs import redis_version
+from signalbox_devstack.stack.programs import redis_program, redis_version
 from signalbox_devstack.stack.supervisor import child_environ
 
 
@@ -118,6 +118,28 @@ def test_child_processes_bypass_the_proxy_for_loopback() -> None:
 def test_the_version_of_a_program_that_is_not_redis_is_empty() -> None:
     assert redis_version("/bin/true") == ()
     assert redis_version("/does/not/exist") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "taken"),
+    [
+        ("redis-server", "6.2.0", True),
+        ("redis-server", "7.0.15", True),
+        ("valkey-server", "8.1.3", True),
+        ("redis-server", "6.0.16", False),
+        ("redis-server", "unknown", False),
+    ],
+)
+def test_a_redis_on_the_path_is_taken_when_it_is_new_enough(
+    name: str, version: str, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / name
+    program.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=00000000:0'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = redis_program()
+    assert (found == str(program)) is taken
+    assert taken or redis_version(found) >= (9, 1)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -13,7 +13,9 @@ from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received
 from signalbox_core.streams import AppendOutcome
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.background.projector import Projector
+from signalbox_core.topology import PROJECTOR, SUBSCRIPTIONS
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS, Projector
+from signalbox_gateway.background.reconciler import GAP_GRACE
 from support.assertions.eventually import eventually
 from support.fakes.events import story
 
@@ -131,3 +133,9 @@ async def test_an_interrupted_round_trip_leaves_the_other_events_for_redelivery(
     second.cancel()
     with pytest.raises(Unavailable):
         await third
+
+
+def test_a_gap_is_repaired_only_after_the_events_of_a_killed_gateway_were_redelivered() -> None:
+    (subscription,) = [item for item in SUBSCRIPTIONS if item.name == PROJECTOR]
+    assert subscription.backoff is not None
+    assert timedelta(seconds=PROJECTOR_LIMITS.lease_s) + subscription.backoff[0] < GAP_GRACE

@@ -10,9 +10,8 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline import PipelineSpec, Secret, Step
 from signalbox_core.secret import SEALED, encode_hook
 from signalbox_core.subjects import Subject
-from signalbox_gateway.api.schemas import StartRun
-from signalbox_gateway.api.start_run import build_start_request
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
 from support.fakes.echo_pipeline import SPEC as ECHO
 from support.fakes.payload_keys import new_ring
 
@@ -42,8 +41,8 @@ SIGN_IN = PipelineSpec(
 )
 
 
-def body(pipeline: str, given: bytes, priority: int | None = None) -> StartRun:
-    return StartRun(pipeline=pipeline, input=msgspec.Raw(given), priority=priority)
+def requested(given: bytes, priority: int | None = None) -> RequestedRun:
+    return RequestedRun(input=msgspec.Raw(given), run_id="r-1", priority=priority)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +51,14 @@ def body(pipeline: str, given: bytes, priority: int | None = None) -> StartRun:
     ids=["as sent", "other order", "explicit default"],
 )
 def test_the_digest_of_equal_inputs_is_the_same_in_every_release(given: bytes) -> None:
-    request = build_start_request(body("echo", given, priority=2), ECHO, "r-1", CALLER, None)
+    request = build_start_request(requested(given, priority=2), ECHO, CALLER, None)
 
     assert request.digest == ECHO_DIGEST
 
 
 def test_another_input_or_priority_has_another_digest() -> None:
     digests = {
-        build_start_request(body("echo", given, priority), ECHO, "r-1", CALLER, None).digest
+        build_start_request(requested(given, priority), ECHO, CALLER, None).digest
         for given, priority in [(b'{"text":"hi"}', 2), (b'{"text":"ho"}', 2), (b'{"text":"hi"}', 3)]
     }
 
@@ -68,9 +67,9 @@ def test_another_input_or_priority_has_another_digest() -> None:
 
 def test_a_secret_is_encoded_sealed_and_its_digest_is_repeatable(tmp_path: Path) -> None:
     keys = new_ring(tmp_path)
-    given = body("sign_in", b'{"user":"lan","password":"planted-71c2"}')
+    given = requested(b'{"user":"lan","password":"planted-71c2"}')
 
-    first, again = (build_start_request(given, SIGN_IN, "r-1", CALLER, keys) for _ in range(2))
+    first, again = (build_start_request(given, SIGN_IN, CALLER, keys) for _ in range(2))
     encoded = msgspec.json.encode(first.input, enc_hook=encode_hook)
 
     assert b"planted-71c2" not in encoded
@@ -80,9 +79,9 @@ def test_a_secret_is_encoded_sealed_and_its_digest_is_repeatable(tmp_path: Path)
 
 
 def test_a_secret_without_payload_keys_is_refused() -> None:
-    given = body("sign_in", b'{"user":"lan","password":"planted-71c2"}')
+    given = requested(b'{"user":"lan","password":"planted-71c2"}')
 
     with pytest.raises(Unavailable) as caught:
-        build_start_request(given, SIGN_IN, "r-1", CALLER, None)
+        build_start_request(given, SIGN_IN, CALLER, None)
 
     assert caught.value.stable_code == "secrets_unavailable"

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,6 +26,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.callbacks import CallbackHandler
 from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
@@ -38,6 +38,7 @@ from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
+from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
@@ -62,8 +63,6 @@ from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
-from signalbox_gateway.notifications.notification_links import NotificationLinks
-from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.passkeys.decision_signatures import DecisionSignatures
 from signalbox_gateway.passkeys.ledger_entries import record_in_ledger
@@ -72,11 +71,13 @@ from signalbox_gateway.passkeys.relying_party import read_relying_party
 from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
+from signalbox_gateway.runs.starts.run_starter import RunStarter
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.schedules.limits import schedule_limits
@@ -121,7 +122,7 @@ class Gateway:
         )
         open_log = partial(TenantLog, parts.objects, signers=parts.ledger_signers)
         self._ledger = LedgerWriter(parts.redis, parts.ledger, open_log, self.metrics.ledger)
-        self._notifier = self._create_notifier(DeliveryRecords(parts.redis))
+        self._notifier = parts.create_notifier(self.states.find, self.metrics.notifications)
         probes = {
             "redis": self._redis_answers,
             "temporal": engine.is_available,
@@ -160,6 +161,8 @@ class Gateway:
         answer_within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
         events = ExternalEvents(engine, within=answer_within)
+        starter = RunStarter(engine, waiting)
+        keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
         inbox = InboxReader(parts.streams)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         passkeys = PasskeyStore(parts.objects)
@@ -170,7 +173,7 @@ class Gateway:
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
                 engine,
-                availability,
+                starter,
                 parts.pipelines,
                 RunIds(IdempotencyKeys(parts.redis), self._scoped_tokens),
                 waiting,
@@ -189,12 +192,16 @@ class Gateway:
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
-            external_events=ExternalEventHandlers(self.states, events, parts.pipelines),
+            external_events=ExternalEventHandlers(self.states, events, keyed, parts.pipelines),
+            callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
-                ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
+                RecordedChanges(
+                    ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
+                    parts.record_change,
+                ),
                 ScheduleViews(self.states, parts.pipelines),
                 engine,
                 parts.pipelines,
@@ -207,18 +214,19 @@ class Gateway:
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
-            tokens=TokenHandlers(tickets, self._scoped_tokens, self.states, parts.pipelines),
+            tokens=TokenHandlers(
+                tickets, self._scoped_tokens, self.states, parts.pipelines, parts.record_change
+            ),
             passkeys=PasskeyHandlers(party, PasskeyRegistration(parts.redis, passkeys, record), passkeys),
             health=self.health,
             docs=ApiDocsHandlers(),
         )
 
     def app(self) -> Starlette:
-        endpoints, origin = build_routes(self._handlers), self._parts.settings.public_origin
-        release = version("signalbox-gateway")
-        self._handlers.docs.publish(
-            build_document(endpoints, self._parts.pipelines, version=release, server=origin)
-        )
+        endpoints, settings = build_routes(self._handlers), self._parts.settings
+        release, server = version("signalbox-gateway"), settings.public_origin
+        document = build_document(endpoints, self._parts.pipelines, version=release, server=server)
+        self._handlers.docs.publish(document)
         access = StreamAccess(self.authenticator, self._scoped_tokens, self.states, self._limiter)
         refusals = StreamRefusals(self.metrics.streams.record_deferred)
         stream = StreamEndpoint(
@@ -237,34 +245,15 @@ class Gateway:
             ),
             *console_routes(),
         ]
+        cors = Middleware(Cors, origins=settings.cors_origins, ui_url=settings.temporal_ui_url)
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(RequestObserver, metrics=self.metrics), self._cors()],
+            middleware=[Middleware(RequestObserver, metrics=self.metrics), cors],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )
         app.router.redirect_slashes = False
         return app
-
-    def _create_notifier(self, records: DeliveryRecords) -> Notifier | None:
-        parts = self._parts
-        if parts.notification_routes is None:
-            return None
-        return Notifier(
-            parts.notifications,
-            parts.notification_routes,
-            records,
-            self.states.find,
-            self.metrics.notifications,
-            NotificationLinks(parts.settings.public_origin, parts.pipelines, parts.link_keys),
-        )
-
-    def _cors(self) -> Middleware:
-        settings = self._parts.settings
-        ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
-        return Middleware(
-            Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None
-        )
 
     async def drain(self) -> None:
         """Begin the graceful shutdown: report not ready, then end the open streams."""
@@ -273,23 +262,25 @@ class Gateway:
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """The background loops by name."""
+        parts = self._parts
+        ledger = {"ledger": self._ledger.run, "changes": parts.settings_recorder().run}
         return {
-            "api keys": self._parts.keys.run,
-            "issuers": self._parts.tokens.run,
+            "api keys": parts.keys.run,
+            "issuers": parts.tokens.run,
             "starter": self._starter.run,
             "hub": self.hub.run,
             "projector": self._projector.run,
             "reconciler": partial(self._reconciler.run, self._leader_tasks),
             "conditions": self._conditions.run,
-            **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
+            **(ledger if parts.ledger_signers else {}),
             **({"notifier": self._notifier.run} if self._notifier is not None else {}),
         }
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with run_in_background(self.loops()):
-            origin, pipelines = self._parts.settings.public_origin, sorted(self._parts.pipelines)
-            log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
+            origin = self._parts.settings.public_origin
+            log.info("gateway ready", extra={"origin": origin, "pipelines": sorted(self._parts.pipelines)})
             yield
 
     async def _pubsub_is_connected(self) -> bool:

@@ -27,8 +27,21 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS
 from signalbox_gateway.background.start_consumer import LIMITS
-from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS
+from signalbox_gateway.changes.change_events import RecordChange, publish_changes
+from signalbox_gateway.changes.revisions import RevisionStore
+from signalbox_gateway.changes.settings_recorder import SettingsInUse, SettingsRecorder
+from signalbox_gateway.changes.tracked_settings import (
+    api_key_items,
+    link_key_items,
+    payload_key_items,
+    policy_items,
+)
+from signalbox_gateway.http.metrics import NotificationMetrics
+from signalbox_gateway.notifications.deliveries import DeliveryRecords
+from signalbox_gateway.notifications.notification_links import NotificationLinks
+from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.settings import Settings
 
@@ -60,6 +73,44 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+
+    def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
+        """The consumer that sends notifications; None without routes.
+
+        Args:
+            read_snapshot: reads a run by tenant and run id.
+        """
+        if self.notification_routes is None:
+            return None
+        return Notifier(
+            self.notifications,
+            self.notification_routes,
+            DeliveryRecords(self.redis),
+            read_snapshot,
+            metrics,
+            NotificationLinks(self.settings.public_origin, self.pipelines, self.link_keys),
+        )
+
+    @property
+    def record_change(self) -> RecordChange:
+        """Publishes a change for the ledger, if this deployment keeps one."""
+        return publish_changes(self.publisher if self.ledger_signers else None)
+
+    def settings_recorder(self) -> SettingsRecorder:
+        """The loop that records changes of the keys and policies that this process uses."""
+        store = RevisionStore(self.objects)
+        return SettingsRecorder(store, self._settings_in_use, self._tenants, self.record_change)
+
+    def _settings_in_use(self) -> SettingsInUse:
+        return {
+            "api_key": api_key_items(self.keys.all),
+            "payload_key": payload_key_items(self.payload_keys),
+            "link_key": link_key_items(self.link_keys.current() if self.link_keys else None),
+            "policy": policy_items(self.pipelines),
+        }
+
+    def _tenants(self) -> frozenset[str]:
+        return self.tokens.tenants | {key.tenant for key in self.keys.all}
 
 
 @asynccontextmanager
@@ -105,7 +156,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),

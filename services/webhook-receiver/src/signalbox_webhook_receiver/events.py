@@ -9,6 +9,7 @@ import msgspec
 
 from signalbox_core.errors import Forbidden, InvalidInput, Rejected, SignalboxError
 from signalbox_core.events.catalogue import CATALOGUE, MAX_SAFE_INTEGER, EventKind, full_type
+from signalbox_core.events.effect_digest import check_effect_digest
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 from signalbox_core.http.strict_json import find_repeated_member
 from signalbox_core.ids import parse_run_id
@@ -199,6 +200,7 @@ def _entry(event: CloudEvent) -> Entry:
     _check_envelope(event)
     kind = _kind(event)
     _check_data(event)
+    check_effect_digest(event)
     content = (
         event.type,
         event.subject,

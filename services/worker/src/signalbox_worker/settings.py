@@ -16,6 +16,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     Attributes:
         payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; the same keys as the gateway's.
         receiver_url: where events are POSTed, `https://hooks.example.com/v1/events`.
+        callback_origin: the gateway's public origin, where callback URLs lead.
         keyid: the id of the signing key at the receiver; `private_key_file` holds its private half.
         objects_url: where artifacts are stored: `file:///dir`, `gs://bucket` or `memory://`.
         pipelines: only these (comma separated); default: all installed.
@@ -57,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     temporal_namespace: str | None = None
     payload_keys_file: str | None = None
     receiver_url: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+/\S*"))]
+    callback_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))] | None = None
     keyid: str
     private_key_file: str
     objects_url: str

@@ -124,6 +124,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             environ=environ,
             redis=redis,
             keys=keys,
+            callback_origin=settings.callback_origin,
             cpu=cpu,
         )
         codes = loader.load_activities(codes, deps)

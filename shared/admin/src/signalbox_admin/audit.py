@@ -10,7 +10,7 @@ import msgspec
 
 from signalbox_admin.command_line import Subparsers, add_command, print_line
 from signalbox_core.errors import Conflict, InvalidInput, InvalidSignature
-from signalbox_core.ledger.audit import ReadTile, find_damage
+from signalbox_core.ledger.audit import ReadTile, find_damage, read_log
 from signalbox_core.ledger.commitments import DisclosedValue
 from signalbox_core.ledger.entries import LedgerEntry
 from signalbox_core.ledger.erasure import IsSelected, erase_values
@@ -38,6 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = group.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_new_key(actions)
     _add_verify(actions)
+    _add_list(actions)
     _add_erase(actions)
 
 
@@ -75,6 +76,28 @@ def _add_verify(actions: Subparsers) -> None:
     )
     verify.add_argument("--witness-key", metavar="FILE", help="require the cosignature of this witness, too")
     verify.set_defaults(run=_verify)
+
+
+def _add_list(actions: Subparsers) -> None:
+    listing = add_command(
+        actions,
+        "list",
+        "verify a copy of a tenant's log and list its entries",
+        "The entries have no personal values, which are not part of the log.",
+    )
+    listing.add_argument(
+        "--log", required=True, metavar="DIR", help="a copy of the folder ledger/TENANT of the object store"
+    )
+    listing.add_argument(
+        "--public-key", required=True, metavar="FILE", help="the file with the public key of the log"
+    )
+    listing.add_argument(
+        "--event",
+        default="",
+        metavar="PREFIX",
+        help="only events whose names begin with this, such as api_key. or policy.changed",
+    )
+    listing.set_defaults(run=_list)
 
 
 def _add_erase(actions: Subparsers) -> None:
@@ -118,8 +141,26 @@ def _verify(options: argparse.Namespace) -> int:
         verifiers.append(_read_verifier(options.witness_key))
     checkpoints = [_verify_receipt(Path(name), verifiers) for name in options.receipts]
     if options.log:
-        _verify_log(Path(options.log), verifiers, checkpoints)
+        checkpoint = _verify_log(Path(options.log), verifiers, checkpoints)
+        print_line(f"verified: {checkpoint.origin} has {checkpoint.size} entries, as signed")
     return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    folder = Path(options.log)
+    checkpoint = _verify_log(folder, [_read_verifier(options.public_key)], [])
+    for entry in read_log(_tile_reader(folder), checkpoint.size):
+        if entry.event.startswith(options.event):
+            print_line(_summary(entry))
+    return 0
+
+
+def _summary(entry: LedgerEntry) -> str:
+    """`entry 12: api_key.removed ops-2025 at 2026-11-30T09:00:00+00:00`."""
+    of_approval = f" of approval {entry.approval_id}" if entry.approval_id else ""
+    of_run = f" of run {entry.run_id}" if entry.run_id else ""
+    item = f" {entry.item}" if entry.item else ""
+    return f"entry {entry.index}: {entry.event}{item}{of_approval}{of_run} at {entry.at.isoformat()}"
 
 
 def _verify_receipt(path: Path, verifiers: list[NoteVerifier]) -> Checkpoint:
@@ -134,12 +175,13 @@ def _verify_receipt(path: Path, verifiers: list[NoteVerifier]) -> Checkpoint:
     return open_checkpoint(receipt.checkpoint, verifiers)
 
 
-def _verify_log(folder: Path, verifiers: list[NoteVerifier], earlier: list[Checkpoint]) -> None:
+def _verify_log(folder: Path, verifiers: list[NoteVerifier], earlier: list[Checkpoint]) -> Checkpoint:
+    """Raises: InvalidSignature: the log is not exactly what was signed."""
     note = _read(folder / "checkpoint").decode(errors="replace")
     checkpoint = open_checkpoint(note, verifiers)
     if damage := find_damage(checkpoint, _tile_reader(folder), earlier):
         raise InvalidSignature(f"{checkpoint.origin}: {damage.message}", code="damaged_log")
-    print_line(f"verified: {checkpoint.origin} has {checkpoint.size} entries, as signed")
+    return checkpoint
 
 
 def _describe(entry: LedgerEntry, disclosed: Mapping[str, DisclosedValue]) -> list[str]:
@@ -171,8 +213,7 @@ async def _erase(options: argparse.Namespace) -> int:
     store, selected = open_object_store(options.objects), _selection(options.person, options.run_id)
     async for entry in erase_values(store, options.tenant, selected, apply=options.apply):
         count += 1
-        of_run = f" of run {entry.run_id}" if entry.run_id else ""
-        print_line(f"entry {entry.index}: {entry.event}{of_run} at {entry.at.isoformat()}")
+        print_line(_summary(entry))
     outcome = "erased" if options.apply else "would be erased (use --apply)"
     print_line(f"the values of {count} entries {outcome}")
     return 0

@@ -13,7 +13,16 @@ from typing import Final, NoReturn
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
-COMMANDS: Final = ("doctor", "provision", "keys", "payload_keys", "audit", "replay_runs", "redrive")
+COMMANDS: Final = (
+    "doctor",
+    "provision",
+    "keys",
+    "payload_keys",
+    "audit",
+    "replay_runs",
+    "redrive",
+    "capacity",
+)
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 
@@ -45,7 +54,7 @@ class _OneLineErrorParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
-        description="Set up and operate Signalbox: topics and subscriptions, keys, the ledger, dead letters.",
+        description="Set up and operate Signalbox: topics, keys, the ledger, dead letters, capacity.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
         "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
     )

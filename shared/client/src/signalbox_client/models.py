@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.wire.event_models import ExternalEventContract
+from signalbox_client.wire.event_models import ExternalEventContract, StartEventContract
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
@@ -58,6 +58,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     approvals: tuple[ApprovalContract, ...] = ()
     find: tuple[str, ...] = ()
     external_events: tuple[ExternalEventContract, ...] = ()
+    starts: tuple[StartEventContract, ...] = ()
 
 
 class PipelineList(Struct, frozen=True, kw_only=True):

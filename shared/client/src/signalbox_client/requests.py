@@ -120,12 +120,14 @@ def send_event_to_run(
     )
 
 
-def send_event(name: str, key: str, event_id: str, data: object) -> ApiRequest[event_models.EventDeliveries]:
+def send_event(
+    name: str, key: str | None, event_id: str, data: object
+) -> ApiRequest[event_models.EventDeliveries]:
     return ApiRequest(
         method="POST",
         path=f"/v1/events/{_quote_segment(name)}",
         response_type=event_models.EventDeliveries,
-        body=msgspec.json.encode({"event_id": event_id, "key": key, "data": data}),
+        body=msgspec.json.encode({"event_id": event_id, "data": data} | ({"key": key} if key else {})),
     )
 
 

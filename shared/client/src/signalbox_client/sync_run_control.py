@@ -40,8 +40,14 @@ class RunControl:
         """
         return self._connection.send(requests.send_event_to_run(run_id, name, event_id, data))
 
-    def send_event(self, name: str, data: object, *, key: str, event_id: str) -> EventDeliveries:
-        """Send an event from outside to the run that waits, or will wait, for its business key."""
+    def send_event(
+        self, name: str, data: object, *, key: str | None = None, event_id: str
+    ) -> EventDeliveries:
+        """Send an event from outside that starts a run, or that a run waits for by its business key.
+
+        Args:
+            key: required unless the event only starts runs, one for each event.
+        """
         return self._connection.send(requests.send_event(name, key, event_id, data))
 
     def retry(

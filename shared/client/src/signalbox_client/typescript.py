@@ -83,9 +83,10 @@ class _Contract:
         )
 
     def _events(self) -> str:
-        """The member with the data of the events that runs wait for; none without such events."""
-        events = self._pipeline.external_events
-        members = "; ".join(f"{_key(event.name)}: {self._root(event.data_schema)}" for event in events)
+        """The member with the data of the events that runs wait for or start by; none without such events."""
+        events = [(event.name, event.data_schema) for event in self._pipeline.external_events]
+        events += [(event.name, event.data_schema) for event in self._pipeline.starts]
+        members = "; ".join(f"{_key(name)}: {self._root(schema)}" for name, schema in events)
         return f"    events: {{ {members} }};\n" if members else ""
 
     def types(self) -> Iterator[str]:

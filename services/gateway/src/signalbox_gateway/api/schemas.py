@@ -11,6 +11,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events.policy import QuorumProgress
 from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
+from signalbox_core.pipeline.contract.start_on import OncePer
 from signalbox_core.subjects import Subject
 from signalbox_gateway.passkeys.decision_signatures import DecisionAssertion
 from signalbox_gateway.runs.inbox import INBOX_PAGE
@@ -244,6 +245,15 @@ class ExternalEventView(Struct, frozen=True, kw_only=True):
     keep_s: float
 
 
+class StartEventView(Struct, frozen=True, kw_only=True):
+    """An event from outside that starts a run of the pipeline, once per event or per business key."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw
+    once_per: OncePer
+
+
 class PipelineView(Struct, frozen=True, kw_only=True):
     """A pipeline's contract; the schemas are JSON Schema 2020-12."""
 
@@ -257,6 +267,7 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     find: Annotated[tuple[str, ...], Meta(description="The names for `find.NAME:VALUE` in a search")]
     url: str
     external_events: tuple[ExternalEventView, ...] = ()
+    starts: tuple[StartEventView, ...] = ()
 
 
 class PipelineListView(Struct, frozen=True, kw_only=True):

@@ -1,29 +1,26 @@
 """Starts a run, once per run id or `Idempotency-Key`; queues the start while Temporal is unavailable."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from signalbox_core.crypto.sealing import KeyRing
-from signalbox_core.errors import Conflict, InvalidInput, Unavailable
+from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.secret import Secret, clear_hook
 from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import StartResponse, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
-from signalbox_gateway.http import validation
-from signalbox_gateway.runs.availability import TemporalAvailability
-from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
+from signalbox_gateway.runs.starts.run_starter import RunStarter
+from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
 from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 from signalbox_gateway.runs.views import links
 
@@ -37,14 +34,14 @@ class StartRunHandler:
     def __init__(
         self,
         engine: TemporalRuns,
-        availability: TemporalAvailability,
+        starter: RunStarter,
         pipelines: Mapping[str, PipelineSpec],
         run_ids: "RunIds",
         waiting: PendingStarts,
         payload_keys: KeyRing | None,
     ) -> None:
         self._engine = engine
-        self._availability = availability
+        self._starter = starter
         self._pipelines = pipelines
         self._run_ids = run_ids
         self._waiting = waiting
@@ -57,20 +54,16 @@ class StartRunHandler:
             call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)
         spec = find_pipeline(self._pipelines, body.pipeline)
         run_id = await self._run_ids.choose(call, body)
-        request = build_start_request(body, spec, run_id, call.principal, self._payload_keys)
+        requested = RequestedRun(input=body.input, run_id=run_id, priority=body.priority, tags=body.tags)
+        request = build_start_request(requested, spec, call.principal, self._payload_keys)
         await self._run_ids.count_start(call.principal, request)
         has_generated_id = body.run_id is None and idempotency_key(call) is None
         if not has_generated_id and (response := await self._check_queued(request)) is not None:
             return response
-        # During an outage a start must not wait for the deadline of a call that is bound to fail.
-        if self._availability.is_known_down and not await self._availability.check_promptly():
-            return await self._enqueue(request)
-        try:
-            is_new = await self._engine.start(request, spec, is_generated=has_generated_id)
-        except Unavailable:
-            self._availability.mark_down()
-            return await self._enqueue(request)
-        if not is_new:
+        outcome = await self._starter.start(request, spec, is_generated=has_generated_id)
+        if isinstance(outcome, PendingStart):
+            return _queued(request, outcome)
+        if not outcome:
             return await self._check_existing(request)
         log.info("run started", extra={"run_id": run_id, "tenant": request.tenant, "pipeline": spec.name})
         return _started(request, "running", 201)
@@ -87,19 +80,6 @@ class StartRunHandler:
         if queued.digest != request.digest:
             raise _run_id_taken(request.run_id)
         return _started(request, "cancelled", 200) if queued.is_withdrawn else None
-
-    async def _enqueue(self, request: StartRequest[Struct]) -> Response:
-        """Store the start durably; the run starts when Temporal is available again."""
-        queued = await self._waiting.enqueue(request)
-        if queued.digest != request.digest:
-            raise _run_id_taken(request.run_id)
-        if queued.is_withdrawn:
-            return _started(request, "cancelled", 200)
-        log.warning(
-            "run queued: Temporal is unavailable",
-            extra={"run_id": request.run_id, "tenant": request.tenant},
-        )
-        return _started(request, "queued", 202)
 
     async def _check_existing(self, request: StartRequest[Struct]) -> Response:
         """The run that an identical request started before.
@@ -124,63 +104,6 @@ def find_pipeline(pipelines: Mapping[str, PipelineSpec], name: str) -> PipelineS
             code="unknown_pipeline",
         )
     return spec
-
-
-class _DigestedFields(Struct, frozen=True):
-    pipeline: str
-    input: Struct
-    priority: int | None
-    tags: tuple[str, ...] | UnsetType
-
-
-def build_start_request(
-    body: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None
-) -> StartRequest[Struct]:
-    """Decode the input by the pipeline's contract and seal its secrets.
-
-    Raises:
-        InvalidFields: fields of the input are invalid; their paths begin with `input.`.
-        Unavailable: the input contains a secret, and this gateway has no payload keys.
-    """
-    decoded = validation.decode(spec.input, body.input, at="input", dec_hook=secret_decoder(keys))
-    # The digest covers the decoded input: whitespace, member order and spelled-out defaults do not change it.
-    digested = msgspec.json.encode(
-        _DigestedFields(spec.name, decoded, body.priority, body.tags or UNSET),
-        enc_hook=keys.fingerprint_hook if keys is not None else _refuse_secret,
-        order="sorted",
-    )
-    return StartRequest(
-        run_id=run_id,
-        pipeline=spec.name,
-        input=decoded,
-        tenant=principal.tenant,
-        started_by=principal.name,
-        starter=principal.subject,
-        digest=hashlib.sha256(digested).hexdigest(),
-        priority=body.priority,
-        tags=tuple(dict.fromkeys(body.tags)),
-    )
-
-
-def secret_decoder(keys: KeyRing | None) -> Callable[[type, object], object]:
-    """A `dec_hook` for secrets in clear text: seals each, and retains the clear text for its fingerprint."""
-    if keys is None:
-        return clear_hook
-
-    def decode_secret(kind: type, value: object) -> Secret:
-        secret = clear_hook(kind, value)
-        assert isinstance(secret, Secret)
-        return Secret(secret.reveal(), sealed=keys.seal_secret(secret).sealed)
-
-    return decode_secret
-
-
-def _refuse_secret(_value: object) -> object:
-    raise Unavailable(
-        "the input contains a secret, and this gateway has no payload keys to encrypt it; "
-        "ask an operator to configure them",
-        code="secrets_unavailable",
-    )
 
 
 class RunIds:
@@ -252,6 +175,15 @@ def idempotency_key(call: ApiCall) -> str | None:
             "the header Idempotency-Key must have 1 to 255 characters", field="Idempotency-Key"
         )
     return key
+
+
+def _queued(request: StartRequest[Struct], pending: PendingStart) -> Response:
+    """The response of a start that was queued. Raises: Conflict: another request has the run id."""
+    if pending.digest != request.digest:
+        raise _run_id_taken(request.run_id)
+    if pending.is_withdrawn:
+        return _started(request, "cancelled", 200)
+    return _started(request, "queued", 202)
 
 
 def _started(request: StartRequest[Struct], status: RunStatus, http_status: int) -> Response:

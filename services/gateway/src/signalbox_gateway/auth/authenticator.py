@@ -34,6 +34,11 @@ class ApiKeys:
     def __init__(self, path: Path) -> None:
         self._file = FollowedFile(path, read_api_keys, content="API keys")
 
+    @property
+    def all(self) -> tuple[ApiKey, ...]:
+        """The keys of the file, expired ones included."""
+        return self._file.value
+
     def by_secret(self, secret: str) -> ApiKey | None:
         """The key, unless it is unknown or has expired."""
         digest = hashlib.sha256(secret.encode()).hexdigest()

@@ -20,6 +20,7 @@ from signalbox_gateway.http import base64url
 from signalbox_gateway.http.error_codes import Unauthenticated
 
 _PURPOSE: Final = b"signalbox decision link v1\n"
+_FINGERPRINT: Final = b"signalbox decision link key"
 _MIN_KEY_BYTES: Final = 32
 _MAX_TOKEN_CHARS: Final = 4_000
 _CHECK_EVERY_S: Final = 1.0
@@ -56,6 +57,10 @@ class LinkKeys(Struct, frozen=True):
     """The keys of links: the first one signs, each of them verifies."""
 
     keys: tuple[bytes, ...]
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """A name for each key, which does not reveal it."""
+        return tuple(hmac.digest(key, _FINGERPRINT, hashlib.sha256).hex()[:16] for key in self.keys)
 
     def sign(self, link: DecisionLink) -> str:
         """Make the token of a link; it needs no escaping in a URL."""

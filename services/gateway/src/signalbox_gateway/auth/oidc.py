@@ -97,6 +97,13 @@ class Tokens:
             else not issuer.tenants or identity.tenant in issuer.tenants
         )
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants that the issuers file names."""
+        issuers = [trusted.issuer for trusted in self._trusted.values()]
+        named = [name for issuer in issuers for name in (issuer.tenant, *issuer.tenants)]
+        return frozenset(name for name in named if name is not None)
+
     async def run(self, every_s: float = 1.0) -> None:
         """Reload the file when it changes and refresh the issuers' keys, until cancelled."""
         while True:

@@ -38,7 +38,11 @@ class RequestLimiter:
 
     async def count_request(self, principal: Principal) -> None:
         """Raises: RateLimited: the principal exceeds its limit."""
-        await _count(self._principals, principal.key_id)
+        await self.count(principal.key_id)
+
+    async def count(self, key: str) -> None:
+        """Count a request of what the key names. Raises: RateLimited: it exceeds its limit."""
+        await _count(self._principals, key)
 
     async def count_failure(self, request: HTTPConnection) -> None:
         """Count a failed authentication. Raises: TooManyFailures: the address exceeds its limit."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -11,10 +12,12 @@ from msgspec.structs import replace
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, full_type
 from signalbox_core.events.catalogue import NOTICES, EventRefused
-from signalbox_core.pubsub import EventSource, Received
+from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_core.streams import AppendOutcome, RunStream
 
 log = logging.getLogger(__name__)
+PROJECTOR_LIMITS: Final = SubscriberLimits(lease_s=10)
+"""A short lease: the runs of a killed gateway get their events again when it expires."""
 OnProjected = Callable[[datetime], Awaitable[None]]
 
 
@@ -54,6 +57,8 @@ class Projector:
             Rejected: the event is invalid and goes to the dead-letter topic.
         """
         event = received.event
+        if not event.runid:
+            return  # a change of keys, policies, tokens or schedules, for the ledger
         if event.name in NOTICES:
             return  # announced by the gateway that published it
         if event.sequence is None:

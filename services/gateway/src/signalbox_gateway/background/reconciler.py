@@ -16,6 +16,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import RETENTION
+from signalbox_gateway.background.projector import PROJECTOR_LIMITS
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs, RunDirectory
 from signalbox_gateway.http.metrics import ReconcilerMetrics
@@ -25,7 +26,12 @@ log = logging.getLogger(__name__)
 LeaderTask = Callable[[datetime], Awaitable[None]]
 LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{reconciler}:lease", epoch="signalbox:{reconciler}:fence")
 CURSOR_KEY: Final = "signalbox:{reconciler}:cursor"
-_GAP_GRACE: Final = timedelta(seconds=5)
+GAP_GRACE: Final = timedelta(seconds=PROJECTOR_LIMITS.lease_s + 5)
+"""How long a gap persists before its stream is rebuilt.
+
+Longer than the lease of a killed gateway's messages and the backoff of their redelivery: a rebuilt stream
+accepts no earlier events.
+"""
 # The visibility store is eventually consistent, and pages are not a transaction.
 _OVERLAP: Final = timedelta(seconds=10)
 _INITIAL_LOOKBACK: Final = timedelta(hours=1)
@@ -46,9 +52,10 @@ class Reconciler:
 
     Args:
         recovery: restores lost streams from Pub/Sub before repairs; None restores from Temporal only.
+        gap_grace: how long a gap persists before it is repaired.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, and one setting
         self,
         redis: Redis,
         streams: RunStream,
@@ -57,10 +64,12 @@ class Reconciler:
         *,
         recovery: StreamRecovery | None = None,
         metrics: ReconcilerMetrics | None = None,
+        gap_grace: timedelta = GAP_GRACE,
     ) -> None:
         self._streams = streams
         self._runs = runs
         self._recovery = recovery
+        self._gap_grace = gap_grace
         self._metrics = metrics or ReconcilerMetrics(CollectorRegistry())
         self._repairs = Repairs(streams, runs, pipelines, self._metrics.count_repair)
         self._lease = Lease(redis, LEASE_KEYS)
@@ -99,7 +108,7 @@ class Reconciler:
             if self._recovery is not None and not await self._recovery.is_complete(self._lease, now):
                 return
             await self._restore_open_runs(now)
-        gaps = await self._streams.gaps(older_than=_GAP_GRACE)
+        gaps = await self._streams.gaps(older_than=self._gap_grace)
         self._metrics.set_gaps(len(gaps))
         for gap in gaps[:_MAX_GAPS]:
             await self._repairs.fill(gap)

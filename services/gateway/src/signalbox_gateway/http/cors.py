@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,12 +27,15 @@ class Cors:
 
     Args:
         origins: may call every endpoint, without cookies.
-        ui_origin: origin of Temporal's UI; may call the codec endpoint with the cookie, and nothing else.
+        ui_url: address of Temporal's UI; its pages may call the codec endpoint with the cookie, and nothing
+            else.
     """
 
-    def __init__(self, app: ASGIApp, origins: Collection[str], ui_origin: str | None) -> None:
+    def __init__(self, app: ASGIApp, origins: Collection[str], ui_url: str | None) -> None:
+        ui = urlsplit(ui_url or "")
+        ui_origins = [f"{ui.scheme}://{ui.netloc}"] if ui_url else []
         self._all_paths = _cors_middleware(app, origins, with_cookies=False)
-        self._codec = _cors_middleware(app, [ui_origin] if ui_origin else [], with_cookies=True)
+        self._codec = _cors_middleware(app, ui_origins, with_cookies=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._codec if scope["type"] == "http" and scope["path"] == CODEC_PATH else self._all_paths

@@ -18,6 +18,7 @@ from signalbox_gateway.http.metrics import Metrics
 log = logging.getLogger("signalbox_gateway.access")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CALLBACK: Final = re.compile(r"(/v1/callbacks/).*", re.DOTALL)
 _PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _DEFAULT_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -69,12 +70,17 @@ class RequestObserver:
             extra={
                 "method": scope["method"][:20],
                 # Without the query string, which may hold a ticket.
-                "path": scope["path"][:300],
+                "path": loggable_path(scope["path"]),
                 "status": status,
                 "ms": round(seconds * 1000, 1),
                 **_run_id(scope),
             },
         )
+
+
+def loggable_path(path: str) -> str:
+    """Shorten a path, and leave out the token of a callback."""
+    return _CALLBACK.sub(r"\1***", path)[:300]
 
 
 def _method(scope: Scope) -> str:

@@ -229,7 +229,8 @@ def _status_of_child(run: Run, child: ChildState) -> str:
 
 
 def _wait_row(wait: EventWaitState) -> tuple[str, str, str, str]:
-    return (f"{wait.title} ({wait.name})", wait.status, wait.key or "", format_time(wait.deadline_at))
+    key = "(callback)" if wait.is_callback else wait.key or ""
+    return (f"{wait.title} ({wait.name})", wait.status, key, format_time(wait.deadline_at))
 
 
 def _artifact_row(item: Artifact) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""`signalbox send`: an event from outside, to a run or by its business key."""
+"""`signalbox send`: an event from outside, to a run, by its business key, or to start a run."""
 
 import argparse
 import json
@@ -14,14 +14,16 @@ from signalbox_core.errors import InvalidInput
 def add_send(add: AddCommand) -> None:
     parser = add(
         "send",
-        "send an event that a run waits for",
+        "send an event that a run waits for, or that starts a run",
         send,
-        details="The event goes to one run, or to the run that waits, or will wait, for its business key.",
+        details="The event goes to one run, to the run that waits, or will wait, for its business key, or it "
+        "starts a run of each pipeline whose contract says so.",
     )
     parser.add_argument("event", metavar="EVENT", help="the event's name in the pipeline's contract")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--run", metavar="RUN", help="the run id")
     target.add_argument("--key", metavar="KEY", help="the business key, such as an order number")
+    target.add_argument("--start", action="store_true", help="the event starts a run and has no key")
     parser.add_argument("--data", metavar="JSON", default="{}", help="what the event carries (default: {})")
     parser.add_argument(
         "--event-id",

@@ -12,12 +12,22 @@ class ExternalEventContract(Struct, frozen=True, kw_only=True):
     data_schema: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class StartEventContract(Struct, frozen=True, kw_only=True):
+    """An event from outside that starts a run of the pipeline, once per `event` or per business `key`."""
+
+    name: str
+    title: str
+    data_schema: msgspec.Raw = msgspec.Raw(b"null")
+    once_per: str = "event"
+
+
 class EventDelivery(Struct, frozen=True, kw_only=True):
     """What became of an event from outside in one pipeline.
 
     `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
-    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
-    answered yet.
+    for it. `started`: it has started the run `run_id`. `duplicate`: an event of this id, or of this key where
+    one run is started for each key, arrived before. `recorded`: it is stored, and takes effect when a worker
+    or Temporal is available again.
     """
 
     event_id: str

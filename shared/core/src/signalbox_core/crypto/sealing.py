@@ -30,6 +30,7 @@ KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _CHECK_FILE_EVERY_S: Final = 1.0
 _SECRET_CONTEXT: Final = b"signalbox secret"
+_KEY_FINGERPRINT: Final = b"signalbox payload key"
 _FINGERPRINT_PREFIX: Final = b"signalbox fingerprint\0"
 
 
@@ -55,12 +56,20 @@ class PayloadKeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keys: tuple[PayloadKey, ...]
 
 
+class KeyRingState(Struct, frozen=True, kw_only=True):
+    """Which key of a ring seals, and by id a fingerprint of each key, which does not reveal it."""
+
+    active: str
+    fingerprints: Mapping[str, str]
+
+
 class _Ciphers(Struct, frozen=True, kw_only=True):
     """A key file, ready for use. `oldest` is the first key of the file; fingerprints are made with it."""
 
     active: str
     by_id: Mapping[str, AESGCM]
     oldest: bytes
+    state: KeyRingState
 
 
 def new_payload_key() -> PayloadKey:
@@ -103,6 +112,10 @@ class KeyRing:
         self._file = FollowedFile(
             path, _load, content="payload keys", check_every_s=_CHECK_FILE_EVERY_S, clock=clock
         )
+
+    def describe(self) -> KeyRingState:
+        """The keys in use, without the keys themselves."""
+        return self._file.current().state
 
     def seal(self, clear: bytes, context: bytes) -> tuple[str, bytes]:
         """Encrypt with the active key.
@@ -185,7 +198,15 @@ def _load(path: Path) -> _Ciphers:
     file = decode_payload_keys(body, str(path))
     keys = _key_bytes(file, str(path))
     ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
-    return _Ciphers(active=file.active, by_id=ciphers, oldest=next(iter(keys.values())))
+    fingerprints = {
+        key_id: hmac.new(key, _KEY_FINGERPRINT, hashlib.sha256).hexdigest() for key_id, key in keys.items()
+    }
+    return _Ciphers(
+        active=file.active,
+        by_id=ciphers,
+        oldest=next(iter(keys.values())),
+        state=KeyRingState(active=file.active, fingerprints=fingerprints),
+    )
 
 
 def _key_bytes(file: PayloadKeyFile, name: str) -> Mapping[str, bytes]:

@@ -29,7 +29,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sequence: counts from 1 within the run, assigned by its workflow; None for progress and for domain
             events of an activity.
         data: the JSON of the event type's Struct.
-        effectdigest: of an event that a person approved: SHA-256 of the canonical JSON of all other members.
+        effectdigest: of an event that a person approved (`signalbox_core.events.effect_digest`).
     """
 
     specversion: Literal["1.0"] = "1.0"

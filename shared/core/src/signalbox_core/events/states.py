@@ -144,6 +144,7 @@ class EventWaitState(Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: the business key that the event must have; None for an event that is addressed to the run.
+        is_callback: only a POST to the one-time URL of this wait ends it.
         ended_at: when the event arrived, the deadline passed or the wait was withdrawn.
         event_id, data, sender: of the event; null until it has arrived.
     """
@@ -157,6 +158,7 @@ class EventWaitState(Struct, frozen=True, kw_only=True):
     status: WaitStatus = "pending"
     key: str | None = None
     step: str | None = None
+    is_callback: bool = False
     ended_at: datetime | None = None
     event_id: str | None = None
     sender: Subject | None = None

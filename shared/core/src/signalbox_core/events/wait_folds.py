@@ -19,6 +19,7 @@ def _wait_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         title=data.title,
         key=data.key,
         step=data.step,
+        is_callback=data.is_callback,
         requested_at=event.time,
         deadline_at=data.deadline_at,
         data=msgspec.Raw(b"null"),

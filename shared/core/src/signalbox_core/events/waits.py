@@ -20,6 +20,7 @@ class WaitRequested(Struct, frozen=True, kw_only=True):
         wait_id: unique in the run (`payment.settled`, `payment.settled-2`).
         name: of the event in the pipeline's contract.
         key: the business key that the event must have; null for an event that is addressed to the run.
+        is_callback: only a POST to the one-time URL of this wait ends it.
     """
 
     wait_id: str
@@ -28,6 +29,7 @@ class WaitRequested(Struct, frozen=True, kw_only=True):
     deadline_at: datetime
     key: str | None = None
     step: str | None = None
+    is_callback: bool = False
 
 
 class WaitReceived(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,30 @@ from signalbox_core.ledger.commitments import StoredValues, digest_fields
 
 RECORDED_RUN_EVENTS: Final = frozenset({"run.paused", "run.resumed", "run.cancelled"})
 _RECORDED_PREFIX: Final = "approval."
+RECORDED_CHANGES: Final = frozenset(
+    {
+        "api_key.added",
+        "api_key.changed",
+        "api_key.removed",
+        "payload_key.added",
+        "payload_key.changed",
+        "payload_key.removed",
+        "link_key.added",
+        "link_key.changed",
+        "link_key.removed",
+        "policy.added",
+        "policy.changed",
+        "policy.removed",
+        "token.created",
+        "token.revoked",
+        "schedule.created",
+        "schedule.changed",
+        "schedule.paused",
+        "schedule.resumed",
+        "schedule.deleted",
+    }
+)
+"""Changes of keys, policies, tokens and schedules; they belong to no run."""
 OUTCOMES: Final = frozenset({"approval.decided", "approval.vetoed", "approval.withdrawn", "approval.expired"})
 """The events that end an approval; a receipt proves one of them."""
 QUESTION: Final = "approval.requested"
@@ -49,6 +73,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         event: the short name of the event, such as `approval.decided`.
         at: when it happened, as the event states.
         run_id: empty of an event that belongs to no run, such as `passkey.registered`.
+        item: of a change, the id of what was changed, such as that of an API key.
         outcome: of the event, such as `decided`; a more precise one if the event carries it.
         question_digest: the digest of exactly what the approver was shown.
         digests: salted digests of subject, name, reason, answer, evidence, signatures and the event's whole
@@ -65,6 +90,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
     run_id: str
     sequence: int | None = None
+    item: str | None = None
     approval_id: str | None = None
     approval: str | None = None
     actor: Actor = Actor()
@@ -79,8 +105,8 @@ _DECODER: Final = msgspec.json.Decoder(LedgerEntry)
 
 
 def is_recorded(event_name: str) -> bool:
-    """Whether the ledger records events of this name: all of approvals, and interventions in runs."""
-    return event_name.startswith(_RECORDED_PREFIX) or event_name in RECORDED_RUN_EVENTS
+    """Whether the ledger records events of this name: of approvals, of interventions in runs, of changes."""
+    return event_name.startswith(_RECORDED_PREFIX) or event_name in RECORDED_RUN_EVENTS | RECORDED_CHANGES
 
 
 def event_key(event: CloudEvent) -> str:
@@ -144,6 +170,7 @@ def build_entry(
         at=event.time,
         run_id=event.runid,
         sequence=event.sequence,
+        item=event.subject[:_MAX_TEXT] if event.name in RECORDED_CHANGES else None,
         approval_id=_string(members, "approval_id"),
         approval=_string(members, "name") if event.name == QUESTION else None,
         actor=Actor(kind=_string(person, "kind"), groups=_strings(person, "groups")),

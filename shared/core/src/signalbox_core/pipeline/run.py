@@ -2,7 +2,8 @@
 
 from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.failures import VetoedError, WaitExpiredError
+from signalbox_core.pipeline.workflow.external.open_callback import OpenCallback
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.waits import wait_until
 
-__all__ = ["DecisionReceipt", "Run", "VetoedError", "WaitExpiredError", "wait_until"]
+__all__ = ["DecisionReceipt", "OpenCallback", "Run", "VetoedError", "WaitExpiredError", "wait_until"]

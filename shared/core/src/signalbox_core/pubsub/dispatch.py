@@ -51,7 +51,7 @@ class DispatchOutcome(StrEnum):
     REJECTED = "rejected"
     """The handler raised Rejected; a retry would fail too, so the message is acknowledged."""
     UNDECODABLE = "undecodable"
-    """Not an event; acknowledged."""
+    """Not an event, or not the one that was approved; acknowledged."""
     RETRIED = "retried"
     """The handler failed; the message is redelivered."""
 
@@ -69,6 +69,7 @@ async def dispatch(handler: Handler, message: PulledMessage, *, timeout_s: float
     try:
         event = from_message(message.data, message.attributes)
     except InvalidInput as error:
+        facts["code"] = error.stable_code
         log.error("undecodable message dropped", extra={**facts, "error": error.detail})
         return DispatchOutcome.UNDECODABLE
     facts |= {"event_id": event.id, "event_type": event.type, "run_id": event.runid}

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.events.effect_digest import check_effect_digest
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 
 MAX_VALUE_BYTES: Final = 1_024
@@ -61,7 +62,8 @@ def from_message(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
     """Map a message back to its event; unknown attributes are ignored.
 
     Raises:
-        InvalidInput: a required attribute is missing or invalid, or the data is not JSON.
+        InvalidInput: a required attribute is missing or invalid, or the data is not JSON;
+            `effect_digest_mismatched`: an approved event was changed on its way.
     """
     members: dict[str, object] = {
         name.removeprefix(_PREFIX): text for name, text in attributes.items() if name.startswith(_PREFIX)
@@ -70,6 +72,8 @@ def from_message(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
     members["data"] = msgspec.Raw(data)
     try:
         msgspec.json.decode(data)
-        return msgspec.convert(members, CloudEvent, strict=False)
+        event = msgspec.convert(members, CloudEvent, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not a CloudEvent in binary mode: {error}", field="event") from None
+    check_effect_digest(event)
+    return event

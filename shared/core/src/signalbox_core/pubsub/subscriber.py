@@ -1,6 +1,5 @@
 """Receives events by streaming pull; extends leases while handlers run, and reconnects until cancelled.
 
-Every stream has `retry=None`: the client's own retry hangs silently after a restart of the server.
 Google's server sends a keep-alive on an idle stream, its emulator sends nothing before the first message.
 A unary call then shows that the server responds.
 """
@@ -13,24 +12,16 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import uuid4
 
-from google.api_core.exceptions import (
-    ClientError,
-    GoogleAPICallError,
-    InvalidArgument,
-    MethodNotImplemented,
-    NotFound,
-    PermissionDenied,
-    RetryError,
-    Unauthenticated,
-)
-from google.pubsub_v1 import SubscriberAsyncClient
-from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
-from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
+from signalbox_core.pubsub.channel import describe_error, open_channel, subscription_path
 from signalbox_core.pubsub.dispatch import Handler, PulledMessage
 from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
+from signalbox_core.pubsub.subscription_calls import SubscriptionCalls
+from signalbox_core.pubsub.wire import StreamingPullRequest, StreamingPullResponse
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +31,19 @@ _CONFIRM_TIMEOUT_S: Final = 5.0
 _FINAL_FLUSH_TIMEOUT_S: Final = 2.0
 _SEEK_TIMEOUT_S: Final = 10.0
 _BACKOFF_S: Final = (0.1, 5.0)
-_CONFIGURATION_ERRORS: Final = (NotFound, PermissionDenied, Unauthenticated)
+_CONFIGURATION_ERRORS: Final = frozenset(
+    {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
+)
+_REFUSED: Final = frozenset(
+    {
+        *_CONFIGURATION_ERRORS,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
 
 
 class EventSource(Protocol):
@@ -81,20 +84,21 @@ class Subscriber:
 
     async def run(self, handler: Handler) -> None:
         """See `EventSource.run`. When cancelled, messages in flight are released for immediate redelivery."""
-        client = subscriber_client(self._emulator_host)
+        channel = open_channel(self._emulator_host)
+        calls = SubscriptionCalls(channel, self._path)
         batcher = AckBatcher()
         inflight = InflightMessages(handler, batcher, limits=self._limits, observe=self._observe)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._extend_leases(inflight))
-                await self._stay_connected(client, inflight, batcher, tasks)
+                await self._stay_connected(calls, inflight, batcher, tasks)
         finally:
             self.is_connected = False
             inflight.release_all()
-            with suppress(TimeoutError, GoogleAPICallError):
+            with suppress(TimeoutError, grpc.aio.AioRpcError):
                 async with asyncio.timeout(_FINAL_FLUSH_TIMEOUT_S):
-                    await self._flush(client, batcher)
-            await disconnect(client)
+                    await self._flush(calls, batcher)
+            await channel.close()
 
     async def seek(self, to: datetime) -> None:
         """Seek to a time: everything retained since then is redelivered, acknowledged or not.
@@ -103,61 +107,59 @@ class Subscriber:
             Unavailable: Pub/Sub does not respond.
             Rejected: the subscription does not exist, permission is missing, or the server cannot seek.
         """
-        client = subscriber_client(self._emulator_host)
+        channel = open_channel(self._emulator_host)
+        time = Timestamp()
+        time.FromDatetime(to)
         try:
-            await client.seek(
-                {"subscription": self._path, "time": to},
-                retry=retry_for(_SEEK_TIMEOUT_S),
-                timeout=_SEEK_TIMEOUT_S,
-            )
-        except (ClientError, MethodNotImplemented) as error:
-            raise Rejected(f"{self._path} cannot seek: {error}") from error
-        except (GoogleAPICallError, RetryError) as error:
-            raise Unavailable(f"{self._path} did not seek: {error}") from error
+            await SubscriptionCalls(channel, self._path).seek(time, timeout_s=_SEEK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            reason = describe_error(error)
+            if error.code() in _REFUSED:
+                raise Rejected(f"{self._path} cannot seek: {reason}") from error
+            raise Unavailable(f"{self._path} did not seek: {reason}") from error
         finally:
-            await disconnect(client)
+            await channel.close()
 
     async def _stay_connected(
         self,
-        client: SubscriberAsyncClient,
+        calls: SubscriptionCalls,
         inflight: InflightMessages,
         batcher: AckBatcher,
         tasks: asyncio.TaskGroup,
     ) -> None:
         failures = 0
         while True:
+            level = logging.INFO
             try:
-                await self._read_stream(client, inflight, batcher, tasks)
-                reason: object = "closed by the server"
-            except GoogleAPICallError as error:
-                reason = error
+                await self._read_stream(calls, inflight, batcher, tasks)
+                reason = "closed by the server"
+            except grpc.aio.AioRpcError as error:
+                reason = describe_error(error)
+                level = logging.ERROR if error.code() in _CONFIGURATION_ERRORS else logging.INFO
             except TimeoutError:
-                if await self._responds(client):
+                if await self._responds(calls):
                     self.is_connected = True
                     continue
                 reason = f"no response for {self._silence_timeout_s:g} s"
             failures = 1 if self.is_connected else failures + 1
             self.is_connected = False
-            level = logging.ERROR if isinstance(reason, _CONFIGURATION_ERRORS) else logging.INFO
             log.log(
                 level,
                 "pull stream ended; reconnecting",
-                extra={"subscription": self._path, "reason": str(reason)[:300]},
+                extra={"subscription": self._path, "reason": reason[:300]},
             )
             await asyncio.sleep(_backoff_s(failures) * random.uniform(0.5, 1.0))
 
     async def _read_stream(
         self,
-        client: SubscriberAsyncClient,
+        calls: SubscriptionCalls,
         inflight: InflightMessages,
         batcher: AckBatcher,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        stream = await client.streaming_pull(
-            requests=batcher.requests(self._first_request()), retry=None, timeout=None
-        )
+        stream = calls.streaming_pull(batcher.requests(self._first_request()))
         responses = aiter(stream)
-        confirming = tasks.create_task(self._confirm(client))
+        confirming = tasks.create_task(self._confirm(calls))
         try:
             while True:
                 async with asyncio.timeout(self._silence_timeout_s):
@@ -169,38 +171,29 @@ class Subscriber:
                 await inflight.wait_for_capacity(2 * self._limits.max_outstanding)
         finally:
             confirming.cancel()
-            stream.cancel()  # type: ignore[attr-defined]  # a call, annotated as an iterable
+            stream.cancel()
 
-    async def _confirm(self, client: SubscriberAsyncClient) -> None:
+    async def _confirm(self, calls: SubscriptionCalls) -> None:
         """Set `is_connected` for a stream on which no response arrives, if the server responds otherwise."""
         while not self.is_connected:
             await asyncio.sleep(_CONFIRM_INTERVAL_S)
-            if await self._responds(client):
+            if await self._responds(calls):
                 self.is_connected = True
 
-    async def _responds(self, client: SubscriberAsyncClient) -> bool:
+    async def _responds(self, calls: SubscriptionCalls) -> bool:
         """Send a call without effect, which needs no other permission than the stream does."""
         try:
-            await client.modify_ack_deadline(
-                subscription=self._path,
-                ack_ids=[],
-                ack_deadline_seconds=0,
-                retry=None,
-                timeout=_CONFIRM_TIMEOUT_S,
-            )
-        except InvalidArgument:
+            await calls.modify_deadline([], 0, timeout_s=_CONFIRM_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
             # Google's server and its emulator require an id; so this one is a response of a working server.
-            return True
-        except GoogleAPICallError:
-            return False
+            return error.code() is grpc.StatusCode.INVALID_ARGUMENT
         return True
 
     def _accept(
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
-        raw = StreamingPullResponse.pb(response)
-        is_ordered = raw.subscription_properties.message_ordering_enabled
-        for received in raw.received_messages:
+        is_ordered = response.subscription_properties.message_ordering_enabled
+        for received in response.received_messages:
             message = received.message
             pulled = PulledMessage(
                 data=message.data,
@@ -226,17 +219,12 @@ class Subscriber:
             await asyncio.sleep(self._limits.lease_s / 3)
             inflight.extend_leases(self._limits.lease_s)
 
-    async def _flush(self, client: SubscriberAsyncClient, batcher: AckBatcher) -> None:
+    async def _flush(self, calls: SubscriptionCalls, batcher: AckBatcher) -> None:
         while request := batcher.next_request():
             if request.ack_ids:
-                await client.acknowledge(subscription=self._path, ack_ids=request.ack_ids, retry=None)
+                await calls.acknowledge(request.ack_ids)
             if request.modify_deadline_ack_ids:
-                await client.modify_ack_deadline(
-                    subscription=self._path,
-                    ack_ids=request.modify_deadline_ack_ids,
-                    ack_deadline_seconds=0,
-                    retry=None,
-                )
+                await calls.modify_deadline(request.modify_deadline_ack_ids, 0)
 
 
 def _backoff_s(failures: int) -> float:

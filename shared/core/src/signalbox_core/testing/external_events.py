@@ -39,6 +39,17 @@ def inbound_event(
     )
 
 
+def callback_event(event: ExternalEvent[Any], data: Struct, wait_id: str) -> InboundEvent:
+    """Return the event that a POST to the one-time URL of a wait sends."""
+    return InboundEvent(
+        name=event.name,
+        event_id=f"callback:{wait_id}",
+        data=msgspec.Raw(msgspec.json.encode(data)),
+        delivery_id=uuid.uuid4().hex,
+        wait_id=wait_id,
+    )
+
+
 async def send_to_run(handle: WorkflowHandle[Any, Any], event: InboundEvent) -> InboundEventRecord:
     """Send an event to a run.
 

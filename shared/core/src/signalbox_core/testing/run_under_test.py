@@ -21,7 +21,7 @@ from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
-from signalbox_core.testing.external_events import find_wait, inbound_event, send_to_run
+from signalbox_core.testing.external_events import callback_event, find_wait, inbound_event, send_to_run
 from signalbox_core.testing.histories import history_json
 
 _POLL_S: Final = 0.02
@@ -99,6 +99,17 @@ class RunUnderTest:
     ) -> InboundEventRecord:
         """Send an event from outside to this run. It is kept if the run does not wait for it yet."""
         return await send_to_run(self.handle, inbound_event(event, data, event_id=event_id))
+
+    async def send_callback(
+        self, event: ExternalEvent[Any], data: Struct, *, wait_id: str | None = None
+    ) -> InboundEventRecord:
+        """Wait until the run has begun the wait of a callback, then send what a POST to its URL sends.
+
+        Args:
+            wait_id: by default the first callback of this event.
+        """
+        wait = await self.wait(wait_id or event.name)
+        return await send_to_run(self.handle, callback_event(event, data, wait.wait_id))
 
     async def pause(self) -> None:
         await self.handle.signal(messages.SIGNAL_PAUSE, Control(by="tester"))

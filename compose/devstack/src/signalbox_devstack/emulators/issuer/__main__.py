@@ -2,7 +2,7 @@
 
 import argparse
 
-from signalbox_devstack.emulators.http_server import serve
+from signalbox_devstack.emulators.http_server import add_listen_options, serve
 from signalbox_devstack.emulators.issuer.app import IssuerApp
 
 
@@ -13,8 +13,8 @@ def main() -> None:
             "An OpenID issuer for development. It issues a token to everyone, without authentication."
         ),
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
-    serve("signalbox-issuer", IssuerApp().app(), parser.parse_args().port)
+    add_listen_options(parser)
+    serve("signalbox-issuer", IssuerApp().app(), parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 
-from signalbox_devstack.emulators.http_server import serve
+from signalbox_devstack.emulators.http_server import add_listen_options, serve
 from signalbox_devstack.emulators.model_api.app import create_app
 
 
@@ -11,7 +11,7 @@ def main() -> None:
         prog="signalbox-model-api",
         description="A simulated model server (OpenAI-compatible chat API). It is not a language model.",
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add_listen_options(parser)
     parser.add_argument(
         "--pause-ms",
         type=float,
@@ -20,7 +20,7 @@ def main() -> None:
         help="delay between two tokens of a stream (default 5)",
     )
     options = parser.parse_args()
-    serve("signalbox-model-api", create_app(pause_s=options.pause_ms / 1_000), options.port)
+    serve("signalbox-model-api", create_app(pause_s=options.pause_ms / 1_000), options)
 
 
 if __name__ == "__main__":

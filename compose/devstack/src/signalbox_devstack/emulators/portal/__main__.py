@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 
-from signalbox_devstack.emulators.http_server import serve
+from signalbox_devstack.emulators.http_server import add_listen_options, serve
 from signalbox_devstack.emulators.portal.app import PortalOptions, create_app
 from signalbox_devstack.emulators.portal.invoice_index import MonthRange
 
@@ -16,7 +16,7 @@ def main() -> None:
         prog=_PROGRAM,
         description="Simulate the e-invoice portal, with fictitious companies and invoices.",
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add_listen_options(parser)
     parser.add_argument(
         "--companies",
         type=_between(1, 10_000),
@@ -71,7 +71,7 @@ def main() -> None:
         latency_s=options.latency_ms / 1_000,
         has_faults=options.faults,
     )
-    serve(_PROGRAM, create_app(settings), options.port)
+    serve(_PROGRAM, create_app(settings), options)
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from signalbox_devstack.emulators.http_server import serve
+from signalbox_devstack.emulators.http_server import add_listen_options, serve
 from signalbox_devstack.emulators.shop.app import create_app
 
 
@@ -11,9 +11,9 @@ def main() -> None:
         prog="signalbox-shop",
         description="Serve the demo shop: a small web site with products, and faulty pages for tests.",
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add_listen_options(parser)
     options = parser.parse_args()
-    serve("signalbox-shop", create_app(), options.port)
+    serve("signalbox-shop", create_app(), options)
 
 
 if __name__ == "__main__":

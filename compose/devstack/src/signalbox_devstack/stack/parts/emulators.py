@@ -1,4 +1,4 @@
-"""The emulators of outside systems: the demo shop, the invoice portal and the model server."""
+"""The emulators of outside systems, which start on demand: demo shop, invoice portal, model server."""
 
 from signalbox_devstack.stack.config import HOST, StackConfig
 from signalbox_devstack.stack.parts.part import HttpOk, Part, python_module
@@ -20,7 +20,8 @@ def _http_emulator(config: StackConfig, name: str, module: str, *arguments: str,
     port = config.ports[name]
     return Part(
         name=name,
-        argv=(*python_module(f"signalbox_devstack.emulators.{module}"), "--port", str(port), *arguments),
+        argv=(*python_module(f"signalbox_devstack.emulators.{module}"), *arguments),
         probe=HttpOk(port, "/healthz"),
         address=f"http://{HOST}:{port}{base_path}",
+        demand_port=port,
     )

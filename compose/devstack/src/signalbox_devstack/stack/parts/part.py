@@ -38,6 +38,8 @@ class Part(Struct, frozen=True, kw_only=True):
         depends_on: parts, or the setup step `topology`, that must be ready before this one starts.
         env: added to the supervisor's own environment.
         address: where people and programs reach it.
+        demand_port: starts on the first connection to this port; the part takes the listening socket as
+            `--listen-fd`. None starts it with the stack.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Part(Struct, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     ready_within_s: float = 60.0
     stop_within_s: float = 10.0
+    demand_port: int | None = None
 
 
 def python_module(name: str) -> tuple[str, ...]:

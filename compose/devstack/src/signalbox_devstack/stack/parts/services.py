@@ -99,6 +99,7 @@ def _worker_env(config: StackConfig) -> Mapping[str, str]:
         "WORKER",
         HOST=HOST,
         RECEIVER_URL=f"http://{HOST}:{config.ports['receiver']}/v1/events",
+        CALLBACK_ORIGIN=f"http://{HOST}:{config.ports['gateway']}",
         KEYID=config.keys.keyid,
         PRIVATE_KEY_FILE=config.keys.private_key_file,
         OBJECTS_URL=_objects_url(config),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from starlette.responses import Response
 
 from signalbox_core.crypto.api_keys import Role
@@ -16,13 +17,19 @@ from signalbox_gateway.auth.principal import Principal, earliest
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.auth.sessions import TicketStore
 from signalbox_gateway.auth.token_scope import EndUser, ScopedToken, TokenPermission
+from signalbox_gateway.changes.change_events import RecordChange, change_event
+from signalbox_gateway.changes.difference import TrackedItem, compare
 from signalbox_gateway.runs.lookup import RunReader, unknown_run
 
 log = logging.getLogger(__name__)
 
 
 class TokenHandlers:
-    """The handlers of /v1/tokens and /v1/stream-tickets."""
+    """The handlers of /v1/tokens and /v1/stream-tickets.
+
+    Args:
+        record: publishes a change for the ledger.
+    """
 
     def __init__(
         self,
@@ -30,11 +37,13 @@ class TokenHandlers:
         scoped_tokens: ScopedTokens,
         runs: RunReader,
         pipelines: Mapping[str, PipelineSpec],
+        record: RecordChange,
     ) -> None:
         self._tickets = tickets
         self._scoped_tokens = scoped_tokens
         self._runs = runs
         self._pipelines = pipelines
+        self._record = record
 
     async def issue_ticket(self, call: ApiCall) -> Response:
         request = await call.body(AskTicket)
@@ -60,6 +69,8 @@ class TokenHandlers:
             end_user=request.on_behalf_of,
         )
         token_id, secret = await self._scoped_tokens.issue(token)
+        # Before the secret is known to anyone, so that no token is used that the ledger does not have.
+        await self._record_change("token.created", minter, None, token_item(token_id, token))
         user = request.on_behalf_of.id if request.on_behalf_of is not None else None
         log.info(
             "scoped token minted",
@@ -73,11 +84,22 @@ class TokenHandlers:
         found = await self._scoped_tokens.get(token_id)
         if found is None or not _may_revoke(caller, found.token):
             raise NotFound("there is no such token, it has expired, or another caller minted it")
+        await self._record_change("token.revoked", caller, token_item(token_id, found.token), None)
         await self._scoped_tokens.revoke(token_id)
         log.info(
             "scoped token revoked", extra={"tenant": caller.tenant, "revoked_by": caller.subject.subject}
         )
         return Response(status_code=204, headers={"cache-control": "no-store"})
+
+    async def _record_change(
+        self, name: str, by: Principal, before: TrackedItem | None, after: TrackedItem | None
+    ) -> None:
+        difference = compare(before, after)
+        if difference is not None:
+            # A token id is never used again, so its events need no further state.
+            await self._record(
+                change_event(name, by.tenant, difference, datetime.now(UTC), state="", by=by.subject)
+            )
 
     async def _check_permission(self, minter: Principal, permission: TokenPermission, field: str) -> None:
         """Check a permission of a new token.
@@ -107,6 +129,21 @@ class TokenHandlers:
             await self._runs.check(principal, run_id)
         except NotFound as error:
             raise InvalidFields((FieldError(field=field, detail=error.detail),)) from None
+
+
+def token_item(token_id: str, token: ScopedToken) -> TrackedItem:
+    """A token without its secret: what it permits, for whom, and until when."""
+    return TrackedItem(
+        tenant=token.tenant,
+        id=token_id,
+        facts={
+            "allow": msgspec.json.encode(token.allow).decode(),
+            "times": str(token.times),
+            "expires_at": token.expires_at.isoformat(),
+            "minted_by": token.key_id,
+            **({"on_behalf_of": token.end_user.id} if token.end_user is not None else {}),
+        },
+    )
 
 
 def _may_revoke(caller: Principal, token: ScopedToken) -> bool:

@@ -1,16 +1,16 @@
 """The JSON bodies of events from outside."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from signalbox_core.pipeline.contract.external_event import MAX_KEY_CHARS, DeliveryStatus
+from signalbox_core.pipeline.contract.external_event import MAX_KEY_CHARS
+from signalbox_gateway.runs.inbound.keyed_delivery import EventStatus
 
 EventId = Annotated[
     str, Meta(min_length=1, max_length=200, description="Chosen by the sender; a second one is a duplicate")
 ]
-EventStatus = DeliveryStatus | Literal["recorded"]
 
 
 class SendEventToRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,19 +21,23 @@ class SendEventToRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SendEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sends an event to the run that waits, or will wait, for its business key."""
+    """Sends an event to the run that waits, or will wait, for its business key, or starts a run by it.
+
+    An event that starts runs needs a `key` only if its contract starts one run for each key.
+    """
 
     event_id: EventId
-    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
     data: msgspec.Raw
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)] | None = None
 
 
 class EventDeliveryView(Struct, frozen=True, kw_only=True):
     """What became of an event.
 
     `received`: a wait has received it, `wait_id` of the run `run_id`. `kept`: it is kept until a run waits
-    for it. `duplicate`: an event of this id arrived before. `recorded`: it is stored, and no worker has
-    answered yet.
+    for it. `started`: it has started the run `run_id`. `duplicate`: an event of this id, or of this key where
+    one run is started for each key, arrived before. `recorded`: it is stored, and takes effect when a worker
+    or Temporal is available again.
     """
 
     event_id: str

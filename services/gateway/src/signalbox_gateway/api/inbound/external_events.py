@@ -1,4 +1,4 @@
-"""Events from outside, sent by API: to a run, or by business key."""
+"""Events from outside, sent by API: to a run, by business key, or to start a run."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,17 +7,10 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from signalbox_core.errors import InvalidInput, NotFound, Unavailable
+from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, Snapshot
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.external_event import (
-    INVALID_EVENT,
-    MAX_DATA_BYTES,
-    UNKNOWN_EVENT,
-    InboundEvent,
-    InboundEventRecord,
-    check_key,
-)
+from signalbox_core.pipeline.contract.external_event import InboundEvent, InboundEventRecord
 from signalbox_core.pipeline.spec import ExternalEvent, PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.inbound.event_schemas import (
@@ -26,8 +19,8 @@ from signalbox_gateway.api.inbound.event_schemas import (
     SendEvent,
     SendEventToRun,
 )
-from signalbox_gateway.http import validation
-from signalbox_gateway.runs.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.external_events import ExternalEvents
+from signalbox_gateway.runs.inbound.keyed_delivery import KeyedDelivery, check_data, unknown_event
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import run_ended
 
@@ -36,10 +29,15 @@ class ExternalEventHandlers:
     """The handlers of /v1/runs/{run_id}/events/{name} and /v1/events/{name}."""
 
     def __init__(
-        self, states: RunReader, events: ExternalEvents, pipelines: Mapping[str, PipelineSpec]
+        self,
+        states: RunReader,
+        events: ExternalEvents,
+        keyed: KeyedDelivery,
+        pipelines: Mapping[str, PipelineSpec],
     ) -> None:
         self._states = states
         self._events = events
+        self._keyed = keyed
         self._pipelines = pipelines
 
     async def send_to_run(self, call: ApiCall) -> Response:
@@ -51,7 +49,7 @@ class ExternalEventHandlers:
         request, name = await call.body(SendEventToRun), call.param("name")
         spec = self._pipelines.get(snapshot.pipeline)
         if spec is not None:
-            _check_data(_declared(spec, name), request.data)
+            check_data(_declared(spec, name), request.data)
         record = _received_before(snapshot, name, request.event_id)
         if record is None:
             event = _inbound(call, name, request.event_id, request.data)
@@ -60,30 +58,23 @@ class ExternalEventHandlers:
         return json_response(delivery, status=202 if record is None else 200)
 
     async def send_by_key(self, call: ApiCall) -> Response:
-        """Send the event to the mailbox of its key in every pipeline that declares it."""
+        """Send the event to every pipeline that declares it: to the mailbox of its key, or to start a run."""
         request, name = await call.body(SendEvent), call.param("name")
-        check_key(request.key)
-        declaring = [(spec, event) for spec in self._specs() if (event := spec.external_event(name))]
-        if not declaring:
-            known = sorted({event.name for spec in self._specs() for event in spec.external_events})
-            raise _unknown_event("no installed pipeline", name, known)
-        for _, event in declaring:
-            _check_data(event, request.data)
-        inbound = _inbound(call, name, request.event_id, request.data, key=request.key)
-        tenant = call.principal.tenant
-        records = [
-            await self._events.send_by_key(spec, event, request.key, tenant, inbound)
-            for spec, event in declaring
-        ]
+        event = _inbound(call, name, request.event_id, request.data, key=request.key)
+        delivered = await self._keyed.deliver(event, call.principal)
         deliveries = tuple(
-            _delivery(spec.name, request.event_id, record)
-            for (spec, _), record in zip(declaring, records, strict=True)
+            EventDeliveryView(
+                event_id=request.event_id,
+                pipeline=item.pipeline,
+                status=item.status,
+                run_id=item.run_id,
+                wait_id=item.wait_id,
+            )
+            for item in delivered
         )
         body = EventDeliveriesView(event_id=request.event_id, deliveries=deliveries)
-        return json_response(body, status=202 if None in records else 200)
-
-    def _specs(self) -> list[PipelineSpec]:
-        return [self._pipelines[name] for name in sorted(self._pipelines)]
+        is_recorded = any(item.status == "recorded" for item in delivered)
+        return json_response(body, status=202 if is_recorded else 200)
 
     async def _send(
         self, call: ApiCall, snapshot: Snapshot, event: InboundEvent
@@ -121,26 +112,8 @@ def _inbound(
 def _declared(spec: PipelineSpec, name: str) -> ExternalEvent[Any]:
     event = spec.external_event(name)
     if event is None:
-        raise _unknown_event(f"pipeline {spec.name}", name, [item.name for item in spec.external_events])
+        raise unknown_event(f"pipeline {spec.name}", name, [item.name for item in spec.external_events])
     return event
-
-
-def _unknown_event(where: str, name: str, known: list[str]) -> NotFound:
-    return NotFound(
-        f"{where} waits for no event {name[:100]!r}; declared: {', '.join(known) or 'none'}",
-        field="name",
-        code=UNKNOWN_EVENT,
-    )
-
-
-def _check_data(event: ExternalEvent[Any], data: msgspec.Raw) -> None:
-    if len(bytes(data)) > MAX_DATA_BYTES:
-        raise InvalidInput(
-            f"data has more than {MAX_DATA_BYTES} bytes; store the body elsewhere and send a reference",
-            field="data",
-            code=INVALID_EVENT,
-        )
-    validation.decode(event.data, data, at="data")
 
 
 def _received_before(snapshot: Snapshot, name: str, event_id: str) -> InboundEventRecord | None:
@@ -154,12 +127,12 @@ def _received_before(snapshot: Snapshot, name: str, event_id: str) -> InboundEve
 
 
 def _delivery(
-    pipeline: str, event_id: str, record: InboundEventRecord | None, *, run_id: str | None = None
+    pipeline: str, event_id: str, record: InboundEventRecord | None, *, run_id: str
 ) -> EventDeliveryView:
     return EventDeliveryView(
         event_id=event_id,
         pipeline=pipeline,
         status=record.status if record is not None else "recorded",
-        run_id=run_id or (record.run_id if record is not None else None),
+        run_id=run_id,
         wait_id=record.wait_id if record is not None else None,
     )

@@ -157,9 +157,11 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
             "content": {"application/json": _json_body(endpoint.body, schemas)},
         }
     if endpoint.body_media_type:
+        is_json = endpoint.body_media_type == "application/json"
+        schema: Json = {"type": "object"} if is_json else {"type": "string", "format": "binary"}
         operation["requestBody"] = {
             "required": True,
-            "content": {endpoint.body_media_type: {"schema": {"type": "string", "format": "binary"}}},
+            "content": {endpoint.body_media_type: {"schema": schema}},
         }
     return operation
 

@@ -34,13 +34,17 @@ def external_event_routes(events: ExternalEventHandlers) -> tuple[Endpoint, ...]
             method="POST",
             path="/v1/events/{name}",
             name="send_event",
-            summary="Send an event from outside to the run that waits, or will wait, for its business key",
+            summary="Send an event from outside that starts a run, or is waited for by its business key",
             role=Role.OPERATOR,
             handle=events.send_by_key,
             body=SendEvent,
             replies=(
-                Reply(200, "Received, kept until a run waits for it, or a duplicate", EventDeliveriesView),
-                Reply(202, "Stored: no worker responded, and it is matched later", EventDeliveriesView),
+                Reply(
+                    200, "Received, kept for a wait, a duplicate, or has started a run", EventDeliveriesView
+                ),
+                Reply(
+                    202, "Stored: no worker or Temporal responded; it takes effect later", EventDeliveriesView
+                ),
                 problem(404, "No installed pipeline declares the event"),
                 problem(409, "Too many events of this key wait to be received"),
                 *INVALID_BODY,

@@ -12,6 +12,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.inbound.callbacks import CallbackHandler
 from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
@@ -19,6 +20,7 @@ from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.reference.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.approvals import approval_routes
+from signalbox_gateway.api.routes.callbacks import callback_routes
 from signalbox_gateway.api.routes.control import control_routes
 from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.external_events import external_event_routes
@@ -51,6 +53,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
     external_events: ExternalEventHandlers
+    callbacks: CallbackHandler
     ledger: LedgerHandlers
     destinations: DestinationHandlers
     links: LinkDecisionHandlers
@@ -73,6 +76,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
         *external_event_routes(handlers.external_events),
+        *callback_routes(handlers.callbacks),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),

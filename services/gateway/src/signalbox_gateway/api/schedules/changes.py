@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.contract.scheduled_start import ScheduleTiming
 from signalbox_gateway.api.schedules.schemas import BackfillSchedule, UpdateSchedule
+from signalbox_gateway.changes.difference import Difference, TrackedItem
 from signalbox_gateway.schedules.store import ScheduleDefinition, StoredSchedule
 
 T = TypeVar("T")
@@ -48,6 +49,35 @@ def comparable(definition: ScheduleDefinition) -> ScheduleDefinition:
     """The definition without what differs between identical requests: sealed secrets, and who sent it."""
     start = replace(definition.start, input=msgspec.Raw(b""), created_by="", updated_by="")
     return replace(definition, start=start)
+
+
+def schedule_item(definition: ScheduleDefinition) -> TrackedItem:
+    """The schedule as the ledger shows it; of the input only the digest."""
+    start, timing = definition.start, definition.start.timing
+    facts = {
+        "pipeline": start.pipeline,
+        "cron": "; ".join(timing.cron),
+        "every_s": timing.every_s,
+        "offset_s": timing.offset_s,
+        "time_zone": timing.time_zone,
+        "jitter_s": timing.jitter_s,
+        "overlap": definition.overlap,
+        "catch_up_s": definition.catch_up_s,
+        "priority": start.priority,
+        "paused": "yes" if definition.is_paused else "no",
+        "note": definition.note,
+        "input_digest": start.digest,
+    }
+    shown = {name: str(value) for name, value in facts.items() if value not in (None, "")}
+    return TrackedItem(tenant=start.tenant, id=start.schedule_id, facts=shown)
+
+
+def change_name(difference: Difference) -> str:
+    """The name of the event that records a change of a schedule."""
+    if difference.members == ("paused",):
+        return "schedule.paused" if (difference.after or {})["paused"] == "yes" else "schedule.resumed"
+    names = {"added": "schedule.created", "changed": "schedule.changed", "removed": "schedule.deleted"}
+    return names[difference.kind]
 
 
 def backfill_period(request: BackfillSchedule, now: datetime) -> tuple[datetime, datetime]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec import UnsetType
 from msgspec.structs import replace
 from starlette.responses import Response
 
@@ -21,11 +22,11 @@ from signalbox_gateway.api.schedules.changes import (
     SECOND,
     backfill_period,
     changed_timing,
-    comparable,
     or_known,
     run_since,
     started_just_now,
 )
+from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
 from signalbox_gateway.api.schedules.schemas import (
     BackfilledView,
     BackfillSchedule,
@@ -36,17 +37,13 @@ from signalbox_gateway.api.schedules.schemas import (
     UpdateSchedule,
 )
 from signalbox_gateway.api.schedules.views import ScheduleViews
-from signalbox_gateway.api.schemas import NoBody, StartRun
-from signalbox_gateway.api.start_run import (
-    IdempotencyKeys,
-    build_start_request,
-    find_pipeline,
-    idempotency_key,
-)
+from signalbox_gateway.api.schemas import NoBody
+from signalbox_gateway.api.start_run import IdempotencyKeys, find_pipeline, idempotency_key
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.schedules.start_times import checked_timing
-from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, ScheduleStore, StoredSchedule
+from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, StoredSchedule
 
 log = logging.getLogger(__name__)
 _MAX_INPUT_BYTES: Final = 65_536
@@ -61,14 +58,15 @@ class ScheduleHandlers:
 
     def __init__(
         self,
-        store: ScheduleStore,
+        changes: RecordedChanges,
         views: ScheduleViews,
         engine: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
         payload_keys: KeyRing | None,
         idempotency_keys: IdempotencyKeys,
     ) -> None:
-        self._store = store
+        self._changes = changes
+        self._store = changes.store
         self._views = views
         self._engine = engine
         self._pipelines = pipelines
@@ -102,7 +100,7 @@ class ScheduleHandlers:
             is_paused=request.paused,
             note=request.note,
         )
-        is_new = await self._create(definition, now)
+        is_new = await self._changes.create(definition, principal.subject, now)
         if is_new:
             _log("schedule created", principal, request.schedule_id)
         return await self._respond(principal.tenant, request.schedule_id, status=201 if is_new else 200)
@@ -114,14 +112,17 @@ class ScheduleHandlers:
         def change(stored: StoredSchedule) -> ScheduleDefinition:
             return self._changed(stored.definition, request, principal, now)
 
-        await self._store.update(principal.tenant, schedule_id, now, change)
+        stored = await self._store.get(principal.tenant, schedule_id)
+        await self._changes.update(stored, change, principal.subject, now)
         _log("schedule changed", principal, schedule_id)
         return await self._respond(principal.tenant, schedule_id)
 
     async def delete(self, call: ApiCall) -> Response:
         await call.body(NoBody)
-        await self._store.delete(call.principal.tenant, call.param("schedule_id"))
-        _log("schedule deleted", call.principal, call.param("schedule_id"))
+        principal, schedule_id = call.principal, call.param("schedule_id")
+        stored = await self._store.get(principal.tenant, schedule_id)
+        await self._changes.delete(stored, principal.subject, datetime.now(UTC))
+        _log("schedule deleted", principal, schedule_id)
         return Response(status_code=204)
 
     async def trigger(self, call: ApiCall) -> Response:
@@ -177,24 +178,6 @@ class ScheduleHandlers:
         headers = {"location": f"/v1/schedules/{schedule_id}"} if status == 201 else None
         return json_response(await self._views.detail(stored, datetime.now(UTC)), status, headers)
 
-    async def _create(self, definition: ScheduleDefinition, now: datetime) -> bool:
-        """Create the schedule; False if an identical request has created it.
-
-        Raises:
-            Conflict: the tenant has another schedule of this id, or as many as it may have.
-        """
-        tenant, schedule_id = definition.start.tenant, definition.start.schedule_id
-        try:
-            await self._store.create(definition, now)
-        except Conflict as error:
-            if error.stable_code != "schedule_id_taken":
-                raise
-            found = await self._store.get(tenant, schedule_id)
-            if comparable(found.definition) != comparable(definition):
-                raise
-            return False
-        return True
-
     def _check_timing(self, timing: ScheduleTiming, now: datetime) -> ScheduleTiming:
         return checked_timing(timing, min_interval=self._store.limits.min_interval, now=now)
 
@@ -225,7 +208,7 @@ class ScheduleHandlers:
             priority=or_known(request.priority, known.start.priority),
             updated_by=principal.name,
         )
-        if request.input is not None:
+        if not isinstance(request.input, UnsetType) and bytes(request.input) != b"null":
             spec = find_pipeline(self._pipelines, start.pipeline)
             start = self._with_input(start, spec, request.input, principal)
         if (installed := self._pipelines.get(start.pipeline)) is not None:
@@ -242,8 +225,8 @@ class ScheduleHandlers:
         self, start: ScheduledStart, spec: PipelineSpec, given: msgspec.Raw, principal: Principal
     ) -> ScheduledStart:
         """Decode the input by the contract and seal its secrets; return the start with it."""
-        body = StartRun(pipeline=spec.name, input=given, priority=start.priority)
-        request = build_start_request(body, spec, "", principal, self._payload_keys)
+        requested = RequestedRun(input=given, run_id="", priority=start.priority)
+        request = build_start_request(requested, spec, principal, self._payload_keys)
         encoded = msgspec.json.encode(request.input, enc_hook=encode_hook)
         if len(encoded) > _MAX_INPUT_BYTES:
             raise InvalidInput(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
@@ -68,7 +68,7 @@ class UpdateSchedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     make up for the times in between, as a backfill does.
     """
 
-    input: msgspec.Raw | None = None
+    input: msgspec.Raw | UnsetType = UNSET
     cron: CronTexts | None = None
     every_s: EverySeconds | None = None
     offset_s: OffsetSeconds | None = None

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from signalbox_core.canonical_json import first_difference, sha256_of
 from signalbox_core.errors import Conflict
+from signalbox_core.events.effect_digest import is_as_approved
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.events.policy import CountedVote
 
@@ -177,11 +178,6 @@ def _find_files(value: Any) -> Iterator[tuple[str, str]]:
             yield from _find_files(item)
 
 
-def with_effect_digest(event: CloudEvent) -> CloudEvent:
-    """Add the digest that makes a later change of an approved event detectable."""
-    return replace(event, effectdigest=sha256_of(replace(event, effectdigest=None)))
-
-
 def check_events(events: Iterable[CloudEvent]) -> None:
     """Check that approved events are delivered as they were emitted.
 
@@ -189,16 +185,9 @@ def check_events(events: Iterable[CloudEvent]) -> None:
         Conflict: `not_what_was_approved`; `item` is the id of the event.
     """
     for event in events:
-        if event.effectdigest is not None and not _is_unchanged(event):
+        if not is_as_approved(event):
             raise Conflict(
                 f"event {event.name} ({event.id}) was changed after it was approved; it is not delivered",
                 code=NOT_WHAT_WAS_APPROVED,
                 item=event.id,
             )
-
-
-def _is_unchanged(event: CloudEvent) -> bool:
-    try:
-        return with_effect_digest(event).effectdigest == event.effectdigest
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False

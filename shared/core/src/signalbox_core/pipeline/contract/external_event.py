@@ -38,6 +38,8 @@ INVALID_EVENT: Final = "invalid_event"
 DUPLICATE_EVENT: Final = "duplicate_event"
 TOO_MANY_EVENTS: Final = "too_many_events"
 WAIT_EXPIRED: Final = "wait_expired"
+CALLBACK_USED: Final = "callback_used"
+CALLBACK_CLOSED: Final = "callback_closed"
 
 _PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
@@ -69,7 +71,7 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
     Attributes:
         event_id: the sender's, unique within the name. A second event of the same id is a duplicate.
         delivery_id: of one request; tells a repeated delivery from the first one.
-        wait_id: of the wait for which a mailbox forwards it.
+        wait_id: of the wait for which a mailbox forwards it; without a key, of the callback that it ends.
     """
 
     name: str
@@ -79,6 +81,24 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
     sender: Subject | None = None
     delivery_id: str = ""
     wait_id: str | None = None
+
+    @property
+    def is_for_callback(self) -> bool:
+        """Whether the event ends the wait `wait_id` and no other."""
+        return self.key is None and self.wait_id is not None
+
+
+class Callback(Struct, frozen=True, kw_only=True):
+    """A wait of a run that a POST to a one-time URL ends.
+
+    It is no secret: only the payload keys make a URL of it (`ActivityDeps.callback_url`).
+    """
+
+    pipeline: str
+    workflow_id: str
+    wait_id: str
+    name: str
+    expires_at: datetime
 
 
 class InboundEventRecord(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
 from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.find import check_subject, find_fields
 from signalbox_core.pipeline.contract.ladder import Ladder, check_ladder, deadline_of
+from signalbox_core.pipeline.contract.start_on import StartOn, check_starts
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         task_queue: Temporal's task queue; by default the name.
         children: pipelines whose runs this one starts; discovered, served and shown like any other.
         external_events: what its runs may wait for with `Run.wait_for`.
+        starts: events from outside that start its runs.
         workflows: further workflows of this pipeline that are not runs, `"module:Class"` each; loaded by
             workers only.
         subject: what a run is about: a template with fields of the input, `"{product} · {url.host}"`. Its
@@ -95,8 +97,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
 
     Raises:
         ValueError: a name is malformed or declared twice, a policy can never be met, a ladder has a rung that
-            is never reached, a field has no JSON Schema, something other than the input holds a Secret, or
-            the subject or a `Find` cannot be searched.
+            is never reached, a field has no JSON Schema, something other than the input holds a Secret, the
+            input holds one although events start runs, or the subject or a `Find` cannot be searched.
     """
 
     name: str
@@ -114,6 +116,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
     workflows: tuple[str, ...] = ()
     subject: str = ""
     external_events: tuple[ExternalEvent[Any], ...] = ()
+    starts: tuple[StartOn[Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -152,7 +155,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
             **{f"event {event.name}": event.data for event in self.events},
-            **{f"external event {event.name}": event.data for event in self.external_events},
+            **{f"external event {event.name}": event.data for event in self._inbound_events},
         }
         for what, shape in {"input": self.input, **displayed}.items():
             if problem := schema_problem(shape):
@@ -163,7 +166,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
                 "because everything else is displayed"
             )
         self._check_search()
-        names = [*(event.name for event in self.events), *(event.name for event in self.external_events)]
+        self._check_starts()
+        names = [*(event.name for event in self.events), *(event.name for event in self._inbound_events)]
         malformed = [name for name in names if not _EVENT.fullmatch(name)]
         if malformed:
             raise ValueError(
@@ -177,6 +181,20 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         except ValueError as error:
             raise ValueError(f"pipeline {self.name}: {error}") from None
 
+    def _check_starts(self) -> None:
+        try:
+            check_starts(self.starts, self.external_events)
+        except ValueError as error:
+            raise ValueError(f"pipeline {self.name}: {error}") from None
+        if self.starts and holds_secret(self.input):
+            raise ValueError(
+                f"pipeline {self.name}: the input holds a Secret, which no event carries; leave out `starts`"
+            )
+
+    @property
+    def _inbound_events(self) -> tuple[ExternalEvent[Any], ...]:
+        return (*self.external_events, *(start.event for start in self.starts))
+
     def approval(self, name: str) -> Approval[Any]:
         """Return the declared approval of that name; a KeyError is a bug in the pipeline."""
         return {item.name: item for item in self.approvals}[name]
@@ -184,6 +202,10 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
     def external_event(self, name: str) -> ExternalEvent[Any] | None:
         """Return the declared external event of that name, if there is one."""
         return next((event for event in self.external_events if event.name == name), None)
+
+    def start_on(self, name: str) -> StartOn[Any] | None:
+        """Return what the external event of that name starts, if it starts a run."""
+        return next((start for start in self.starts if start.event.name == name), None)
 
 
 def holds_secret(kind: type[Struct]) -> bool:

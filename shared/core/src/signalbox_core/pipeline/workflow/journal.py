@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
 from signalbox_core.events.approval_folds import with_recorded_question
+from signalbox_core.events.effect_digest import with_effect_digest
 from signalbox_core.ids import derived_id
-from signalbox_core.pipeline.contract.approved_effect import with_effect_digest
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import EarlyDecision

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
+from signalbox_core.pipeline.workflow.external.open_callback import OpenCallback, open_callback
 from signalbox_core.pipeline.workflow.external.wait import wait_for_event
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import (
@@ -271,6 +272,14 @@ class Run:
                 key is empty or too long. `too_many_waits`.
         """
         return cast("A", await wait_for_event(self.state, event, key, timeout))
+
+    def callback(self, event: ExternalEvent[A], *, timeout: timedelta | None = None) -> OpenCallback[A]:
+        """Begin a wait that a POST to a one-time URL ends; `ActivityDeps.callback_url` makes the URL.
+
+        Raises:
+            ApplicationError: as `wait_for`; `tenant_missing`.
+        """
+        return open_callback(self.state, event, timeout)
 
     def receipt(self, approval: Approval[Any] | str, *, approval_id: str | None = None) -> DecisionReceipt:
         """Return the receipt of a decided question, for `step.call(…, approved=receipt)` and `emit`.

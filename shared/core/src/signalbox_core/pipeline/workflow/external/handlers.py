@@ -6,6 +6,8 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract.external_event import (
+    CALLBACK_CLOSED,
+    CALLBACK_USED,
     DELIVER_EVENT,
     DUPLICATE_EVENT,
     MAX_KEPT,
@@ -36,9 +38,12 @@ class EventMessageHandlers:
 
         Raises:
             ApplicationError: `unknown_event`, `invalid_event`, `duplicate_event` (with the wait that received
-                the first one), `too_many_events`, or `conflict` when the run has ended or is being cancelled.
+                the first one), `too_many_events`, `callback_used`, `callback_closed`, or `conflict` when the
+                run has ended or is being cancelled.
         """
         self._check_contract(event)
+        if event.is_for_callback:
+            self._check_callback(event)
         duplicate = self._state.waits.find_duplicate(event)
         if duplicate is not None:
             raise non_retryable_error(
@@ -84,6 +89,14 @@ class EventMessageHandlers:
             workflow.logger.warning("event from outside dropped", extra=extra)
             return True
         return False
+
+    def _check_callback(self, event: InboundEvent) -> None:
+        waits = self._state.journal.snapshot.waits
+        status = next((item.status for item in waits if item.wait_id == event.wait_id), None)
+        if status == "received":
+            raise non_retryable_error(CALLBACK_USED, "this callback was used before; it works once")
+        if status != "pending":
+            raise non_retryable_error(CALLBACK_CLOSED, "the run waits for this callback no longer")
 
     def _check_contract(self, event: InboundEvent) -> None:
         spec = self._state.spec

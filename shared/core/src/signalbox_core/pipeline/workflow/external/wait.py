@@ -50,10 +50,25 @@ async def wait_for_event(
         WaitExpiredError: it did not arrive in time.
         ApplicationError: as `Run.wait_for` raises it.
     """
-    wait = _open_wait(state, event, key, within)
+    wait = open_wait(state, event, key, within)
     registration = _register(state, wait) if key is not None and wait.received is None else None
+    return await receive(state, wait, registration)
+
+
+async def receive(
+    state: RunState, wait: OpenWait, registration: "workflow.ActivityHandle[None] | None"
+) -> Any:
+    """Wait until the event of an open wait has arrived, and return its data.
+
+    Args:
+        registration: of a wait with a key, at the mailbox.
+
+    Raises:
+        WaitExpiredError: it did not arrive in time.
+    """
     try:
-        await wait_until(lambda: wait.received is not None, wait.deadline_at - workflow.now())
+        time_left = max(wait.deadline_at - workflow.now(), timedelta())
+        await wait_until(lambda: wait.received is not None, time_left)
     except asyncio.CancelledError:
         # A cancelled run closes its waits when it ends.
         if workflow.cancellation_reason() is None and workflow.patched(WITHDRAWN_WAITS):
@@ -69,8 +84,8 @@ async def wait_for_event(
         _leave_mailbox(state, wait)
     await state.hold_for_cancel()
     if wait.received is None:
-        raise WaitExpiredError(wait.wait_id, event.name, key)
-    return decode_accepted(wait.received.data, event.data)
+        raise WaitExpiredError(wait.wait_id, wait.event.name, wait.key)
+    return decode_accepted(wait.received.data, wait.event.data)
 
 
 def withdraw_open_waits(state: RunState) -> None:
@@ -92,10 +107,16 @@ def record_received(state: RunState, wait_id: str, event: InboundEvent) -> None:
     state.record_event("wait.received", data)
 
 
-def _open_wait(
-    state: RunState, event: ExternalEvent[Any], key: str | None, within: timedelta | None
+def open_wait(
+    state: RunState,
+    event: ExternalEvent[Any],
+    key: str | None,
+    within: timedelta | None,
+    *,
+    is_callback: bool = False,
 ) -> OpenWait:
-    _check(state, event, key)
+    """Begin a wait and record it. Raises: ApplicationError: as `Run.wait_for` raises it."""
+    _check(state, event, key, needs_tenant=is_callback or key is not None)
     earlier = sum(item.name == event.name for item in state.journal.snapshot.waits)
     call, now = current_call.get(), workflow.now()
     wait = OpenWait(
@@ -103,6 +124,7 @@ def _open_wait(
         event,
         key,
         now + (within if within is not None else event.timeout),
+        is_callback=is_callback,
     )
     requested = WaitRequested(
         wait_id=wait.wait_id,
@@ -111,6 +133,7 @@ def _open_wait(
         deadline_at=wait.deadline_at,
         key=key,
         step=call.step if call is not None else None,
+        is_callback=is_callback,
     )
     state.record_event("wait.requested", requested, step=requested.step)
     state.waits.open(wait, now)
@@ -119,12 +142,16 @@ def _open_wait(
     return wait
 
 
-def _check(state: RunState, event: ExternalEvent[Any], key: str | None) -> None:
+def _check(state: RunState, event: ExternalEvent[Any], key: str | None, *, needs_tenant: bool) -> None:
     check_external_event(state.spec, event)
     if len(state.journal.snapshot.waits) >= MAX_WAITS:
         raise non_retryable_error(
             "too_many_waits",
             f"run {state.run_id} has waited {MAX_WAITS} times, the most that one run may; let a child wait",
+        )
+    if needs_tenant and tenant_of(state.workflow_id) is None:
+        raise non_retryable_error(
+            "tenant_missing", f"run {state.run_id} has no tenant, so no key and no callback can find it"
         )
     if key is None:
         return
@@ -132,10 +159,6 @@ def _check(state: RunState, event: ExternalEvent[Any], key: str | None) -> None:
         check_key(key)
     except InvalidInput as error:
         raise as_application_error(error) from None
-    if tenant_of(state.workflow_id) is None:
-        raise non_retryable_error(
-            "tenant_missing", f"run {state.run_id} has no tenant, so it cannot wait for a key"
-        )
 
 
 def _register(state: RunState, wait: OpenWait) -> "workflow.ActivityHandle[None]":

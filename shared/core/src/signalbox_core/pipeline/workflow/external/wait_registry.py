@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 from msgspec import Struct
@@ -20,19 +21,32 @@ MAX_REMEMBERED: Final = 1_000
 
 
 class OpenWait:
-    """One wait of the run. `received` is the event that ended it."""
+    """One wait of the run. `received` is the event that ended it.
+
+    Args:
+        is_callback: only an event that is addressed to this wait ends it.
+    """
 
     def __init__(
-        self, wait_id: str, event: ExternalEvent[Any], key: str | None, deadline_at: datetime
+        self,
+        wait_id: str,
+        event: ExternalEvent[Any],
+        key: str | None,
+        deadline_at: datetime,
+        *,
+        is_callback: bool = False,
     ) -> None:
         self.wait_id = wait_id
         self.event = event
         self.key = key
         self.deadline_at = deadline_at
+        self.is_callback = is_callback
         self.received: InboundEvent | None = None
 
     def matches(self, event: InboundEvent) -> bool:
         """Whether the event ends this wait. A missing key matches every key."""
+        if self.is_callback or event.is_for_callback:
+            return event.is_for_callback and self.is_callback and event.wait_id == self.wait_id
         is_keyed = self.key is not None and event.key is not None
         return event.name == self.event.name and (self.key == event.key or not is_keyed)
 
@@ -88,6 +102,8 @@ class WaitRegistry:
         """Whether the event can be accepted: a wait receives it, or it can be kept."""
         if self._find_wait(event) is not None:
             return True
+        if event.is_for_callback:
+            return False
         kept_bytes = sum(len(bytes(kept.event.data)) for kept in self._kept)
         return len(self._kept) < MAX_KEPT and kept_bytes + len(bytes(event.data)) <= MAX_KEPT_BYTES
 
@@ -117,8 +133,10 @@ class WaitRegistry:
         self._remembered = dict(carried.remembered)
 
     def _find_wait(self, event: InboundEvent) -> OpenWait | None:
-        addressed = (wait for wait in self.open_waits if wait.wait_id == event.wait_id)
-        return next(addressed, next((wait for wait in self.open_waits if wait.matches(event)), None))
+        waits = [wait for wait in self.open_waits if not wait.is_callback]
+        addressed = (wait for wait in waits if wait.wait_id == event.wait_id and not event.is_for_callback)
+        matching = (wait for wait in self.open_waits if wait.matches(event))
+        return next(chain(addressed, matching), None)
 
     def _end(self, wait: OpenWait, event: InboundEvent) -> None:
         wait.received = event
@@ -136,4 +154,6 @@ class WaitRegistry:
 
 
 def _identity(event: InboundEvent) -> str:
+    if event.is_for_callback:
+        return f"callback {event.wait_id}"  # No event is named so: names have a dot.
     return f"{event.name} {event.event_id}"

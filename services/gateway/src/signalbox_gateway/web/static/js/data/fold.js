@@ -195,7 +195,7 @@ function policy(data) {
 function waitRequested(snapshot, data, frame) {
   const wait = {
     wait_id: data.wait_id, name: data.name, title: data.title, requested_at: frame.time, deadline_at: data.deadline_at, status: "pending",
-    key: data.key ?? null, step: data.step ?? null, ended_at: null, event_id: null, data: null, sender: null,
+    key: data.key ?? null, step: data.step ?? null, is_callback: data.is_callback ?? false, ended_at: null, event_id: null, data: null, sender: null,
   };
   return { ...snapshot, waits: [...snapshot.waits.filter((item) => item.wait_id !== data.wait_id), wait] };
 }

@@ -3,8 +3,9 @@ import { h, replace, span } from "../ui/dom.js";
 import { full } from "../ui/format.js";
 import { coarseLeft } from "../ui/ticker.js";
 
-/** "Waiting for the payment, key 4711", of a wait of the snapshot. */
-export const waitText = ({ title, key }) => `Waiting for ${title}${key ? `, key ${key}` : ""}`;
+/** "Waiting for the payment, key 4711" or "…, by callback", of a wait of the snapshot. */
+export const waitText = ({ title, key, is_callback: isCallback }) =>
+  `Waiting for ${title}${key ? `, key ${key}` : ""}${isCallback ? ", by callback" : ""}`;
 
 export const pendingWaits = (snapshot) => (snapshot.waits ?? []).filter((wait) => wait.status === "pending");
 

@@ -1,0 +1,1 @@
+"""Changes of keys, policies, scoped tokens and schedules, for the ledger."""

@@ -1,0 +1,1 @@
+"""Starting runs: the request of a start, and its execution now or after an outage."""
