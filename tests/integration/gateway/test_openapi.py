@@ -45,6 +45,7 @@ KNOWN: Final = {
     "name": ["echo", "file"],
     "token_id": ["0" * 64],
     "passkey_id": ["none"],
+    "token": ["none"],
 }
 """Existing resources, so that not every response is a 404."""
 
