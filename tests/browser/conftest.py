@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from signalbox_gateway.web import STATIC
+from signalbox_gateway.web import CLIENT, STATIC
 from support.drivers.browser import Site, WatchedPage, browser_path, running_browser
+from support.drivers.console import sign_in
 from support.servers.stack import running_stack
 
 
@@ -30,6 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(
             origin=str(endpoints.gateway).rstrip("/"),
             api_key=endpoints.api_keys["admin"],
+            api_keys=endpoints.api_keys,
             product_page=f"{endpoints.demo_site}/en/coffee",
             kill_gateway=lambda: stack.kill("gateway"),
             redis_url=str(endpoints.redis),
@@ -40,12 +42,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def modules(browser: Browser) -> Iterator[Page]:
-    """A page that has the console's files and nothing else: for tests of its modules, without a gateway."""
+    """A page that has the files of console and client alone: for tests of modules, without a gateway."""
 
     def give(route: Route) -> None:
         path = route.request.url.removeprefix("http://console.test/")
         if path.startswith("console/"):
             route.fulfill(path=STATIC / path.removeprefix("console/"))
+        elif path.startswith("client/"):
+            route.fulfill(path=CLIENT / path.removeprefix("client/"))
         else:
             route.fulfill(body="<!doctype html><title>modules</title>", content_type="text/html")
 
@@ -69,9 +73,5 @@ def watched(browser: Browser) -> Iterator[WatchedPage]:
 
 @pytest.fixture
 def signed_in(watched: WatchedPage, site: Site) -> Page:
-    page = watched.page
-    page.goto(f"{site.origin}/")
-    page.get_by_label("API key").fill(site.api_key)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Runs", exact=True).wait_for()
-    return page
+    sign_in(watched.page, site, site.api_key)
+    return watched.page

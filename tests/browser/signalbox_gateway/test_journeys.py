@@ -140,6 +140,29 @@ def test_a_selection_of_runs_is_cancelled(signed_in: Page, site: Site, client: S
 
 
 @pytest.mark.timeout(180)
+def test_a_failed_run_is_found_and_retried(signed_in: Page, site: Site, client: Signalbox) -> None:
+    page = signed_in
+    missing = f"{site.product_page}-missing"
+    run_id = client.start("ad_creative", {"url": missing, "variants": 1}, tags=("broken",)).run_id
+    for update in client.watch(run_id):
+        status = update.snapshot.status
+    assert status == "failed"
+    page.keyboard.press("/")
+    expect(page.get_by_role("combobox", name="Search runs")).to_be_focused()
+    page.keyboard.type("status:failed tag:broken")
+    page.keyboard.press("Enter")
+    row = page.locator(".runs .run-row", has_text=run_id)
+    expect(row).to_be_visible(timeout=RUN_MS)
+    tab_to(page, row)
+    page.keyboard.press("Enter")
+    retry = page.get_by_role("button", name="Retry from the failed step")
+    expect(retry).to_be_visible(timeout=RUN_MS)
+    tab_to(page, retry)
+    page.keyboard.press("Enter")
+    expect(page.locator(".run-lineage")).to_contain_text("continued", timeout=RUN_MS)
+
+
+@pytest.mark.timeout(180)
 def test_tabs_and_dialogs_have_addresses(signed_in: Page, site: Site, client: Signalbox) -> None:
     page = signed_in
     (run_id,) = start_waiting(client, site, 1)

@@ -120,7 +120,11 @@ def test_signing_out_aborts_the_reads_in_flight_before_the_session_ends(signed_i
         page.expect_request("**/v1/sessions"),
     ):
         page.get_by_role("button", name="Sign out").click()
-    next(route for route in held if route.request.method == "DELETE").continue_()
+    ends = [route for route in held if route.request.method == "DELETE"]
+    while not ends:  # the request is reported before its route is; the test's timeout is the deadline
+        page.wait_for_timeout(50)
+        ends = [route for route in held if route.request.method == "DELETE"]
+    ends[0].continue_()
     expect(page.get_by_label("API key")).to_be_visible()
 
 
@@ -152,6 +156,41 @@ def test_a_run_is_found_by_its_subject_starter_and_tag(
     expect(row).to_be_visible(timeout=RUN_MS)
     client.cancel(kept, "test")
     expect(row).to_have_count(0, timeout=RUN_MS)
+
+
+@pytest.mark.timeout(180)
+def test_the_subject_comes_first_and_the_id_can_be_copied(
+    signed_in: Page, site: Site, client: Signalbox
+) -> None:
+    page = signed_in
+    run_id = start_waiting(client, site)
+    page.goto(f"{site.origin}/#/?q={quote(run_id)}")
+    row = page.locator(".runs .run-line")
+    expect(row).to_have_count(1, timeout=RUN_MS)
+    title, own_id = row.locator(".run-title"), row.locator(".run-id")
+    expect(title).to_have_text(re.compile("/en/coffee$"))
+    places = [part.bounding_box() for part in (title, own_id)]
+    assert places[0] is not None
+    assert places[1] is not None
+    assert places[0]["x"] + places[0]["width"] <= places[1]["x"]
+    # The id is shortened before the subject is.
+    assert title.evaluate("title => title.scrollWidth <= title.parentElement.clientWidth")
+    assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    row.hover()
+    row.get_by_role("button", name=f"Copy run id {run_id}").click()
+    expect(page.get_by_text("Run id copied").first).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == run_id
+    row.get_by_role("link").focus()
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.keyboard.press("c")
+    page.wait_for_function("id => navigator.clipboard.readText().then((text) => text === id)", arg=run_id)
+
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("/en/coffee$"))
+    expect(page.locator(".crumbs")).to_contain_text("Ad creative")
+    client.cancel(run_id, "test")
 
 
 def test_a_search_that_is_refused_is_explained(signed_in: Page, site: Site, watched: WatchedPage) -> None:

@@ -89,6 +89,8 @@ class DecidingGateway:
 def gateway(modules: Page) -> Iterator[DecidingGateway]:
     gateway = DecidingGateway()
     modules.route(f"{APPROVALS}**", gateway)
+    nobody = json.dumps({"questions": []})
+    modules.route(f"{APPROVALS}presence", lambda route: route.fulfill(body=nobody))
     sheets = re.findall(r'href="(console/css/[a-z]+\.css)"', (STATIC / "index.html").read_text())
     modules.evaluate(
         """async (sheets) => {
@@ -112,6 +114,7 @@ def gateway(modules: Page) -> Iterator[DecidingGateway]:
         sheets,
     )
     yield gateway
+    modules.unroute(f"{APPROVALS}presence")
     modules.unroute(f"{APPROVALS}**")
     modules.evaluate("localStorage.clear(); document.querySelectorAll('link').forEach((one) => one.remove())")
 

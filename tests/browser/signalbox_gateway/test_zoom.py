@@ -8,28 +8,7 @@ from playwright.sync_api import Browser, expect
 from signalbox_client import Signalbox
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import RUN_MS, asked, sideways_overflow
-
-# Controls and texts that reach beyond the window or beyond a box that hides what does not fit. A list or a
-# table may scroll by itself, and a text may be shortened visibly, with an ellipsis.
-CUT_OFF = """() => {
-  const found = [];
-  const hides = (style) => style.overflowX === "hidden" || style.overflowX === "clip";
-  const scrolls = (element) => element !== null
-    && (["auto", "scroll"].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
-  for (const element of document.querySelectorAll("#main *, #rail *")) {
-    if (!element.checkVisibility({ visibilityProperty: true })) continue;
-    if (element.closest(".visually-hidden, svg")) continue;
-    const box = element.getBoundingClientRect();
-    const label = `${element.tagName} ${element.className}: ${element.textContent.trim().slice(0, 40)}`;
-    const isControl = element.matches("a, button, input, select, textarea") && box.width > 0;
-    const isOutside = box.left < -1 || box.right > innerWidth + 1;
-    if (isControl && isOutside && !scrolls(element.parentElement)) found.push(`outside: ${label}`);
-    const style = getComputedStyle(element);
-    const isCut = hides(style) && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
-    if (isCut && style.textOverflow !== "ellipsis" && element.textContent.trim()) found.push(`cut: ${label}`);
-  }
-  return found;
-}"""
+from support.drivers.layout import cut_off
 
 
 @pytest.fixture
@@ -70,5 +49,5 @@ def test_nothing_is_cut_off_at_200_percent(zoomed: WatchedPage, site: Site) -> N
                 expect(page.locator(".run-row").first).to_be_visible(timeout=RUN_MS)
             zoomed.shot(f"zoom-{name}")
             assert sideways_overflow(page) <= 0, name
-            assert page.evaluate(CUT_OFF) == [], name
+            assert cut_off(page) == [], name
         client.cancel(run_id, "test")

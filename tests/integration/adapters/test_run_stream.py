@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.approval_data import ApprovalExpired
-from signalbox_core.events.catalogue import StepProgress
+from signalbox_core.events.catalogue import RunStarted, StepProgress
 from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
@@ -237,6 +237,15 @@ async def test_the_inbox_holds_an_approval_until_it_is_decided(streams: RunStrea
     assert (await streams.inbox("other")).items == ()
     await streams.append(MILESTONES[6])
     assert (await streams.inbox("acme")).items == ()
+
+
+async def test_an_inbox_entry_names_the_subject_of_its_run(streams: RunStream) -> None:
+    started = make_event(
+        "run.started", RunStarted(pipeline="echo", title="Echo", subject="Coffee"), sequence=1
+    )
+    await streams.append_many([started, *MILESTONES[1:6]])
+    (item,) = (await streams.inbox("acme")).items
+    assert item.subject == "Coffee"
 
 
 async def test_tenants_with_pending_approvals_are_known(streams: RunStream) -> None:

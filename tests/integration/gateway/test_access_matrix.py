@@ -36,6 +36,7 @@ BODIES = {
     "decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}},
     "object": {"digest": WORD_DIGEST, "reason": "misleading"},
     "delegate_approval": {"to": "key:lan"},
+    "report_presence": {"state": "viewing"},
     "backfill_schedule": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
 }
 CREDENTIALS = {

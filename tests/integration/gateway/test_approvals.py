@@ -309,8 +309,10 @@ async def test_the_inbox_shows_the_tenants_open_questions(
     after = (await caller.get("/v1/approvals")).json()["approvals"]
 
     assert [
-        (item["approval_id"], item["pipeline"], item["title"]) for item in before if item["run_id"] == run_id
-    ] == [("ok", "echo", "OK?")]
+        (item["approval_id"], item["pipeline"], item["title"], item["subject"])
+        for item in before
+        if item["run_id"] == run_id
+    ] == [("ok", "echo", "OK?", None)]
     assert run_id not in {item["run_id"] for item in (*theirs, *after)}
 
 

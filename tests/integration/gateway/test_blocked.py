@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -19,10 +20,16 @@ from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.runs.conditions import CONDITIONS_KEY, UNPUBLISHED_KEY
+from signalbox_gateway.background.condition_monitor import ConditionMonitor
+from signalbox_gateway.background.condition_rules import PendingWork
+from signalbox_gateway.background.pending_work import PendingWorkReader
+from signalbox_gateway.runs.conditions import CONDITIONS_KEY, UNPUBLISHED_KEY, RunConditions
+from signalbox_gateway.runs.run_info import RunInfoPage
+from signalbox_gateway.runs.workflow_ids import WorkflowIds
 from support.assertions.eventually import beside, eventually
 from support.drivers.api_calls import asked, ended, started
 from support.fakes.echo_pipeline import SPEC, WORD_DIGEST, Echo, EchoInput, EchoResult
+from support.fakes.known_runs import FakeRunDirectory, closed_run
 from support.servers.gateway import client_of
 
 LONG_S = 90.0
@@ -193,3 +200,35 @@ def _with_queue(name: str) -> PipelineSpec:
 
 async def _has_status(caller: httpx2.AsyncClient, run_id: str, status: str) -> bool:
     return bool((await caller.get(f"/v1/runs/{run_id}")).json()["status"] == status)
+
+
+class HealthyRuns(FakeRunDirectory):
+    """Runs for which Temporal reports no problem."""
+
+    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
+        if "TemporalReportedProblems" in query:
+            return RunInfoPage(runs=(), next_token=None)
+        return await super().list(query, limit=limit, token=token)
+
+
+class RecordingReader(PendingWorkReader):
+    """Notes the runs that it reads; none has pending work."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.temporal, WorkflowIds(parts.temporal, timedelta(seconds=5)))
+        self.keys: list[str] = []
+
+    async def read(self, key: str) -> PendingWork | None:
+        self.keys.append(key)
+        return None
+
+
+async def test_a_run_is_checked_when_it_is_a_few_seconds_old(parts: Parts) -> None:
+    reader, run = RecordingReader(parts), closed_run("running")
+    monitor = ConditionMonitor(
+        HealthyRuns(run), reader, RunConditions(parts.redis), parts.streams, parts.publisher
+    )
+    await monitor.check(run.started_at + timedelta(seconds=1))
+    assert run.key not in reader.keys
+    await monitor.check(run.started_at + timedelta(seconds=4))
+    assert run.key in reader.keys

@@ -19,6 +19,8 @@ from starlette.routing import Mount, Route
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from signalbox_client.models import Approval
+from signalbox_client.shown_question import verified_digest
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ApprovalState, RefusedVoteState
@@ -426,3 +428,12 @@ async def test_a_delegate_must_satisfy_the_policy_and_gains_no_right(as_user: As
     assert [item.json()["rule"] for item in refused] == ["delegate", "people", "quorum"]
     assert (delegated.status_code, state.handed_to) == (200, "key:minh")
     assert (vote.status_code, vote.json()["rule"]) == (403, "quorum")
+
+
+@pytest.mark.parametrize("rule", ["agent, default", "people", "exclude_starter", "signature, veto"])
+async def test_a_client_computes_the_digest_that_the_run_recorded(as_user: As, rule: str) -> None:
+    policy, _ = RULES[rule]
+    run_id, digest = await run_with(as_user, policy)
+    async with as_user("an") as an:
+        answer = await an.get(f"/v1/runs/{run_id}/approvals/word")
+    assert verified_digest(msgspec.json.decode(answer.content, type=Approval)) == digest

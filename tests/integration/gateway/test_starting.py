@@ -7,6 +7,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from signalbox_core.ids import new_run_id
+from signalbox_gateway.api.start_run import IdempotencyKeys
+from signalbox_gateway.app import Parts
 from support.servers.gateway import client_of
 
 
@@ -150,3 +152,11 @@ async def test_a_body_without_a_declared_length_is_capped_too(caller: httpx2.Asy
     answer = await caller.post("/v1/runs", content=endless(), headers={"content-type": "application/json"})
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_only_the_first_use_of_a_key_without_a_run_id_gives_an_unused_run_id(parts: Parts) -> None:
+    keys, key = IdempotencyKeys(parts.redis), new_run_id("key")
+
+    assert await keys.claim("acme", key, None) == (IdempotencyKeys.derive("acme", key), True)
+    assert await keys.claim("acme", key, None) == (IdempotencyKeys.derive("acme", key), False)
+    assert await keys.claim("acme", f"{key}-2", "chosen") == ("chosen", False)

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from signalbox_client.models import Approval
+from signalbox_client.shown_question import verified_digest
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.events.snapshot import Snapshot, fold
@@ -23,6 +25,7 @@ from signalbox_core.pipeline.spec import PipelineSpec, Policy, Quorum
 from signalbox_core.redis.client import open_redis
 from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from signalbox_gateway.runs.views import approval_view
 from support.assertions.eventually import eventually
 from support.drivers.notifier_bench import NotifierBench, write_routes
 from support.fakes.ladder_pipeline import (
@@ -175,6 +178,9 @@ async def test_after_a_hand_over_a_member_of_the_target_decides_alone(client: Cl
     assert refused.value.cause.type == "not_allowed_by_policy"
     (state,) = snapshot.approvals
     assert (state.handed_to, state.status) == ("group:leads", "decided")
+    # A client computes the digest with the policy with which the question was asked.
+    shown = msgspec.json.decode(msgspec.json.encode(approval_view("run", state)), type=Approval)
+    assert (shown.asked_policy is not None, verified_digest(shown)) == (True, digest)
     assert state.policy == Policy(quorum=(Quorum(1, group="leads"),), veto=("legal",))
 
 

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
+from signalbox_core.canonical_json import sha256_of
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.events.effect_digest import with_effect_digest
@@ -34,7 +35,7 @@ from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import json_schema
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, digest_of
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities
 from signalbox_core.temporal.names import HEADER_CALL
@@ -123,7 +124,7 @@ def test_a_decision_on_a_changed_view_is_refused() -> None:
 def digest_of_view(view: dict[str, Any]) -> str:
     """What a client computes from the question that it shows."""
     form = {"title": view.get("title"), "answer_schema": view.get("answer_schema")}
-    return digest_of(form, view.get("options"), view.get("evidence"))
+    return sha256_of({"question": form, "options": view.get("options"), "evidence": view.get("evidence")})
 
 
 def is_accepted(shown: bytes, asked: dict[str, Any]) -> bool:

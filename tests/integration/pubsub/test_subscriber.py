@@ -114,6 +114,19 @@ async def test_a_lease_is_extended_while_the_handler_runs(local: Local) -> None:
     assert seen.sequences == [1]
 
 
+async def test_a_handler_that_needs_no_order_does_not_wait_for_earlier_messages_of_the_key(
+    local: Local,
+) -> None:
+    await local.subscription(await local.topic(), enable_message_ordering=True)
+    seen = RecordingHandler(is_open=False)
+    limits = SubscriberLimits(keeps_order=False)
+    async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits), seen):
+        await publish(local.host, 1, 2, 3)
+        await eventually(seen.has(3), within_s=30)
+        seen.gate.set()
+    assert seen.sequences == [1, 2, 3]
+
+
 async def test_a_handler_that_times_out_is_cancelled_and_the_event_redelivered(local: Local) -> None:
     await local.subscription(await local.topic())
     seen, outcomes = RecordingHandler(is_open=False), list[DispatchOutcome]()

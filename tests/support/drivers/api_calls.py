@@ -24,7 +24,7 @@ async def ended(caller: httpx2.AsyncClient, run_id: str) -> Json:
         body = (await caller.get(f"/v1/runs/{run_id}")).json()
         return body if body["ended_at"] else None
 
-    return await eventually(snapshot)
+    return await eventually(snapshot, within_s=60)
 
 
 async def asked(caller: httpx2.AsyncClient, run_id: str) -> Json:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """Where the console is, the key to sign in with, a page that sells something, and a way to kill the
     gateway (it is restarted).
 
+    `api_keys`: of every role, each of a person of its own.
     `redis_url`: what the gateway reads the autoscaler's decisions from. `gateway_pid`: the gateway's process;
     `worker_pid`: the worker's.
     """
@@ -53,6 +54,7 @@ class Site(Struct, frozen=True, kw_only=True):
     api_key: str
     product_page: str
     kill_gateway: Callable[[], object]
+    api_keys: Mapping[str, str] = {}
     redis_url: str = ""
     gateway_pid: Callable[[], int] = lambda: 0
     worker_pid: Callable[[], int] = lambda: 0

@@ -5,7 +5,7 @@ from typing import Final
 
 from playwright.sync_api import Locator, Page, expect
 
-from support.drivers.browser import WatchedPage
+from support.drivers.browser import Site, WatchedPage
 
 # A run reads, writes and draws with real parts; one slow machine must not fail the test.
 RUN_MS: Final = 60_000
@@ -51,6 +51,13 @@ _CONTRAST: Final = """() => {
   }
   return low;
 }"""
+
+
+def sign_in(page: Page, site: Site, api_key: str) -> None:
+    page.goto(f"{site.origin}/")
+    page.get_by_label("API key").fill(api_key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Runs", exact=True).wait_for()
 
 
 def start_run(page: Page, address: str, variants: int = 3) -> None:

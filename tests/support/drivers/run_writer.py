@@ -21,16 +21,27 @@ MAX_EVENTS = 6_000
 INTERVAL_S = 0.03
 
 
+class PageRead(msgspec.Struct, frozen=True):
+    """An event of a pipeline's own."""
+
+    title: str
+
+
 class RunWriter:
     """Runs of the embedded stack's tenant that exist only as streams.
+
+    Args:
+        with_files: the events between start and end are files, which the run's page shows as pictures; else
+            events of the pipeline's own, which no snapshot contains.
 
     Attributes:
         top: the sequence of each run's newest event.
     """
 
-    def __init__(self, redis_url: str, tenant: str = "demo") -> None:
+    def __init__(self, redis_url: str, tenant: str = "demo", *, with_files: bool = True) -> None:
         self._redis_url = redis_url
         self._tenant = tenant
+        self._with_files = with_files
         self.top: dict[str, int] = {}
 
     def start(self, *run_ids: str) -> None:
@@ -70,6 +81,8 @@ class RunWriter:
             written.result()
 
     def _next(self, run_id: str) -> CloudEvent:
+        if not self._with_files:
+            return self._event(run_id, "page.read", PageRead(title=f"Page {self.top[run_id]}"))
         name = f"{self.top[run_id]}.png"
         created = ArtifactCreated(name=name, media_type="image/png", size_bytes=3, key=f"kit/{name}")
         return self._event(run_id, "artifact.created", created)

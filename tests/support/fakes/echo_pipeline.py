@@ -3,16 +3,17 @@
 from datetime import timedelta
 from typing import Annotated, Final
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
+    from signalbox_core.events.question_digest import QuestionContent
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
     from signalbox_core.pipeline.spec import Approval, Find, PipelineSpec, Policy, Step, json_schema
-    from signalbox_core.pipeline.workflow.approvals import digest_of
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,8 +56,12 @@ SPEC: Final = PipelineSpec(
 
 def word_digest(text: str) -> str:
     """The digest of the question of a run with this text."""
-    form = {"title": "Which word?", "answer_schema": json_schema(EchoAnswer)}
-    return digest_of(form, options=[text], evidence=None)
+    return QuestionContent(
+        title="Which word?",
+        answer_schema=msgspec.Raw(msgspec.json.encode(json_schema(EchoAnswer))),
+        options=msgspec.Raw(msgspec.json.encode([text])),
+        evidence=msgspec.Raw(b"null"),
+    ).digest
 
 
 WORD_DIGEST: Final = word_digest("hi")

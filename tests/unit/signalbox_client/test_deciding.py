@@ -14,6 +14,7 @@ from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.decide import decide_interactively
 from signalbox_client.models import Approval
+from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.spec import json_schema
 
 
@@ -60,18 +61,24 @@ async def test_the_picture_can_be_opened_until_an_answer_is_accepted() -> None:
             200, json={"run_id": "run-1", "approval_id": "captcha", "decision_id": "d1", "status": "decided"}
         )
 
+    content = QuestionContent(
+        title="Type it",
+        answer_schema=msgspec.Raw(msgspec.json.encode(json_schema(TypedText))),
+        options=msgspec.Raw(b"null"),
+        evidence=msgspec.Raw(b'{"picture": "data:image/svg+xml;base64,PHN2Zy8+"}'),
+    )
     approval = msgspec.convert(
         {
             **{
                 "approval_id": "captcha",
                 "name": "captcha",
-                "title": "Type it",
+                "title": content.title,
                 "status": "pending",
-                "digest": "sha",
+                "digest": content.digest,
             },
             "requested_at": "2026-01-02T03:04:05Z",
-            "answer_schema": msgspec.Raw(msgspec.json.encode(json_schema(TypedText))),
-            "evidence": msgspec.Raw(b'{"picture": "data:image/svg+xml;base64,PHN2Zy8+"}'),
+            "answer_schema": content.answer_schema,
+            "evidence": content.evidence,
         },
         Approval,
     )

@@ -16,6 +16,7 @@ from signalbox_client.commands.decide import decide
 from signalbox_client.commands.question_text import artifact_names, question_lines
 from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput
+from signalbox_core.events.question_digest import QuestionContent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AD = {
@@ -27,6 +28,12 @@ AD = {
 
 
 def question(number: int, *, status: str = "pending", name: str = "page") -> dict[str, object]:
+    content = QuestionContent(
+        title="Is this page right?",
+        answer_schema=msgspec.Raw(b"null"),
+        options=msgspec.Raw(msgspec.json.encode([f"Page {number}"])),
+        evidence=msgspec.Raw(b"null"),
+    )
     return {
         "approval_id": f"{name}-{number}",
         "name": name,
@@ -35,7 +42,7 @@ def question(number: int, *, status: str = "pending", name: str = "page") -> dic
         "requested_at": "2026-01-01T00:00:00Z",
         "options": [f"Page {number}"],
         "evidence": None,
-        "digest": f"digest-{number}",
+        "digest": content.digest,
     }
 
 
@@ -140,8 +147,8 @@ async def test_each_question_is_decided_with_its_own_digest_and_a_refusal_is_nam
 
     assert code == 1
     assert {name: body["digest"] for name, body in gateway.decisions.items()} == {
-        "page-1": "digest-1",
-        "page-10": "digest-10",
+        "page-1": question(1)["digest"],
+        "page-10": question(10)["digest"],
     }
     assert "1 decided, 1 refused" in printed
     assert "page-10: it changed (stale_digest)" in printed

@@ -231,3 +231,12 @@ def test_the_limit_depends_on_the_codec() -> None:
     assert max_value_bytes(converter_with(None).payload_codec) == INLINE_MAX_BYTES
     assert max_value_bytes(converter_with(None, FakeObjectStore()).payload_codec) == MAX_VALUE_BYTES
     assert THRESHOLD_BYTES < INLINE_MAX_BYTES
+
+
+def test_a_context_shares_the_converters_and_gets_a_codec_of_its_own() -> None:
+    converter = converter_with(None, FakeObjectStore())
+    bound = converter.with_context(WorkflowSerializationContext("default", "acme:run-1"))
+    assert bound.payload_converter is converter.payload_converter
+    assert bound.failure_converter is converter.failure_converter
+    assert bound.payload_codec is not converter.payload_codec
+    assert isinstance(bound, type(converter))

@@ -11,11 +11,12 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, digest_of
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -188,16 +189,25 @@ def test_an_approval_id_used_twice_is_a_pipeline_bug(approvals: ApprovalRegistry
         ask(approvals, "words", question("x"))
 
 
-def test_the_digest_covers_what_is_shown_but_not_the_order_of_keys() -> None:
-    seen = digest_of({"title": "T"}, [{"a": 1, "b": 2}], None)
+def digest_of(title: str, options: object, evidence: object) -> str:
+    return QuestionContent(
+        title=title,
+        answer_schema=msgspec.Raw(b"{}"),
+        options=msgspec.Raw(msgspec.json.encode(options)),
+        evidence=msgspec.Raw(msgspec.json.encode(evidence)),
+    ).digest
 
-    assert seen == digest_of({"title": "T"}, [{"b": 2, "a": 1}], None)
+
+def test_the_digest_covers_what_is_shown_but_not_the_order_of_keys() -> None:
+    seen = digest_of("T", [{"a": 1, "b": 2}], None)
+
+    assert seen == digest_of("T", [{"b": 2, "a": 1}], None)
     assert (
         len(
             {
                 seen,
-                digest_of({"title": "U"}, [{"a": 1, "b": 2}], None),
-                digest_of({"title": "T"}, [{"a": 1, "b": 2}], 0),
+                digest_of("U", [{"a": 1, "b": 2}], None),
+                digest_of("T", [{"a": 1, "b": 2}], 0),
             }
         )
         == 3

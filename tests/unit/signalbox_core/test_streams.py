@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import Snapshot, fold
-from signalbox_core.events.catalogue import StepProgress
+from signalbox_core.events.catalogue import RunStarted, StepProgress
 from signalbox_core.streams import Cursor
 from signalbox_core.streams.record import (
     live_record,
@@ -111,6 +111,14 @@ def test_a_snapshot_implies_the_marks_of_its_events(count: int) -> None:
     assert _pairs(snapshot_marks(snapshot)) == {
         name: value for name, value in marks.items() if value != "running"
     }
+
+
+def test_the_subject_of_a_run_is_a_mark() -> None:
+    data = RunStarted(pipeline="echo", title="Echo", subject="Coffee")
+    started = make_event("run.started", data, sequence=1)
+    snapshot = fold(Snapshot(run_id="run-1", tenant="acme"), started)
+    assert _pairs(milestone_record(started).marks) == _pairs(snapshot_marks(snapshot))
+    assert _pairs(snapshot_marks(snapshot))["subject"] == "Coffee"
 
 
 def _pairs(marks: tuple[str, ...]) -> dict[str, str]:

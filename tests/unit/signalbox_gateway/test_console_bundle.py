@@ -12,7 +12,7 @@ from signalbox_gateway.web.bundle import build
 from support.servers.gateway import client_of
 
 # What a first visit loads, compressed: page, script, style sheet, typeface.
-MAX_BYTES = 110_000
+MAX_BYTES = 75_000
 
 
 def console(folder: Path, **modules: str) -> Path:

@@ -10,7 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.approval_data import ApprovalDecided, ApprovalHandedOver, ApprovalReminded
+from signalbox_core.events.approval_data import (
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalHandedOver,
+    ApprovalReminded,
+)
 from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.events.snapshot import ApprovalState, Snapshot
 from signalbox_gateway.notifications.mail import mail_of
@@ -53,6 +58,20 @@ STATE = ApprovalState(
     deadline_at=AT,
 )
 SNAPSHOT = Snapshot(run_id="run-1", tenant="acme", pipeline="echo", title="Echo", approvals=(STATE,))
+
+
+def test_the_subject_of_the_run_is_the_first_fact() -> None:
+    named = replace(NOTIFICATION, subject="Coffee")
+    assert named.facts[0] == ("Subject", "Coffee")
+    assert "Coffee" in slack_text(named)
+    assert "Coffee" in msgspec.json.encode(teams_message(named)).decode()
+    assert [name for name, _ in NOTIFICATION.facts] == ["Run", "Deadline"]
+
+
+def test_a_notification_has_the_subject_of_its_run() -> None:
+    event = make_event("approval.expired", ApprovalExpired(approval_id="ok"), sequence=3)
+    snapshot = replace(SNAPSHOT, subject="Coffee")
+    assert notification_of(event, STATE, snapshot, origin="https://signalbox.test").subject == "Coffee"
 
 
 def test_a_webhook_signature_is_that_of_the_published_vector() -> None:

@@ -112,7 +112,7 @@ def started(number: int) -> Received:
 
 async def test_events_that_arrive_during_a_round_trip_share_the_next_one() -> None:
     streams = HeldStream()
-    projector = Projector(Subscription(), streams)
+    projector = Projector(Subscription(), streams, group_interval_s=0)
     async with asyncio.TaskGroup() as group:
         for number in range(9):
             group.create_task(projector.project(started(number)))
@@ -122,9 +122,17 @@ async def test_events_that_arrive_during_a_round_trip_share_the_next_one() -> No
     assert len(await streams.open_runs("acme", 20)) == 9
 
 
+async def test_events_that_arrive_within_the_interval_share_a_round_trip() -> None:
+    streams = HeldStream()
+    streams.release.set()
+    projector = Projector(Subscription(), streams)
+    await asyncio.gather(*(projector.project(started(number)) for number in range(9)))
+    assert streams.sizes == [9]
+
+
 async def test_an_interrupted_round_trip_leaves_the_other_events_for_redelivery() -> None:
     streams = HeldStream()
-    projector = Projector(Subscription(), streams)
+    projector = Projector(Subscription(), streams, group_interval_s=0)
     first = asyncio.create_task(projector.project(started(1)))
     await eventually(lambda: streams.sizes == [1])
     second, third = (asyncio.create_task(projector.project(started(number))) for number in (2, 3))

@@ -1,6 +1,7 @@
 """Grouping of events into requests, and the result that each caller receives."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.envelope import EventResult
-from signalbox_worker.event_batches import MAX_BATCH_EVENTS, MAX_REQUESTS, EventBatcher
+from signalbox_worker.event_batches import BUSY_INTERVAL_S, MAX_BATCH_EVENTS, MAX_REQUESTS, EventBatcher
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.post_client import PostClient
 from signalbox_worker.receiver_client import DeliveryRefused, DeliveryTimedOut, ReceiverClient
@@ -164,3 +165,14 @@ async def test_the_events_of_a_cancelled_caller_are_not_sent(receiver: HeldRecei
     first.cancel()
     await second
     assert receiver.runs == [["run-2"]]
+
+
+async def test_after_a_shared_request_events_wait_longer_for_company(receiver: HeldReceiver) -> None:
+    receiver.release.set()
+    batcher = EventBatcher(receiver)
+    began = time.monotonic()
+    await asyncio.gather(*(batcher.deliver([started(n)]) for n in range(2)))
+    await batcher.deliver([started(2)], can_wait=True)
+    # A lower bound, which a busy machine cannot break.
+    assert time.monotonic() - began >= BUSY_INTERVAL_S
+    assert receiver.runs == [["run-0", "run-1"], ["run-2"]]

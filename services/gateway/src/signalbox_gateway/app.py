@@ -44,12 +44,14 @@ from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.presence import PresenceHandlers
 from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.condition_monitor import ConditionMonitor
+from signalbox_gateway.background.event_consumer import EventConsumer
 from signalbox_gateway.background.ledger_writer import LedgerWriter
 from signalbox_gateway.background.pending_work import PendingWorkReader
 from signalbox_gateway.background.projector import Projector
@@ -73,6 +75,7 @@ from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
+from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
 from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -162,10 +165,14 @@ class Gateway:
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
         events = ExternalEvents(engine, within=answer_within)
         starter = RunStarter(engine, waiting)
+        to_run = RunDelivery(self.states, events, parts.pipelines)
         keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
-        inbox = InboxReader(parts.streams)
+        self._event_consumers = [
+            EventConsumer(*each, self.states, to_run, keyed, self.metrics.inbound.count)
+            for each in parts.event_subscriptions
+        ]
+        inbox, passkeys = InboxReader(parts.streams), PasskeyStore(parts.objects)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
-        passkeys = PasskeyStore(parts.objects)
         record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
@@ -192,7 +199,8 @@ class Gateway:
             approvals=approvals,
             bulk_decisions=BulkDecisionHandler(self.states, votes),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
-            external_events=ExternalEventHandlers(self.states, events, keyed, parts.pipelines),
+            presence=PresenceHandlers(self.states, parts.redis),
+            external_events=ExternalEventHandlers(self.states, to_run, keyed),
             callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
@@ -272,6 +280,7 @@ class Gateway:
             "projector": self._projector.run,
             "reconciler": partial(self._reconciler.run, self._leader_tasks),
             "conditions": self._conditions.run,
+            **{consumer.name: consumer.run for consumer in self._event_consumers},
             **(ledger if parts.ledger_signers else {}),
             **({"notifier": self._notifier.run} if self._notifier is not None else {}),
         }

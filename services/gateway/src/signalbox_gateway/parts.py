@@ -17,7 +17,7 @@ from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -43,6 +43,7 @@ from signalbox_gateway.notifications.deliveries import DeliveryRecords
 from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
+from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -73,6 +74,7 @@ class Parts:
     pipeline_problems: Sequence[str] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
+    event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
 
     def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
         """The consumer that sends notifications; None without routes.
@@ -121,8 +123,8 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
         sdk_metrics: the runtime of Temporal's client, whose metrics are served too; one for each process.
 
     Raises:
-        InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
-            or a Temporal setting is invalid; the message names it.
+        InvalidInput: a keys file, the issuers file, the notification routes, the event subscriptions, the
+            address of the object store or a Temporal setting is invalid; the message names it.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
@@ -171,4 +173,8 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
             link_keys=follow_link_keys(settings.link_keys_file),
+            event_subscriptions=[
+                (each, Subscriber(project, each.subscription, emulator_host=emulator))
+                for each in read_subscriptions(settings.event_subscriptions_file)
+            ],
         )

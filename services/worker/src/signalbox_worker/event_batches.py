@@ -31,6 +31,8 @@ MIN_INTERVAL_S: Final = 0.01
 """Between the starts of two requests that are in flight together."""
 LINGER_S: Final = 0.02
 """How long events wait for company when nobody awaits their delivery."""
+BUSY_INTERVAL_S: Final = 0.1
+"""How long after the start of the previous request they wait at least, if that request had several groups."""
 ALONE_S: Final = 30.0
 """How long a run's events travel alone after a request with them timed out."""
 _MAX_SUSPECTS: Final = 10_000
@@ -81,8 +83,8 @@ class EventBatcher:
         except InvalidInput as error:
             raise DeliveryRefused(error.detail) from error
         now = time.monotonic()
-        group = _Group(run_id=events[0].runid, bodies=bodies, due_at=now + LINGER_S if can_wait else now)
-        await self._lane(events[0]).deliver(group)
+        group = _Group(run_id=events[0].runid, bodies=bodies, due_at=now)
+        await self._lane(events[0]).deliver(group, can_wait=can_wait)
 
     def expedite(self, event: CloudEvent) -> None:
         """Send what waits for company in this event's lane: a delivery of its run is being awaited."""
@@ -104,11 +106,16 @@ class _Lane:
         self._waiting: list[_Group] = []
         self._requests: set[asyncio.Task[None]] = set()
         self._started_at = float("-inf")
+        self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = 0.0
         self._suspects = BoundedDict[str, float](_MAX_SUSPECTS)
 
-    async def deliver(self, group: _Group) -> None:
+    async def deliver(self, group: _Group, *, can_wait: bool) -> None:
+        if can_wait:
+            group.due_at += LINGER_S
+            if self._is_busy:
+                group.due_at = max(group.due_at, self._started_at + BUSY_INTERVAL_S)
         self._waiting.append(group)
         self._schedule()
         await group.accepted
@@ -140,7 +147,7 @@ class _Lane:
         self._timer = None
         batch, self._waiting = take_batch(self._waiting, self._is_suspect)
         if batch:
-            self._started_at = time.monotonic()
+            self._started_at, self._is_busy = time.monotonic(), len(batch) > 1
             request = asyncio.get_running_loop().create_task(self._send(batch))
             self._requests.add(request)
             request.add_done_callback(self._on_done)

@@ -57,6 +57,8 @@ LAST_POLLS_TIMEOUT_S: Final = 3.0
 MIN_POLLERS, MAX_POLLERS, SLOTS_PER_POLLER = 5, 20, 50
 MAX_HEARTBEAT_INTERVAL: Final = timedelta(seconds=2)
 """By default the SDK sends one per 80 % of the timeout; a short stall would then fail the attempt."""
+STICKY_TIMEOUT: Final = timedelta(seconds=5)
+"""Workflow tasks that wait for a lost worker go to another one after this time; the SDK's default is 10 s."""
 MAX_EAGER_ACTIVITIES: Final = 25
 """Activities that a workflow task may start eagerly, without another round trip to the server."""
 
@@ -246,6 +248,7 @@ class WorkerBuilder:
             max_eager_activity_reservations_per_workflow_task=MAX_EAGER_ACTIVITIES,
             graceful_shutdown_timeout=timedelta(seconds=drain_s),
             max_heartbeat_throttle_interval=MAX_HEARTBEAT_INTERVAL,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from signalbox_client import models, requests
 from signalbox_client.async_run_control import AsyncRunControl
+from signalbox_client.shown_question import verified_digest
 from signalbox_client.wire.http_options import encode_raw
 from signalbox_client.wire.passkey_models import Passkey
 
@@ -32,6 +33,7 @@ class AsyncApprovalMethods(AsyncRunControl):
         approval_id: str,
         answer: object,
         *,
+        shown: models.Approval | None = None,
         digest: str | None = None,
         note: str | None = None,
     ) -> models.Decided:
@@ -39,7 +41,10 @@ class AsyncApprovalMethods(AsyncRunControl):
 
         Args:
             answer: a JSON object that the approval's schema accepts.
-            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
+            shown: the approval as you read it and showed it. Its digest is computed here, and nothing is sent
+                if the gateway gave another one.
+            digest: without `shown`, the `digest` of the approval as you read it. The answer is refused if it
+                has changed.
             note: a comment that is stored with the decision.
 
         Returns:
@@ -47,9 +52,11 @@ class AsyncApprovalMethods(AsyncRunControl):
 
         Raises:
             InvalidInput: the answer breaks the schema; the approval stays pending.
-            Conflict: it is already decided, or the digest is stale.
+            Conflict: it is already decided, or the digest is stale; `digest_mismatch` if `shown` is not what
+                its digest is of.
             Forbidden: the approval's policy does not let you decide.
         """
+        digest = verified_digest(shown) if shown is not None else digest
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return await self._connection.send(requests.decide(run_id, approval_id, decision))
 
@@ -63,7 +70,7 @@ class AsyncApprovalMethods(AsyncRunControl):
     ) -> tuple[models.BulkOutcome, ...]:
         """Give many approvals the same answer, each with the digest of the approval as you read it.
 
-        A decision that is refused does not stop the others.
+        The digests are computed here. A decision that is refused does not stop the others.
 
         Args:
             approvals: each with the id of its run.
@@ -71,6 +78,9 @@ class AsyncApprovalMethods(AsyncRunControl):
 
         Returns:
             One outcome for each approval, in their order.
+
+        Raises:
+            Conflict: `digest_mismatch`: an approval is not what its digest is of; nothing was sent.
         """
         decisions = requests.new_decisions(approvals, encode_raw(answer), note=note)
         found: list[models.BulkOutcome] = []
@@ -80,17 +90,27 @@ class AsyncApprovalMethods(AsyncRunControl):
         return tuple(found)
 
     async def raise_objection(
-        self, run_id: str, approval_id: str, reason: str, *, digest: str | None = None
+        self,
+        run_id: str,
+        approval_id: str,
+        reason: str,
+        *,
+        shown: models.Approval | None = None,
+        digest: str | None = None,
     ) -> models.Decided:
         """Object to an approval.
+
+        Args:
+            shown, digest: as of `decide`.
 
         Returns:
             With status `vetoed` when the approval's policy gives your group a veto, which ends it.
 
         Raises:
-            Conflict: it has an outcome, or the digest is stale.
+            Conflict: it has an outcome, or the digest is stale; `digest_mismatch` as of `decide`.
             Forbidden: the approval's policy does not let you vote.
         """
+        digest = verified_digest(shown) if shown is not None else digest
         return await self._connection.send(
             requests.raise_objection(run_id, approval_id, reason, digest=digest)
         )

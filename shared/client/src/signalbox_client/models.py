@@ -137,6 +137,7 @@ class ApprovalPolicy(Struct, frozen=True, kw_only=True):
     veto: tuple[str, ...] = ()
     exclude_starter: bool = False
     people: tuple[str, ...] = ()
+    require_signature: bool = False
     text: str = ""
 
 
@@ -146,6 +147,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     Attributes:
         votes: the latest vote of each subject, if a policy governs the question.
         quorum: how far the newest answer has come.
+        asked_policy: with which it was asked, if a hand-over has replaced the policy since.
     """
 
     approval_id: str
@@ -166,6 +168,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     modified: tuple[str, ...] = ()
     policy: ApprovalPolicy = ApprovalPolicy()
+    asked_policy: ApprovalPolicy | None = None
     votes: tuple[VoteState, ...] = ()
     claim: ClaimState | None = None
     refused: tuple[RefusedVoteState, ...] = ()
@@ -217,12 +220,15 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
+    """`subject`: what the run is about, if its pipeline's contract has a subject."""
+
     run_id: str
     approval_id: str
     title: str
     pipeline: str
     requested_at: datetime
     deadline_at: datetime | None = None
+    subject: str | None = None
 
 
 class Inbox(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models
+from signalbox_client.shown_question import verified_digest
 from signalbox_client.wire import event_models
 from signalbox_client.wire.passkey_models import PasskeyList
 
@@ -194,14 +195,18 @@ def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -
 def new_decisions(
     approvals: Iterable[tuple[str, models.Approval]], answer: msgspec.Raw, *, note: str | None
 ) -> Sequence[ManyDecision]:
-    """Build decisions with random ids and the digests of the approvals, each given with its run's id."""
+    """Build decisions with random ids and the digests of the approvals, each given with its run's id.
+
+    Raises:
+        Conflict: `digest_mismatch`: an approval is not what its digest is of.
+    """
     return [
         ManyDecision(
             run_id=run_id,
             approval_id=approval.approval_id,
             answer=answer,
             decision_id=uuid.uuid4().hex,
-            digest=approval.digest or None,
+            digest=verified_digest(approval),
             note=note,
         )
         for run_id, approval in approvals

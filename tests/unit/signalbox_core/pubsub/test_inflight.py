@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.pubsub.ack_batcher import AckBatcher
-from signalbox_core.pubsub.dispatch import DispatchOutcome, PulledMessage, Received
+from signalbox_core.pubsub.dispatch import DispatchOutcome, PulledMessage, Received, dispatch
 from signalbox_core.pubsub.inflight import InflightMessages, SubscriberLimits
 from signalbox_core.pubsub.messages import to_message
 from support.fakes.events import story
@@ -29,7 +30,7 @@ class Bench:
         self.failures: dict[str, list[Exception]] = {}
         self.outcomes: list[DispatchOutcome] = []
         self.inflight = InflightMessages(
-            self.handler,
+            partial(dispatch, self.handler, timeout_s=60),
             self.batcher,
             limits=SubscriberLimits(concurrency=concurrency),
             observe=self.outcomes.append,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -53,14 +53,13 @@ class StartRunHandler:
             chooses_more = body.run_id is not None or body.priority is not None or bool(body.tags)
             call.principal.scope.check_start(body.pipeline, chooses_more=chooses_more)
         spec = find_pipeline(self._pipelines, body.pipeline)
-        run_id = await self._run_ids.choose(call, body)
+        run_id, is_unused = await self._run_ids.choose(call, body)
         requested = RequestedRun(input=body.input, run_id=run_id, priority=body.priority, tags=body.tags)
         request = build_start_request(requested, spec, call.principal, self._payload_keys)
         await self._run_ids.count_start(call.principal, request)
-        has_generated_id = body.run_id is None and idempotency_key(call) is None
-        if not has_generated_id and (response := await self._check_queued(request)) is not None:
+        if not is_unused and (response := await self._check_queued(request)) is not None:
             return response
-        outcome = await self._starter.start(request, spec, is_generated=has_generated_id)
+        outcome = await self._starter.start(request, spec, is_unused=is_unused)
         if isinstance(outcome, PendingStart):
             return _queued(request, outcome)
         if not outcome:
@@ -106,6 +105,13 @@ def find_pipeline(pipelines: Mapping[str, PipelineSpec], name: str) -> PipelineS
     return spec
 
 
+class ChosenRunId(NamedTuple):
+    """The run id of a start; `is_unused`: made for this start, so that no run can have it yet."""
+
+    run_id: str
+    is_unused: bool
+
+
 class RunIds:
     """Chooses the run id of a start, and counts the starts of scoped tokens."""
 
@@ -113,13 +119,14 @@ class RunIds:
         self._keys = keys
         self._scoped_tokens = scoped_tokens
 
-    async def choose(self, call: ApiCall, body: StartRun) -> str:
+    async def choose(self, call: ApiCall, body: StartRun) -> ChosenRunId:
         requested = parse_run_id(body.run_id) if body.run_id is not None else None
         key = idempotency_key(call)
+        is_generated = requested is None and key is None
         if call.principal.scope is not None:
-            return call.principal.scope.new_run_id(key)
+            return ChosenRunId(call.principal.scope.new_run_id(key), is_generated)
         if key is None:
-            return requested or new_run_id(body.pipeline)
+            return ChosenRunId(requested or new_run_id(body.pipeline), is_generated)
         return await self._keys.claim(call.principal.tenant, key, requested)
 
     async def count_start(self, principal: Principal, request: StartRequest[Struct]) -> None:
@@ -141,17 +148,23 @@ class IdempotencyKeys:
 
     async def first_value(self, tenant: str, key: str, value: str) -> str:
         """Return the value that the key was first used with; `value` when that is now."""
+        first, _ = await self._first_use(tenant, key, value)
+        return first
+
+    async def _first_use(self, tenant: str, key: str, value: str) -> tuple[str, bool]:
+        """Return the value that the key was first used with, and whether that is now."""
         derived = f"run-{derived_id(tenant, key)}"
         redis_key = f"signalbox:idempotency:{derived}"
         try:
-            await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S)
+            if await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S):
+                return value, True
             stored = await self._redis.get(redis_key)
         except RedisError:
             log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
-            return value
-        return (stored.decode() if isinstance(stored, bytes) else stored) or value
+            return value, False
+        return (stored.decode() if isinstance(stored, bytes) else stored) or value, False
 
-    async def claim(self, tenant: str, key: str, requested: str | None) -> str:
+    async def claim(self, tenant: str, key: str, requested: str | None) -> ChosenRunId:
         """Return the run id of the key: the first one used with it, `requested` or derived.
 
         Raises:
@@ -159,13 +172,13 @@ class IdempotencyKeys:
         """
         derived = self.derive(tenant, key)
         # The run id alone makes the start idempotent, and a start must not need Redis.
-        run_id = await self.first_value(tenant, key, requested or derived)
+        run_id, is_first = await self._first_use(tenant, key, requested or derived)
         if requested is not None and run_id != requested:
             raise Conflict(
                 f"the Idempotency-Key was used for run {run_id}; use a new key for another run",
                 code="key_reused",
             )
-        return run_id
+        return ChosenRunId(run_id, is_first and requested is None)
 
 
 def idempotency_key(call: ApiCall) -> str | None:

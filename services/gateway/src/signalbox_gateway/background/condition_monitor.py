@@ -41,6 +41,8 @@ CHECK_EVERY: Final = timedelta(seconds=2)
 _PAGE: Final = 10
 _MAX_KNOWN_PER_ROUND: Final = 30
 _MAX_CONCURRENCY: Final = 8
+_MIN_AGE: Final = timedelta(seconds=3)
+"""Younger runs are not checked: a wait is reported after five seconds, and short runs have ended by then."""
 _OPEN: Final = "ExecutionStatus = 'Running'"
 _REPORTED: Final = f"{_OPEN} AND TemporalReportedProblems IS NOT NULL"
 """Servers from 1.30 on mark runs whose workflow task failed several times in a row."""
@@ -84,7 +86,7 @@ class ConditionMonitor:
             async with slots:
                 await self._check_run(key, queues, now)
 
-        await asyncio.gather(*(check_one(key) for key in await self._candidates()))
+        await asyncio.gather(*(check_one(key) for key in await self._candidates(now)))
         await self._publish()
 
     async def _publish(self) -> None:
@@ -97,16 +99,17 @@ class ConditionMonitor:
                 return
             await self._conditions.remove_unpublished(event)
 
-    async def _candidates(self) -> Sequence[str]:
+    async def _candidates(self, now: datetime) -> Sequence[str]:
         """The run keys to check in this round."""
         newest = await self._runs.list(_OPEN, limit=_PAGE, token=None)
-        found = [run.key for run in newest.runs]
+        listed = list(newest.runs)
         if self._next_page is not None:
             page = await self._runs.list(_OPEN, limit=_PAGE, token=self._next_page)
-            found += [run.key for run in page.runs]
+            listed += page.runs
             self._next_page = page.next_token
         else:
             self._next_page = newest.next_token
+        found = [run.key for run in listed if run.started_at <= now - _MIN_AGE]
         return list(dict.fromkeys([*found, *await self._reported(), *self._known()]))
 
     async def _reported(self) -> Sequence[str]:

@@ -16,8 +16,15 @@ from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_core.streams import AppendOutcome, RunStream
 
 log = logging.getLogger(__name__)
-PROJECTOR_LIMITS: Final = SubscriberLimits(lease_s=10)
-"""A short lease: the runs of a killed gateway get their events again when it expires."""
+PROJECTOR_LIMITS: Final = SubscriberLimits(
+    concurrency=1_000, max_outstanding=1_000, lease_s=10, keeps_order=False
+)
+"""A short lease: the runs of a killed gateway get their events again when it expires.
+
+No order: a stream parks an event until the ones before it arrive, and events of many runs share a round trip.
+"""
+_GROUP_INTERVAL_S: Final = 0.05
+"""How long an event waits for others, and for the receiver, which appends it by itself as a rule."""
 OnProjected = Callable[[datetime], Awaitable[None]]
 
 
@@ -31,6 +38,7 @@ class Projector:
         source: the subscription `projector`.
         on_projected, record_projected: called with the publish time of each event after its append; the
             second for the metrics.
+        group_interval_s: how long an event waits for others to be appended with it.
     """
 
     def __init__(
@@ -39,10 +47,12 @@ class Projector:
         streams: RunStream,
         on_projected: OnProjected = _ignore,
         record_projected: Callable[[datetime], None] = lambda _: None,
+        *,
+        group_interval_s: float = _GROUP_INTERVAL_S,
     ) -> None:
         self._source = source
         self._streams = streams
-        self._appends = _GroupedAppends(streams)
+        self._appends = _GroupedAppends(streams, group_interval_s)
         self._on_projected = on_projected
         self._record_projected = record_projected
 
@@ -82,10 +92,11 @@ class Projector:
 
 
 class _GroupedAppends:
-    """Group commit: events that arrive during a round trip to Redis share the next one."""
+    """Group commit: events that arrive within an interval or a round trip to Redis share the next one."""
 
-    def __init__(self, streams: RunStream) -> None:
+    def __init__(self, streams: RunStream, interval_s: float) -> None:
         self._streams = streams
+        self._interval_s = interval_s
         self._waiting: list[tuple[CloudEvent, asyncio.Future[AppendOutcome | SignalboxError]]] = []
         self._lock = asyncio.Lock()
 
@@ -99,6 +110,8 @@ class _GroupedAppends:
         self._waiting.append((event, outcome))
         async with self._lock:
             if not outcome.done():
+                if self._interval_s:
+                    await asyncio.sleep(self._interval_s)
                 await self._append_waiting()
         result = outcome.result()
         if isinstance(result, SignalboxError):

@@ -38,6 +38,22 @@ class LedgerMetrics:
         self._lag.set_function(lag_s)
 
 
+class InboundMetrics:
+    """Metrics of the subscriptions whose messages are events from outside."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._messages = Counter(
+            "signalbox_gateway_inbound_messages",
+            "Messages of event subscriptions, by result",
+            ["subscription", "result"],
+            registry=registry,
+        )
+
+    def count(self, subscription: str, result: Literal["delivered", "refused", "retried"]) -> None:
+        """Count what became of one delivery of a message."""
+        self._messages.labels(subscription, result).inc()
+
+
 class NotificationMetrics:
     """Metrics of the notifier."""
 
@@ -190,6 +206,7 @@ class Metrics:
             buckets=_BUCKETS,
         )
         self.ledger = LedgerMetrics(self.registry)
+        self.inbound = InboundMetrics(self.registry)
         self.notifications = NotificationMetrics(self.registry)
         self.streams = StreamMetrics(self.registry)
         self.reconciler = ReconcilerMetrics(self.registry)

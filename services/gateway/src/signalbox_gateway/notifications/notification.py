@@ -40,6 +40,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         id: the same for every attempt, so that a recipient can deduplicate.
         event: the short name of the event, `approval.requested`.
         run_title: the title of the pipeline.
+        subject: what the run is about; None when the contract of its pipeline has no subject.
         url: the approval or its run in the console.
         handed_to: the group or subject to which the ladder has handed the question over.
         decide_url: decides without an account, as the one recipient; a secret.
@@ -58,6 +59,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     decided_by: str | None = None
     handed_to: str | None = None
     decide_url: str | None = None
+    subject: str | None = None
 
     @property
     def headline(self) -> str:
@@ -68,6 +70,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Labels and values for people."""
         found = [("Run", f"{self.run_title} ({self.run_id})")]
+        if self.subject is not None:
+            found.insert(0, ("Subject", self.subject))
         if self.decided_by is not None:
             found.append(("Decided by", self.decided_by))
         if self.handed_to is not None:
@@ -149,4 +153,5 @@ def notification_of(
         deadline_at=data.deadline_at or (state.deadline_at if state is not None else None),
         decided_by=data.decided_by,
         handed_to=data.to or (state.handed_to if state is not None else None),
+        subject=snapshot.subject if snapshot is not None else None,
     )

@@ -56,6 +56,7 @@ class _WebhookData(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None
     decided_by: str | None
     handed_to: str | None
+    subject: str | None
 
 
 class _WebhookPayload(Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ def _payload(notification: Notification) -> _WebhookPayload:
         deadline_at=notification.deadline_at,
         decided_by=notification.decided_by,
         handed_to=notification.handed_to,
+        subject=notification.subject,
     )
     return _WebhookPayload(type=notification.event, timestamp=notification.at, data=data)
 

@@ -19,9 +19,12 @@ _PACE_S: Final = 0.1
 
 
 class InboxEntryView(Struct, frozen=True, kw_only=True):
+    """`subject`: what the run is about, if its pipeline's contract has a subject."""
+
     run_id: str
     approval_id: str
     title: str
+    subject: str | None
     pipeline: str
     requested_at: datetime
     deadline_at: datetime | None
@@ -105,6 +108,7 @@ def _entry(item: InboxItem) -> InboxEntryView:
         run_id=item.run_id,
         approval_id=item.approval_id,
         title=item.title,
+        subject=item.subject,
         pipeline=item.pipeline,
         requested_at=item.requested_at,
         deadline_at=item.deadline_at,

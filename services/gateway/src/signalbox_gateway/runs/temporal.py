@@ -88,17 +88,17 @@ class TemporalRuns:
         self._deadline = deadline
 
     async def start(
-        self, request: StartRequest[Struct], spec: PipelineSpec, *, is_generated: bool = False
+        self, request: StartRequest[Struct], spec: PipelineSpec, *, is_unused: bool = False
     ) -> bool:
         """Start the run; False when the tenant has a run of this id (in any state).
 
         Args:
-            is_generated: the run id was made for this start, so that no run can have it yet.
+            is_unused: the run id was made for this start, so that no run can have it yet.
 
         Raises:
             Unavailable: Temporal did not respond. The run may have started; the same request may be retried.
         """
-        if not is_generated and await self._call(self.workflow_ids.is_unkeyed(request.key)):
+        if not is_unused and await self._call(self.workflow_ids.is_unkeyed(request.key)):
             return False
         subject = render_subject(spec.subject, request.input)
         priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))

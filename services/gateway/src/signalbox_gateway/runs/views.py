@@ -82,7 +82,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
     `claim`: who deals with it, until when. `refused`: the latest votes that were refused after their senders
-    had a reply: stored until a worker responded, or sent before the question was asked.
+    had a reply: stored until a worker responded, or sent before the question was asked. `asked_policy`: with
+    which it was asked, if a hand-over has replaced the policy since; the digest covers that one.
     """
 
     run_id: str
@@ -110,6 +111,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     outcome: str | None
     modified: tuple[str, ...]
     policy: PolicyView
+    asked_policy: PolicyView | None
     votes: tuple[VoteState, ...]
     claim: ClaimState | None
     quorum: tuple[QuorumProgress, ...]
@@ -231,6 +233,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         outcome=state.outcome,
         modified=state.modified,
         policy=policy_view(state.policy or Policy()),
+        asked_policy=policy_view(state.asked_policy) if state.asked_policy is not None else None,
         votes=state.votes,
         claim=state.claim,
         quorum=progress_of(state),

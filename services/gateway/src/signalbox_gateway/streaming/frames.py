@@ -78,6 +78,11 @@ def runs_event(runs: tuple[str, ...], *, is_partial: bool) -> bytes:
     return _named_event("runs", _RunList(runs=runs, partial=is_partial))
 
 
+def presence_event(data: bytes) -> bytes:
+    """The viewers of one question, after they have changed."""
+    return ServerSentEvent(data.decode(), event="presence").encode()
+
+
 class _RunList(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...]
     partial: bool

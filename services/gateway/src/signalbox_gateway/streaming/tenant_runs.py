@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.streams import RUN_APPEARED, Cursor, tenant_channel
+from signalbox_core.streams import PRESENCE_CHANGED, RUN_APPEARED, Cursor, tenant_channel
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.cursor import RunSubscription
 from signalbox_gateway.streaming.frames import EncodedFrame
@@ -105,8 +105,11 @@ class TenantRuns:
         """Subscribe to the run that a frame announces.
 
         Returns:
-            A `runs` event when the limit is exceeded for the first time, otherwise nothing.
+            The `presence` event of a frame with one; a `runs` event when the limit is exceeded for the first
+            time; otherwise nothing.
         """
+        if frame.frame.name == PRESENCE_CHANGED:
+            return frames.presence_event(frame.frame.data)
         if frame.frame.name != RUN_APPEARED:
             return b""
         key = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid

@@ -53,19 +53,18 @@ async def decide(context: CommandContext, options: argparse.Namespace) -> int:
     approval = await context.client.approval(options.run, options.approval)
     if not context.as_json and (options.answer or options.agree or options.object) is not None:
         context.print("\n".join([*question_lines(approval, {}), *describe_votes(approval)]))
-    digest = approval.digest or None
     if options.object is not None:
         decided = await context.client.raise_objection(
-            options.run, options.approval, options.object, digest=digest
+            options.run, options.approval, options.object, shown=approval
         )
     elif options.agree:
         decided = await context.client.decide(
-            options.run, options.approval, _given_answer(approval), digest=digest, note=options.note
+            options.run, options.approval, _given_answer(approval), shown=approval, note=options.note
         )
     elif options.answer is not None:
         answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
         decided = await context.client.decide(
-            options.run, options.approval, answer, digest=digest, note=options.note
+            options.run, options.approval, answer, shown=approval, note=options.note
         )
     else:
         decided = await decide_interactively(context, options.run, approval, options.note)
@@ -131,7 +130,7 @@ async def decide_interactively(
             try:
                 answer = await prompt_for_answer(approval, context.prompt, context.print)
                 return await context.client.decide(
-                    run_id, approval.approval_id, answer, digest=approval.digest or None, note=note
+                    run_id, approval.approval_id, answer, shown=approval, note=note
                 )
             except EOFError:
                 raise InvalidInput(

@@ -189,6 +189,7 @@ def _approval_handed_over(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             state,
             handed_to=data.to,
             policy=data.policy or state.policy,
+            asked_policy=state.asked_policy or (state.policy if data.policy else None),
             claim=None if data.delegated_by else state.claim,
         ),
     )

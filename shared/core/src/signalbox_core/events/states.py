@@ -91,6 +91,8 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
         refused: the latest votes that were refused after their senders had a reply.
+        asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced
+            it.
     """
 
     approval_id: str
@@ -119,6 +121,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     modified: tuple[str, ...] = ()
     handed_to: str | None = None
     refused: tuple[RefusedVoteState, ...] = ()
+    asked_policy: Policy | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Handler = Callable[[Received], Awaitable[None]]
+MessageHandler = Callable[[PulledMessage], Awaitable["DispatchOutcome"]]
+"""Handles a message that may be no CloudEvent, and decides whether it is acknowledged. It does not raise."""
 
 
 class DispatchOutcome(StrEnum):

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from signalbox_core.pubsub.ack_batcher import AckBatcher
-from signalbox_core.pubsub.dispatch import DispatchOutcome, Handler, PulledMessage, dispatch
+from signalbox_core.pubsub.dispatch import DispatchOutcome, MessageHandler, PulledMessage
 
 Observe = Callable[[DispatchOutcome], None]
 
@@ -25,12 +25,15 @@ class SubscriberLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_outstanding: messages in flight; at twice that number, reading pauses (backpressure).
         lease_s: the server redelivers a message that was neither settled nor extended for this long (10 to
             600). After a crash, its messages and their ordering keys are blocked for this long.
+        keeps_order: a message is handled after the earlier ones of its ordering key. Otherwise its handler
+            starts after theirs, and need not wait for them.
     """
 
     concurrency: int = 16
     handler_s: float = 300.0
     max_outstanding: int = 1_000
     lease_s: int = 20
+    keeps_order: bool = True
 
 
 class _Inflight:
@@ -45,12 +48,11 @@ class InflightMessages:
     """Holds messages from their arrival until they are acknowledged or released for redelivery."""
 
     def __init__(
-        self, handler: Handler, batcher: AckBatcher, *, limits: SubscriberLimits, observe: Observe
+        self, handler: MessageHandler, batcher: AckBatcher, *, limits: SubscriberLimits, observe: Observe
     ) -> None:
         self._handler = handler
         self._batcher = batcher
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._handler_s = limits.handler_s
         self._observe = observe
         self._inflight: dict[str, _Inflight] = {}
         self._lanes: dict[str, deque[_Inflight]] = {}
@@ -108,7 +110,7 @@ class InflightMessages:
     async def _settle(self, entry: _Inflight) -> bool:
         """Run the handler, then acknowledge or nack. Return whether the outcome is final."""
         async with self._slots:
-            outcome = await dispatch(self._handler, entry.message, timeout_s=self._handler_s)
+            outcome = await self._handler(entry.message)
         if outcome.is_final:
             self._batcher.acknowledge(entry.ack_id)
         else:

@@ -9,6 +9,7 @@ import logging
 import random
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
 from signalbox_core.pubsub.channel import describe_error, open_channel, subscription_path
-from signalbox_core.pubsub.dispatch import Handler, PulledMessage
+from signalbox_core.pubsub.dispatch import Handler, MessageHandler, PulledMessage, dispatch
 from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
 from signalbox_core.pubsub.subscription_calls import SubscriptionCalls
 from signalbox_core.pubsub.wire import StreamingPullRequest, StreamingPullResponse
@@ -54,6 +55,14 @@ class EventSource(Protocol):
         ...
 
 
+class MessageSource(Protocol):
+    """Delivers messages as they are, which may be no CloudEvents."""
+
+    async def run_messages(self, handler: MessageHandler) -> None:
+        """Deliver every message to `handler` until cancelled; one that is not handled is redelivered."""
+        ...
+
+
 class Subscriber:
     """Consumes one subscription.
 
@@ -84,6 +93,10 @@ class Subscriber:
 
     async def run(self, handler: Handler) -> None:
         """See `EventSource.run`. When cancelled, messages in flight are released for immediate redelivery."""
+        await self.run_messages(partial(dispatch, handler, timeout_s=self._limits.handler_s))
+
+    async def run_messages(self, handler: MessageHandler) -> None:
+        """See `MessageSource.run_messages`."""
         channel = open_channel(self._emulator_host)
         calls = SubscriptionCalls(channel, self._path)
         batcher = AckBatcher()
@@ -192,7 +205,7 @@ class Subscriber:
     def _accept(
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
-        is_ordered = response.subscription_properties.message_ordering_enabled
+        is_ordered = self._limits.keeps_order and response.subscription_properties.message_ordering_enabled
         for received in response.received_messages:
             message = received.message
             pulled = PulledMessage(

@@ -5,6 +5,7 @@ from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.redis_stream import RedisRunStream
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
+    PRESENCE_CHANGED,
     RUN_APPEARED,
     AppendOutcome,
     Cursor,
@@ -20,6 +21,7 @@ from signalbox_core.streams.run_stream import (
 
 __all__ = [
     "INBOX_CHANGED",
+    "PRESENCE_CHANGED",
     "RUN_APPEARED",
     "AppendOutcome",
     "Channels",

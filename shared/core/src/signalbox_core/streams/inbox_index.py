@@ -98,16 +98,15 @@ class InboxIndex:
         return opened
 
     async def _check(self, items: Sequence[InboxItem]) -> list[InboxItem]:
-        """Return the items that are pending according to the runs' marks, with their pipeline."""
+        """Return the items that are pending according to the marks, with pipeline and subject."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in items:
-                pipe.hmget(
-                    RunKeys(item.run_id).meta, "epoch", "terminal", f"approval:{item.approval_id}", "pipeline"
-                )
+                marks = ("epoch", "terminal", f"approval:{item.approval_id}", "pipeline", "subject")
+                pipe.hmget(RunKeys(item.run_id).meta, *marks)
             rows = await pipe.execute() if items else []
         return [
-            replace(item, pipeline=pipeline.decode()) if pipeline else item
-            for item, (epoch, terminal, mark, pipeline) in zip(items, rows, strict=True)
+            _described(item, pipeline, subject)
+            for item, (epoch, terminal, mark, pipeline, subject) in zip(items, rows, strict=True)
             if epoch is not None and terminal is None and mark != CLOSED_APPROVAL.encode()
         ]
 
@@ -141,6 +140,15 @@ class InboxIndex:
             for part in _parts(surplus):
                 pipe.zrem(inbox_order_key(tenant), *part)
             await pipe.execute()
+
+
+def _described(item: InboxItem, pipeline: bytes | None, subject: bytes | None) -> InboxItem:
+    """The item with what the marks of its run hold; a stream of an earlier release has no subject."""
+    return replace(
+        item,
+        pipeline=pipeline.decode() if pipeline else item.pipeline,
+        subject=subject.decode() if subject else item.subject,
+    )
 
 
 def add_entry(pipe: Pipeline, tenant: str, item: InboxItem) -> None:

@@ -46,6 +46,11 @@ def ended_runs_key(tenant: str) -> str:
     return f"signalbox:ended:{{{tenant}}}"
 
 
+def presence_key(tenant: str) -> str:
+    """The people who have one of a tenant's questions open."""
+    return f"signalbox:presence:{{{tenant}}}"
+
+
 INBOX_TENANTS: Final = "signalbox:inbox-tenants"
 """The tenants that have or had pending approvals."""
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import (
@@ -144,7 +144,7 @@ def event_record(event: CloudEvent) -> Record:
 
 def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the marks of a stream whose events fold into this snapshot."""
-    marks = ["pipeline", snapshot.pipeline]
+    marks = ["pipeline", snapshot.pipeline, *_subject_mark(snapshot.subject)]
     for step in snapshot.steps:
         if step.status not in ("pending", "running"):
             marks += [f"step:{step.name}", ENDED_STEP]
@@ -159,7 +159,7 @@ def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def inbox_item(event: CloudEvent) -> InboxItem:
-    """Create the inbox entry of an `approval.requested`; the stream fills in the pipeline's name on read."""
+    """Create the inbox entry of an `approval.requested`; pipeline and subject are read from the stream."""
     data = msgspec.json.decode(event.data, type=ApprovalRequested)
     return InboxItem(
         run_id=event.runid,
@@ -192,6 +192,7 @@ def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:
             pipeline=snapshot.pipeline,
             requested_at=approval.requested_at,
             deadline_at=approval.deadline_at,
+            subject=snapshot.subject,
         )
         for approval in snapshot.approvals
         if approval.status == "pending" and snapshot.status not in ENDED
@@ -252,7 +253,8 @@ def _check_data(event: CloudEvent) -> None:
 def _marks(event: CloudEvent) -> tuple[str, ...]:
     name = event.name
     if name == "run.started":
-        return ("pipeline", msgspec.json.decode(event.data, type=RunStarted).pipeline)
+        started = msgspec.json.decode(event.data, type=RunStarted)
+        return ("pipeline", started.pipeline, *_subject_mark(started.subject))
     if name == "step.started":
         return (_step_mark(snapshot_key(event)), "running")
     if name in _STEP_END_EVENTS:
@@ -262,6 +264,10 @@ def _marks(event: CloudEvent) -> tuple[str, ...]:
     if name in _APPROVAL_END_EVENTS:
         return (f"approval:{closed_approval(event)}", CLOSED_APPROVAL)
     return ("terminal", name) if name in TERMINAL else ()
+
+
+def _subject_mark(subject: str | UnsetType | None) -> tuple[str, ...]:
+    return ("subject", subject) if isinstance(subject, str) else ()
 
 
 def _step_mark(key: str) -> str:

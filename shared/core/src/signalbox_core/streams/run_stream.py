@@ -15,6 +15,8 @@ RUN_APPEARED: Final = "run.appeared"
 """Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`, the key of the stream."""
 INBOX_CHANGED: Final = "inbox.changed"
 """Sent on `tenant_channel` when an approval was requested or closed."""
+PRESENCE_CHANGED: Final = "presence.changed"
+"""Sent on `tenant_channel` when the viewers of a question change; the data is the `presence` event."""
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,14})")
 
 
@@ -96,7 +98,11 @@ class ProjectedSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class InboxItem(Struct, frozen=True, kw_only=True):
-    """A pending approval."""
+    """A pending approval.
+
+    Attributes:
+        subject: what its run is about; None when the contract of the pipeline has no subject.
+    """
 
     run_id: str
     approval_id: str
@@ -104,6 +110,7 @@ class InboxItem(Struct, frozen=True, kw_only=True):
     pipeline: str
     requested_at: datetime
     deadline_at: datetime | None = None
+    subject: str | None = None
 
 
 class InboxPosition(Struct, frozen=True, kw_only=True):

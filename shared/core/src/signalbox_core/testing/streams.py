@@ -117,7 +117,9 @@ class FakeRunStream:
                 and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL
             ):
                 place = (records.requested_us(item), f"{key}/{item.approval_id}")
-                found.append((place, replace(item, pipeline=run.marks.get("pipeline") or item.pipeline)))
+                pipeline = run.marks.get("pipeline") or item.pipeline
+                subject = run.marks.get("subject") or item.subject
+                found.append((place, replace(item, pipeline=pipeline, subject=subject)))
         return sorted(found, key=lambda entry: entry[0])
 
     async def tenants_with_approvals(self) -> list[str]:

@@ -28,6 +28,7 @@ from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.passkeys import passkey_routes
+from signalbox_gateway.api.routes.presence import presence_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.schedules import schedule_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
@@ -38,6 +39,7 @@ from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
+from signalbox_gateway.api.votes.presence import PresenceHandlers
 
 
 class RouteHandlers(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approvals: ApprovalHandlers
     bulk_decisions: BulkDecisionHandler
     approval_stream: ApprovalStream
+    presence: PresenceHandlers
     external_events: ExternalEventHandlers
     callbacks: CallbackHandler
     ledger: LedgerHandlers
@@ -75,6 +78,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
+        *presence_routes(handlers.presence),
         *external_event_routes(handlers.external_events),
         *callback_routes(handlers.callbacks),
         *link_routes(handlers.links),

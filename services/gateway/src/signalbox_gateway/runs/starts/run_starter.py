@@ -21,12 +21,12 @@ class RunStarter:
         self._pending = pending
 
     async def start(
-        self, request: StartRequest[Struct], spec: PipelineSpec, *, is_generated: bool = False
+        self, request: StartRequest[Struct], spec: PipelineSpec, *, is_unused: bool = False
     ) -> bool | PendingStart:
         """Start the run.
 
         Args:
-            is_generated: the run id was made for this start, so that no run can have it yet.
+            is_unused: the run id was made for this start, so that no run can have it yet.
 
         Returns:
             Whether the run is new. While Temporal is unavailable, the pending start of its run key: this one,
@@ -39,7 +39,7 @@ class RunStarter:
         if self._availability.is_known_down and not await self._availability.check_promptly():
             return await self._enqueue(request)
         try:
-            return await self._engine.start(request, spec, is_generated=is_generated)
+            return await self._engine.start(request, spec, is_unused=is_unused)
         except Unavailable:
             self._availability.mark_down()
             return await self._enqueue(request)

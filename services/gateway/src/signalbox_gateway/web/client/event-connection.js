@@ -3,7 +3,7 @@
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 // The gateway sends a ping when a stream has been idle for 12 s: without data for this long, two are missing.
 const SILENCE_MS = 30_000;
-const NAMES = ["runs", "snapshot", "reset", "end", "denied", "ping"];
+const NAMES = ["runs", "presence", "snapshot", "reset", "end", "denied", "ping"];
 
 /**
  * on.request()                      what to ask for, at each new connection
@@ -15,6 +15,7 @@ const NAMES = ["runs", "snapshot", "reset", "end", "denied", "ping"];
  * on.error(error, request)          a request failed and is retried
  * transport.address(request)        the URL of a request, as a promise
  * transport.probe(address)          its status, which EventSource does not expose
+ * transport.withCredentials         as in the options of EventSource
  */
 export class EventConnection {
   #transport;
@@ -68,8 +69,7 @@ export class EventConnection {
       return;
     }
     if (this.#isClosed) return;
-    const { withCredentials } = this.#transport;
-    const opened = { source: new EventSource(address, { withCredentials }), request };
+    const opened = { source: new EventSource(address, this.#transport), request };
     this.#previous?.source.close();
     const isDelivering = this.#current?.source.readyState === EventSource.OPEN;
     if (!isDelivering) this.#current?.source.close();

@@ -33,8 +33,8 @@ export class RunStreams {
 
   #connectionFor(run) {
     this.#connections = this.#connections.filter((one) => !one.isClosed);
-    const present = this.#connections;
-    const found = present.find((one) => one.has(run)) ?? present.find((one) => one.hasRoom);
+    const open = this.#connections;
+    const found = open.find((one) => one.has(run)) ?? open.find((one) => one.hasRoom);
     if (found) return found;
     const connection = new RunStream(this.#transport, this.#announce);
     this.#connections.push(connection);
@@ -79,7 +79,7 @@ class RunStream {
     });
   }
 
-  get hasRoom() { return !this.isClosed && this.#runs.size < MAX_RUNS; }
+  get hasRoom() { return this.#runs.size < MAX_RUNS; }
 
   has(run) { return this.#runs.has(run); }
 
@@ -131,8 +131,8 @@ class RunStream {
 
   /** Announces the open runs for a tab that came later, over a connection that is then closed. */
   async #sendOpenRuns() {
-    const { address, withCredentials } = this.#transport;
-    const source = new EventSource(await address({ runs: [], isAll: true }), { withCredentials });
+    const address = await this.#transport.address({ runs: [], isAll: true });
+    const source = new EventSource(address, this.#transport);
     this.#openRuns?.close();
     this.#openRuns = source;
     if (this.isClosed) source.close();
@@ -182,7 +182,7 @@ class RunStream {
     const cursor = name === "snapshot"
       ? snapshotCursor(body, request)
       : cursors[request.runs.indexOf(run)] ?? request.cursors.get(run);
-    this.#advance(run, name === "reset" ? null : cursor, tenant, request);
+    if (name !== "presence") this.#advance(run, name === "reset" ? null : cursor, tenant, request);
     this.#announce({ frame: [name, body, cursor ?? null, tenant] });
     if (name === "end" || name === "denied") this.#finish(run, request);
   }

@@ -47,6 +47,11 @@ export interface Approval {
   decided_by?: string | null; decider?: Subject | null;
 }
 
+/** The people who have a question open, the caller included. `deciding`: they have entered something. */
+export interface QuestionPresence {
+  run_id: string; approval_id: string; viewers: { name: string; deciding: boolean }[];
+}
+
 /** A WebAuthn assertion, base64url. */
 export interface DecisionSignature {
   credential_id: string; authenticator_data: string; client_data: string; signature: string;
@@ -93,6 +98,8 @@ export interface Handlers {
 export interface AllHandlers extends Omit<Handlers, "denied"> {
   /** Events may have been missed before this: read your list again. `partial`: not every run is followed. */
   runs?(open: { runs: string[]; partial: boolean }): void;
+  /** The viewers of a question have changed. They expire after 40 s: read `/v1/approvals/presence` now and then. */
+  presence?(question: QuestionPresence): void;
 }
 
 export interface Watch { close(): void; }
@@ -111,6 +118,8 @@ export class Signalbox {
   }): Promise<Started>;
   /** Reads a path of the API that has no method of its own, for example `/v1/passkeys` (`Passkeys`). */
   get(path: string): Promise<unknown>;
+  /** Posts to a path of the API that has no method of its own. */
+  post(path: string, body: object): Promise<unknown>;
   run(runId: string): Promise<Run>;
   result(runId: string): Promise<unknown>;
   approvals(): Promise<{

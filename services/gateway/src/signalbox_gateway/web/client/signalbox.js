@@ -28,7 +28,8 @@ export class Signalbox {
     this.#apiKey = apiKey;
     this.#identity = `${apiKey ?? (ticket ? "ticket" : "session")} ${share}`;
     // EventSource cannot send headers, so an API key is exchanged for tickets.
-    this.#ticket = ticket ?? (apiKey ? (runs) => this.#newTicket(runs) : null);
+    const newTicket = async (runs) => (await this.post("/v1/stream-tickets", { runs })).ticket;
+    this.#ticket = ticket ?? (apiKey ? newTicket : null);
   }
 
   start(pipeline, input, { runId, priority, idempotencyKey = crypto.randomUUID() } = {}) {
@@ -38,6 +39,9 @@ export class Signalbox {
 
   /** Reads a path of the API that has no method of its own. */
   get(path) { return this.#call("GET", path); }
+
+  /** Posts to a path of the API that has no method of its own. */
+  post(path, body) { return this.#call("POST", path, body); }
 
   run(runId) { return this.get(`/v1/runs/${id(runId)}`); }
 
@@ -54,17 +58,15 @@ export class Signalbox {
     return found;
   }
 
-  approval(runId, approvalId) {
-    return this.get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`);
-  }
+  approval(runId, approvalId) { return this.get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`); }
 
   /** `more`: digest, note and signature. */
   decide(runId, approvalId, answer, { decisionId = crypto.randomUUID(), ...more } = {}) {
     const body = { answer, decision_id: decisionId, ...more };
-    return this.#call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, body);
+    return this.post(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, body);
   }
 
-  cancel(runId, reason) { return this.#call("POST", `/v1/runs/${id(runId)}/cancel`, { reason }); }
+  cancel(runId, reason) { return this.post(`/v1/runs/${id(runId)}/cancel`, { reason }); }
 
   /** Follows one run or several until all have ended, or until `close()`. */
   watch(runs, handlers, { history = false, from = "snapshot", resume = "" } = {}) {
@@ -102,8 +104,6 @@ export class Signalbox {
     if (lastEventId) query.set("last_event_id", lastEventId);
     return `${this.#origin}/v1/stream?${query}`;
   }
-
-  async #newTicket(runs) { return (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket; }
 
   async #call(method, path, body, headers) {
     const auth = this.#apiKey && { Authorization: `Bearer ${this.#apiKey}` };

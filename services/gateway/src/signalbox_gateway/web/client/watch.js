@@ -62,8 +62,8 @@ export class Watch {
   onFrame(name, body, cursor) {
     const run = body.run_id ?? body.runid;
     if (this.isOver || (run && this.#ended.has(run))) return;
-    if (name === "runs") {
-      if (this.#isAll) this.#on.runs?.(body);
+    if (name === "runs" || name === "presence") {
+      if (this.#isAll) this.#on[name]?.(body);
     } else if (this.#isAll || this.#runs.includes(run)) this.#accept(name, run, body, cursor);
   }
 

@@ -5,7 +5,6 @@ from datetime import datetime
 
 import msgspec
 
-from signalbox_core.canonical_json import sha256_of
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
@@ -285,8 +284,3 @@ class ApprovalRegistry:
                 field="approval_id",
             )
         judge_answer(approval, decision, None)
-
-
-def digest_of(question: object, options: object, evidence: object) -> str:
-    """Compute the SHA-256 of the canonical JSON (sorted keys) of exactly what the approver sees."""
-    return sha256_of({"question": question, "options": options, "evidence": evidence})

@@ -11,13 +11,13 @@ from temporalio import workflow
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.policy import Policy, check_narrowed
+from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
-from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
@@ -102,30 +102,31 @@ def open_question(
 
 def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data.ApprovalRequested:
     approval = question.approval
-    schema = json_schema(approval.answer)
-    form: dict[str, object] = {"title": question.title, "answer_schema": schema}
-    if question.about is not None:
-        form["about"] = question.about
-    if not question.policy.is_default:
-        form["policy"] = question.policy
-    if question.proposal is not None:
-        form["proposal"] = question.proposal
+    content = QuestionContent(
+        title=question.title,
+        answer_schema=_raw(json_schema(approval.answer)),
+        options=_raw(question.options),
+        evidence=_raw(question.evidence),
+        about=question.about,
+        policy=None if question.policy.is_default else question.policy,
+        proposal=_raw(question.proposal) if question.proposal is not None else None,
+    )
     call = current_call.get()
     now, ladder = workflow.now(), approval.ladder if has_ladder else ()
     deadline_at = now + question.deadline
     return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
-        title=question.title,
-        answer_schema=_raw(schema),
-        options=_raw(question.options),
-        evidence=_raw(question.evidence),
-        digest=digest_of(form, question.options, question.evidence),
+        title=content.title,
+        answer_schema=content.answer_schema,
+        options=content.options,
+        evidence=content.evidence,
+        digest=content.digest,
         step=call.step if call is not None else None,
         deadline_at=deadline_at,
-        about=question.about if question.about is not None else UNSET,
-        policy=question.policy if not question.policy.is_default else UNSET,
-        proposal=_raw(question.proposal) if question.proposal is not None else UNSET,
+        about=content.about if content.about is not None else UNSET,
+        policy=content.policy if content.policy is not None else UNSET,
+        proposal=content.proposal if content.proposal is not None else UNSET,
         ladder=rungs_before(ladder, now, deadline_at),
         default_answer=default_answer_of(ladder),
     )

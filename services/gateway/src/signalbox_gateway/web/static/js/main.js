@@ -6,7 +6,7 @@ import { InboxWatch } from "./data/inbox-watch.js";
 import { clearPresets } from "./data/presets.js";
 import { clearViews } from "./runs/saved-views.js";
 import { clearSession, session, storeSession } from "./data/session.js";
-import { findRoute } from "./routes.js";
+import { findRoute, loadQuestionPages } from "./routes.js";
 import { notifyOf } from "./shell/notifications.js";
 import { openPalette } from "./shell/palette.js";
 import { Rail } from "./shell/rail.js";
@@ -20,6 +20,7 @@ import { startTicking } from "./ui/ticker.js";
 import { setPending, setTitle } from "./ui/title.js";
 
 const SLOW_MS = 150;
+const whenIdle = globalThis.requestIdleCallback ?? setTimeout;   // Safari has no idle callback
 
 const main = document.getElementById("main");
 const progress = document.getElementById("progress");
@@ -85,6 +86,7 @@ function enter(page, moveFocus) {
   if (!page.titlesItself) setTitle(page.title);
   page.entered?.();
   scroll.arrive();
+  if (session()) whenIdle(() => loadQuestionPages().catch(() => {}));   // it is loaded again when it is needed
   if (!moveFocus) return;
   const target = main.querySelector("[data-focus]") ?? main.querySelector("h1") ?? main;
   if (target.matches("h1")) target.setAttribute("tabindex", "-1");

@@ -1,18 +1,34 @@
 // Which page an address shows.
-import { inboxPage } from "./inbox/page.js";
+import { Problem } from "./data/api.js";
 import { pipelinesPage } from "./pipelines/page.js";
-import { runPage } from "./run/page.js";
 import { runsPage } from "./runs/page.js";
 import { div, h } from "./ui/dom.js";
 
-// Loaded when they are opened, so that a first visit stays small.
-const startPage = async (route) => (await import("./pipelines/start.js")).startPage(route);
-const systemPage = async (route) => (await import("./system/page.js")).systemPage(route);
-const passkeys = async (route) => (await import("./passkeys/page.js")).passkeysPage(route);
-const autoscaler = async (route) => (await import("./system/autoscaler.js")).autoscalerPage(route);
-const schedules = async (route) => (await import("./schedules/page.js")).schedulesPage(route);
-const schedule = async (route) => (await import("./schedules/page.js")).schedulePage(route);
-const newSchedule = async (route) => (await import("./schedules/create.js")).newSchedulePage(route);
+let questionPages = null;
+
+/** Loads the inbox and the page of a run, once. */
+export function loadQuestionPages() {
+  questionPages ??= import("./question-pages.js").catch((error) => { questionPages = null; throw error; });
+  return questionPages;
+}
+
+/** A page of a script that is loaded when it is opened, so that a first visit stays small. */
+const later = (load, name) => async (route) => {
+  const module = await load().catch(() => {
+    throw new Problem({ code: "not_loaded", detail: "This page could not be loaded. Reload the console; it may have been updated." });
+  });
+  return module[name](route);
+};
+
+const inboxPage = later(loadQuestionPages, "inboxPage");
+const runPage = later(loadQuestionPages, "runPage");
+const startPage = later(() => import("./pipelines/start.js"), "startPage");
+const systemPage = later(() => import("./system/page.js"), "systemPage");
+const passkeys = later(() => import("./passkeys/page.js"), "passkeysPage");
+const autoscaler = later(() => import("./system/autoscaler.js"), "autoscalerPage");
+const schedules = later(() => import("./schedules/page.js"), "schedulesPage");
+const schedule = later(() => import("./schedules/page.js"), "schedulePage");
+const newSchedule = later(() => import("./schedules/create.js"), "newSchedulePage");
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
 const ROUTES = [

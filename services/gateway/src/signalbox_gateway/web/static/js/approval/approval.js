@@ -14,10 +14,11 @@ import { proofView } from "./proof.js";
  */
 export class ApprovalPanels {
   #panels = new Map();
+  #present = null;
 
   constructor(runId, { decided }) {
     Object.assign(this, { runId, decided });
-    this.element = div("approvals");
+    this.element = h("div", { class: "approvals", onfocusin: () => this.#reportPresence() });
   }
 
   update(snapshot) {
@@ -31,10 +32,21 @@ export class ApprovalPanels {
       this.#put(approval, before, { version, ...this.#panelOf(approval, before?.open) });
     }
     this.#sort(snapshot);
+    this.#reportPresence();
   }
 
   /** The panel of the question that is still open, or undefined. */
   get open() { return [...this.#panels.values()].find(({ open }) => open?.element.classList.contains("open"))?.open; }
+
+  /** Others see that this person has the question with the focus open, else the first one. */
+  #reportPresence() {
+    const { activeElement } = document;
+    const open = [...this.#panels.values()].map((panel) => panel.open).filter((panel) => panel?.element.classList.contains("open"));
+    const panel = open.find(({ element }) => element.contains(activeElement)) ?? (open.includes(this.#present) ? this.#present : open[0]);
+    if (panel !== this.#present) this.#present?.presence.stop();
+    this.#present = panel ?? null;
+    panel?.presence.start(panel.hasDraft);
+  }
 
   close() { for (const { open } of this.#panels.values()) open?.close(); }
 

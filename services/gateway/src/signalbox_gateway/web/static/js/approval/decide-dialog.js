@@ -26,6 +26,7 @@ export async function decideInDialog(runId, name) {
   const firstPage = page ? pictureElement({ class: "decide-page", src: artifactAddress(runId, page.name), alt: `First page of ${name}` }) : null;
   const dialog = h("dialog", { class: "decide-dialog", "aria-label": `${approval.title} ${name}` },
     div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel.element));
+  panel.presence.start(panel.hasDraft);
   await shown(dialog, () => null, { name: "decide", signal });
   panel.close();
 }

@@ -7,6 +7,7 @@ import { plainPath, variantAnswer } from "../forms/schema.js";
 import { may } from "../data/session.js";
 import { AnswerForm } from "./answer-form.js";
 import { heading } from "./approval-heading.js";
+import { PanelPresence } from "./panel-presence.js";
 import { Assignment } from "./assignment.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
@@ -43,6 +44,7 @@ export class OpenPanel {
       changed: (now) => this.showVotes({ ...this.approval, ...now }),
     });
     this.assignment.update(approval);
+    this.presence = new PanelPresence(runId, approval.approval_id);
     this.object = h("button", { type: "button", class: "button danger-quiet", onclick: () => this.#object() }, "Object");
     this.object.hidden = !may("approver") || !policyText(approval.policy);
     const label = isSigned(approval) ? "Sign and send" : this.body.sendLabel;
@@ -56,7 +58,7 @@ export class OpenPanel {
     const submit = (event) => { event.preventDefault(); this.#submit(); };
     this.form = h("form", { novalidate: true, onsubmit: submit, onkeydown: (event) => this.#onKey(event) },
       this.head, this.banner, this.body.element, this.problem,
-      div("send-bar", this.body.tally, this.restored, this.deadline.element,
+      div("send-bar", this.body.tally, this.restored, this.presence.element, this.deadline.element,
         allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."),
         this.assignment.element, this.object, this.send));
     for (const name of ["input", "change", "click"]) {
@@ -80,6 +82,7 @@ export class OpenPanel {
     this.#saveNow();
     this.#isOpen = false;   // leaving a field as it is removed is a change, which must not be saved any more
     this.deadline.close();
+    this.presence.close();
   }
 
   /** Whether the decision on the question is the one that this panel sent, even if its response was lost. */
@@ -96,7 +99,8 @@ export class OpenPanel {
     this.#saveNow();
     this.#isOpen = false;
     this.deadline.close();
-    this.deadline.element.hidden = this.restored.hidden = this.object.hidden = this.send.hidden = true;
+    this.presence.close();
+    this.presence.element.hidden = this.deadline.element.hidden = this.restored.hidden = this.object.hidden = this.send.hidden = true;
     if (head) this.head.replaceWith(head);
     else this.head.remove();
     replace(this.problem);
@@ -132,6 +136,7 @@ export class OpenPanel {
     // A click matters only where it changes the form, for example "Add one".
     if (!this.#isOpen || (event.type === "click" && !event.target.closest(LIST_BUTTONS))) return;
     this.hasDraft = true;
+    this.presence.deciding();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#saveNow(), SAVE_MS);
   }

@@ -1,9 +1,9 @@
 // What proves an outcome: the digest of the question as it was shown, and the receipt of the ledger.
 import { addressOf, api, receiptPath } from "../data/api.js";
 import { toast } from "../ui/announce.js";
+import { copyText } from "../ui/clipboard.js";
 import { h } from "../ui/dom.js";
 import { iconButton } from "../ui/icons.js";
-import { copyText } from "../run/event-detail.js";
 
 const SHOWN_DIGITS = 16;
 

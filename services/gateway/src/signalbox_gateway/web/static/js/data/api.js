@@ -108,6 +108,7 @@ export const api = {
   registerPasskey: (passkey) => call("POST", "/v1/passkeys", { body: passkey }),
   revokePasskey: (passkeyId) => call("DELETE", `/v1/passkeys/${id(passkeyId)}`),
   health: () => get("/readyz"),
+  destinations: () => get("/v1/destinations"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
   decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),

@@ -147,7 +147,9 @@ function subject(data) {
 }
 
 function handedOver(snapshot, data) {
-  const changed = data.policy ? { policy: policy(data.policy) } : {};
+  const before = snapshot.approvals.find((item) => item.approval_id === data.approval_id);
+  const changed = data.policy
+    ? { policy: policy(data.policy), asked_policy: before?.asked_policy ?? before?.policy ?? null } : {};
   return withApproval(snapshot, data.approval_id, { handed_to: data.to, ...changed, ...(data.delegated_by ? { claim: null } : {}) });
 }
 
@@ -156,7 +158,7 @@ function approvalRequested(snapshot, data, frame) {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
-    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null, refused: [],
+    about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null, refused: [], asked_policy: null,
     proposal: data.proposal ?? null, outcome: null, modified: [],
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
@@ -189,7 +191,8 @@ function voteRefused(snapshot, data, frame) {
 function policy(data) {
   if (!data) return null;
   const quorum = (data.quorum ?? [{}]).map((item) => ({ needed: item.needed ?? 1, group: item.group ?? null }));
-  return { quorum, veto: data.veto ?? [], exclude_starter: data.exclude_starter ?? false, people: data.people ?? [] };
+  const signed = data.require_signature ? { require_signature: true } : {};
+  return { quorum, veto: data.veto ?? [], exclude_starter: data.exclude_starter ?? false, people: data.people ?? [], ...signed };
 }
 
 function waitRequested(snapshot, data, frame) {

@@ -8,7 +8,8 @@ const CONDITIONS = new Set(["run.blocked", "run.queued", "run.unblocked"]);
 const CHANGES = new Set(["approval.requested", "approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"]);
 
 /**
- * on.started(run), on.reported(runId, {status, ended_at}), on.progress(snapshot), on.state(state), and on.changed()
+ * on.started(run), on.reported(runId, {status, ended_at}), on.progress(snapshot), on.state(state), on.presence(question)
+ * when the viewers of a question have changed (optional), and on.changed()
  * when the list must be read again: it has changed, or events may have been missed.
  */
 export class RunFeed {
@@ -21,6 +22,7 @@ export class RunFeed {
     this.#watch = gateway.watchAll({
       state: (state, reason) => this.on.state(linkState(state, reason)),
       runs: (open) => this.#onRuns(open),
+      presence: (question) => this.on.presence?.(question),
       reset: () => this.on.changed(),
       snapshot: (run) => this.#onSnapshot(run),
       event: (event) => this.#onEvent(event),

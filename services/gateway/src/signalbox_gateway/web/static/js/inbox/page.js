@@ -1,6 +1,7 @@
 // The inbox: pending questions next to the chosen one. A sent decision opens the next question.
 import { RunFeed } from "../data/run-feed.js";
 import { keyOf } from "../data/inbox-watch.js";
+import { presenceList } from "../data/presence.js";
 import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { hasKeys, listenForKeys } from "../ui/keys.js";
@@ -9,6 +10,7 @@ import { setTitle } from "../ui/title.js";
 import { addressOfQuestion, inOrder, QuestionList } from "./question-list.js";
 import { Question } from "./question.js";
 
+const PRESENCE_MS = 15_000;
 const WIDE = matchMedia("(min-width: 60.01rem)");
 
 export async function inboxPage({ parts: [run, approval], inbox }) {
@@ -47,7 +49,12 @@ class InboxPage {
     this.feed = new RunFeed({
       started: () => {}, reported: () => {}, progress: () => {},
       changed: () => this.inbox.refresh(), state: (state) => this.link.set(state),
+      presence: (question) => presenceList.update(question),
     });
+    this.stopPresence = presenceList.listen(() => this.#list());
+    presenceList.refresh();
+    // The viewers of a browser that was closed expire without an event.
+    this.presenceTimer = setInterval(() => { if (!document.hidden) presenceList.refresh(); }, PRESENCE_MS);
     this.stopKeys = listenForKeys({
       j: () => this.#move(1), k: () => this.#move(-1),
       ...Object.fromEntries([..."aer123456789"].map((key) => [key, () => this.question?.onKey(key) ?? false])),
@@ -58,6 +65,8 @@ class InboxPage {
     this.stopListening?.();
     this.stopKeys?.();
     this.feed?.close();
+    this.stopPresence?.();
+    clearInterval(this.presenceTimer);
     this.question?.close();
   }
 

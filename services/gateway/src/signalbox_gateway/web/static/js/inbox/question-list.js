@@ -1,7 +1,8 @@
 // The list of pending questions, the nearest deadline first.
 import { keyOf } from "../data/inbox-watch.js";
+import { presenceList, presenceText } from "../data/presence.js";
 import { hasDraft } from "../data/drafts.js";
-import { h, replace, span } from "../ui/dom.js";
+import { h, replace, setText, span } from "../ui/dom.js";
 import { full, humane } from "../ui/format.js";
 import { statusDot } from "../ui/status.js";
 import { shortAgo, shortLeft } from "../ui/ticker.js";
@@ -39,6 +40,12 @@ function mark(element, item, isChosen) {
   if (isChosen) link.setAttribute("aria-current", "true");
   else link.removeAttribute("aria-current");
   replace(link.querySelector(".question-draft"), hasDraft(item.run_id, item.approval_id) ? "Draft" : null);
+  setText(link.querySelector(".question-who"), presenceText(presenceList.others(item.run_id, item.approval_id)));
+}
+
+/** The title of the question, unless it stands in place of a subject; its pipeline and its run. */
+function factsOf({ subject, title, pipeline, run_id: runId }) {
+  return [subject ? title : null, humane(pipeline), runId].filter(Boolean).join(" · ");
 }
 
 function row(item) {
@@ -49,5 +56,5 @@ function row(item) {
     : span("question-left");
   return h("li", {}, h("a", { class: "question", href: addressOfQuestion(item) },
     statusDot("attention"), span("question-title", item.subject ?? item.title), left,
-    span("question-facts", h("span", {}, `${humane(item.pipeline)} · ${item.run_id}`), span("question-draft"), shortAgo(item.requested_at))));
+    span("question-facts", h("span", {}, factsOf(item)), span("question-who"), span("question-draft"), shortAgo(item.requested_at))));
 }

@@ -21,7 +21,8 @@ export class Question {
         if (accepted) decided({ isOpen });
       },
     });
-    this.about = div("triage-about", h("a", { class: "back", href: back }, "Inbox"));
+    // On small screens, where the list with its heading is hidden.
+    this.about = div("triage-about", h("h1", { class: "back" }, h("a", { href: back }, "Inbox")));
     this.rounds = new RoundChanges();
     this.body = div("beside", this.panels.element);
     this.element = h("div", { class: "triage-question" }, this.about, this.rounds.element, this.body);
@@ -57,7 +58,8 @@ export class Question {
   #describe(run, approval) {
     const back = this.about.firstElementChild;
     replace(this.about, back,
-      h("a", { href: `#/runs/${encodeURIComponent(this.runId)}` }, run.title || humane(run.pipeline)),
+      h("a", { href: `#/runs/${encodeURIComponent(this.runId)}` }, run.subject || run.title || humane(run.pipeline)),
+      run.subject ? h("span", {}, run.title || humane(run.pipeline)) : null,
       h("code", {}, this.runId), run.started_by ? h("span", {}, `started by ${run.started_by}`) : null,
       approval.requested_at ? h("span", {}, "asked ", agoTime(approval.requested_at)) : null);
     this.rounds.update(run, this.approvalId);

@@ -1,8 +1,8 @@
 // What a run was started with and what came of it, as JSON.
 import { api } from "../data/api.js";
+import { copyText } from "../ui/clipboard.js";
 import { div, h, replace } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { copyText } from "./event-detail.js";
 
 export class DataTab {
   #isLoaded = false;

@@ -1,6 +1,6 @@
 // The whole of one event: its data, and ways to copy it.
 import { BASE } from "../data/api.js";
-import { toast } from "../ui/announce.js";
+import { copyText } from "../ui/clipboard.js";
 import { div, h, replace, setText } from "../ui/dom.js";
 import { full } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
@@ -29,11 +29,4 @@ export class EventDetail {
       h("pre", { class: "payload", tabindex: "0", role: "region", "aria-label": "Event as JSON" }, text),
     ];
   }
-}
-
-export async function copyText(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(what.startsWith("Copy") ? "Copied" : `${what} copied`);
-  } catch { toast(`Copying failed: ${text.slice(0, 200)}`); }
 }

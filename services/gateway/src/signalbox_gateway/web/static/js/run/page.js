@@ -7,6 +7,7 @@ import { runState } from "../data/run-state.js";
 import { RunWatch } from "../data/stream.js";
 import { PipelineView } from "../documents/pipeline-view.js";
 import { announce, toast } from "../ui/announce.js";
+import { copyText } from "../ui/clipboard.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { elapsed, full, humane } from "../ui/format.js";
 import { iconButton } from "../ui/icons.js";
@@ -19,7 +20,6 @@ import { ChildRunList, ParentLink } from "./children.js";
 import { ConditionNotice } from "./condition.js";
 import { RunControls } from "./controls.js";
 import { DataTab } from "./data-tab.js";
-import { copyText } from "./event-detail.js";
 import { ImportMonths } from "./import-view.js";
 import { Lineage } from "./lineage.js";
 import { LiveText } from "./live-text.js";
@@ -56,6 +56,7 @@ class RunPage {
     this.sign = statusSign("queued", { large: true });
     this.link = new LinkState();
     this.heading = h("h1", {}, "Run");
+    this.pipeline = h("a", {});
     this.left = span("status-left");
     this.time = span("run-clock");
     this.since = span("run-since");
@@ -117,7 +118,7 @@ class RunPage {
 
   #layout() {
     const crumbs = h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Runs"), h("span", { "aria-hidden": "true" }, "/"),
-      h("code", {}, this.runId), iconButton("Copy run id", "copy", () => copyText(this.runId, "Run id")));
+      this.pipeline, h("span", { "aria-hidden": "true" }, "/"), h("code", {}, this.runId), iconButton("Copy run id", "copy", () => copyText(this.runId, "Run id")));
     const overview = div("in-overview run-main", this.liveText.element, this.view.element, this.outcome.result, this.children.element, this.months.element);
     this.noDecisions = h("p", { class: "nothing in-decisions" }, "This run has asked no question so far.");
     this.noFiles = h("p", { class: "nothing in-files" }, "This run has written no files so far.");
@@ -174,7 +175,10 @@ class RunPage {
 
   #head(snapshot) {
     const { status, text, until } = runState(snapshot);
-    setText(this.heading, snapshot.title || humane(snapshot.pipeline) || "Run");
+    const pipeline = snapshot.title || humane(snapshot.pipeline) || "Run";
+    setText(this.heading, snapshot.subject || pipeline);
+    setText(this.pipeline, pipeline);
+    this.pipeline.setAttribute("href", snapshot.pipeline ? `#/?q=${encodeURIComponent(`pipeline:${snapshot.pipeline}`)}` : "#/");
     this.sign.set(status, text);
     this.#timeLeft(until);
     setTitle(`${status === "attention" ? "● " : ""}${this.title}`);

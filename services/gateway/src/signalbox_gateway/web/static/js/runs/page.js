@@ -3,23 +3,24 @@ import { api } from "../data/api.js";
 import { RunFeed } from "../data/run-feed.js";
 import { may } from "../data/session.js";
 import { problemNotice } from "../ui/announce.js";
+import { copyText } from "../ui/clipboard.js";
 import { div, h, replace, setText } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
 import { listenForKeys } from "../ui/keys.js";
 import { LinkState } from "../ui/link-state.js";
 import { replaceQuery } from "../ui/place.js";
-import { statusWord } from "../ui/status.js";
 import { VirtualRows } from "../ui/virtual-rows.js";
 import { BulkBar } from "./bulk.js";
 import { RunListing } from "./listing.js";
-import { isNarrowed, parseQuery, withStatus } from "./query.js";
+import { OlderRuns } from "./older-runs.js";
+import { isNarrowed, parseQuery } from "./query.js";
 import { RunRow, progressOf } from "./run-row.js";
 import { SavedViews } from "./saved-views.js";
 import { SearchField } from "./search-field.js";
+import { statusFilters } from "./status-filters.js";
 
 const SOON_MS = 400;
 const EVERY_MS = 15_000;
-const QUICK = ["running", "waiting", "completed", "failed", "cancelled"];
 const NARROW = matchMedia("(max-width: 56rem)");
 const COLUMNS = ["State", "Run", "Pipeline", "Steps", "Started by", "Duration", "Started"];
 
@@ -55,7 +56,9 @@ class RunsPage {
     this.problem = h("div", {});
     this.link = new LinkState();
     this.pill = h("button", { type: "button", class: "button pill", hidden: true, onclick: () => this.#showNew() });
-    this.more = h("button", { type: "button", class: "button", onclick: () => this.#loadMore() }, "Older runs");
+    this.older = new OlderRuns({
+      load: () => this.#loadOlder(), isAutomatic: () => !isNarrowed(this.query), failed: (problem) => this.#failed(problem),
+    });
     this.count = h("span", { class: "list-count", role: "status" });
     this.field = new SearchField({ known: () => this.#known(), changed: (next) => this.#typed(next) });
     this.filters = h("nav", { class: "filters", "aria-label": "Filter by status" });
@@ -75,7 +78,7 @@ class RunsPage {
       div("page-head", h("h1", {}, "Runs"), this.link.element,
         may("operator") ? h("a", { class: "button primary", href: "#/pipelines" }, "Start a run") : null),
       div("search-bar", this.field.element, this.count), div("search-bar", this.filters, this.views.element, h("div", { role: "status" }, this.pill)),
-      this.problem, this.empty, this.table, div("more-runs", this.more), this.bulk.element);
+      this.problem, this.empty, this.table, this.older.element, this.bulk.element);
   }
 
   /** Shows the search text in the field and in the filters, and begins a listing for it. */
@@ -85,12 +88,7 @@ class RunsPage {
     this.listing = new RunListing(this.query, (query) => this.#read(query));
     this.field.text = text;
     this.views.update(text);
-    const current = this.query.status.length === 1 ? this.query.status[0] : this.query.status.length ? null : "";
-    const link = (status, word) => {
-      const q = withStatus(text, status);
-      return h("a", { href: q ? `#/?q=${encodeURIComponent(q)}` : "#/", "aria-current": status === current ? "true" : null }, word);
-    };
-    replace(this.filters, link("", "All"), QUICK.map((status) => link(status, status === "waiting" ? "Needs you" : statusWord(status))));
+    replace(this.filters, statusFilters(text, this.query));
   }
 
   async open() {
@@ -98,6 +96,7 @@ class RunsPage {
     this.pipelines = new Map(pipelines.map((pipeline) => [pipeline.name, pipeline]));
     this.#draw();
     this.#schedule(EVERY_MS);
+    this.older.open();
     this.#feed = new RunFeed({
       started: (run) => { this.listing.started(run); this.#drawSoon(); this.#schedule(SOON_MS); },
       reported: (runId, state) => { this.listing.report(runId, state); this.#drawSoon(); this.#schedule(SOON_MS); },
@@ -107,11 +106,13 @@ class RunsPage {
     });
     this.stopKeys = listenForKeys({
       "/": () => this.field.input.focus(), j: () => this.#move(1), k: () => this.#move(-1), x: () => this.#pickFocused(),
+      c: () => this.#copyFocused(),
     });
   }
 
   close() {
     this.#stop.abort();
+    this.older.close();
     this.#feed?.close();
     this.stopKeys?.();
     this.rows.close();
@@ -184,27 +185,29 @@ class RunsPage {
     this.#dueAt = Infinity;
     if (this.#isLoading) { this.#schedule(SOON_MS); return; }
     this.#isLoading = true;
+    const { listing } = this;
     try {
-      if (!document.hidden) await this.listing.reload();
+      if (!document.hidden) await listing.reload();
       this.#draw();
-      replace(this.problem);
+      if (listing === this.listing) replace(this.problem);
     } catch (problem) {
-      if (problem.name === "AbortError" || problem.status === 401) return;
-      if (!this.problem.hasChildNodes()) replace(this.problem, problemNotice(problem));
+      if (listing === this.listing && !this.problem.hasChildNodes()) this.#failed(problem);
     } finally { this.#isLoading = false; }
     this.#schedule(EVERY_MS);
   }
 
-  async #loadMore() {
-    try {
-      await this.listing.loadMore();
-      this.#draw();
-    } catch (problem) { replace(this.problem, problemNotice(problem)); }
+  async #loadOlder() {
+    const { listing } = this;
+    await listing.loadMore();
+    if (listing === this.listing) this.#draw();
+  }
+
+  #failed(problem) {
+    if (problem.name !== "AbortError" && problem.status !== 401) replace(this.problem, problemNotice(problem));
   }
 
   #showNew() {
-    this.listing.showNew();
-    this.#draw();
+    this.listing.showNew(); this.#draw();
     if (this.rows.items.length) this.rows.reveal(0).querySelector("a").focus();
   }
 
@@ -220,7 +223,7 @@ class RunsPage {
     const count = this.listing.newCount();
     this.pill.hidden = count === 0;
     setText(this.pill, plural(count, "new run"));
-    this.more.hidden = !this.listing.hasMore;
+    this.older.update(this.listing.hasMore);
     setText(this.count, this.#countText(runs.length));
     this.table.hidden = runs.length === 0;
     this.empty.hidden = runs.length > 0;
@@ -280,6 +283,12 @@ class RunsPage {
     this.isRange = false;
     this.#pick(runId, !this.#picked.has(runId));
     return true;
+  }
+
+  #copyFocused() {
+    const runId = this.#focused();
+    if (runId) copyText(runId, "Run id");
+    return Boolean(runId);
   }
 
   /** Moves the focus to the next or the previous row. */

@@ -1,8 +1,10 @@
 // One run in the table: state, what it is about, progress, who started it, how long it takes.
 import { hasEnded } from "../data/fold.js";
 import { listState } from "../data/run-state.js";
+import { copyText } from "../ui/clipboard.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { elapsed, full } from "../ui/format.js";
+import { iconButton } from "../ui/icons.js";
 import { statusSign } from "../ui/status.js";
 import { coarseLeft, running, shortAgo } from "../ui/ticker.js";
 
@@ -20,11 +22,20 @@ export class RunRow {
     this.box = h("input", { type: "checkbox", "aria-label": `Select ${run.run_id}`, onchange: () => picked(this.box.checked) });
     this.link = h("a", { class: "run-row", href: `#/runs/${encodeURIComponent(run.run_id)}` },
       span("run-state", this.sign.element, this.left),
-      span("run-names", run.subject ? span("run-title", run.subject) : null, span("run-id", run.run_id)),
+      h("span", { class: "run-names", title: [run.subject, run.run_id].filter(Boolean).join("\n") },
+        run.subject ? span("run-title", run.subject) : null, span("run-id", run.run_id)),
       span("run-pipeline", title ?? run.pipeline), this.steps,
       span("run-by", run.started_by ?? ""), this.time,
       span("run-ago", run.started_at ? shortAgo(run.started_at) : ""));
-    this.element = h("li", { class: "run-line", data: { run: run.run_id } }, h("label", { class: "pick" }, this.box), this.link);
+    this.element = h("li", { class: "run-line", data: { run: run.run_id } }, h("label", { class: "pick" }, this.box), this.link, this.#copyButton(run.run_id));
+  }
+
+  /** Not a tab stop: the key C does the same for the row with the focus. */
+  #copyButton(runId) {
+    const button = iconButton(`Copy run id ${runId}`, "copy", () => copyText(runId, "Run id"));
+    button.classList.add("run-copy");
+    button.tabIndex = -1;
+    return button;
   }
 
   /** steps: {done, total, percent}, or null while unknown. */

@@ -4,7 +4,7 @@ import { may } from "../data/session.js";
 import { dataView } from "../ui/data-view.js";
 import { div, h, replace, span } from "../ui/dom.js";
 import { scheduleControls } from "./controls.js";
-import { exactTime, runSign, stateOf, timesOf } from "./times.js";
+import { exactTime, lastRunText, runSign, stateOf, timesOf } from "./times.js";
 
 const EVERY_MS = 15_000;
 
@@ -24,7 +24,7 @@ function listOf(schedules, changed) {
     div("schedule-names",
       h("h2", {}, h("a", { href: addressOf(schedule.schedule_id) }, schedule.schedule_id)),
       span("schedule-text", `${schedule.title} · ${timesOf(schedule)}`)),
-    div("schedule-state", stateOf(schedule), schedule.next_at.length ? h("span", { class: "schedule-text" }, "next ", exactTime(schedule.next_at[0])) : null),
+    div("schedule-state", stateOf(schedule), span("schedule-text", lastRunText(schedule)), schedule.next_at.length ? h("span", { class: "schedule-text" }, "next ", exactTime(schedule.next_at[0])) : null),
     scheduleControls(schedule, { changed }))));
 }
 

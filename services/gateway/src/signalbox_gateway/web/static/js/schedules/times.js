@@ -10,11 +10,16 @@ export function timesOf({ cron, every_s: every, time_zone: zone }) {
 
 export const exactTime = (instant) => h("time", { datetime: instant }, full(instant));
 
-/** The state of a schedule: its problem, that it is paused, or how its newest run goes. */
-export function stateOf({ problem, paused, runs }) {
+/** The state of a schedule: its problem, that it is paused, or that it starts runs. */
+export function stateOf({ problem, paused }) {
   if (problem) return sign("blocked", "Cannot start");
-  if (paused) return sign("paused", "Paused");
-  return runs.length ? runSign(runs[0].status) : sign("queued", "No runs yet");
+  return paused ? sign("paused", "Paused") : sign("completed", "Active");
+}
+
+/** How the newest run of a schedule goes. */
+export function lastRunText({ runs: [newest] }) {
+  if (!newest) return "no runs yet";
+  return `last run: ${newest.status === "starting" ? "starting" : statusWord(newest.status).toLowerCase()}`;
 }
 
 export function runSign(status) {

@@ -21,7 +21,7 @@ export function stopNotifying() { store(KEY, null); }
 export function notifyOf(approvals) {
   if (!isNotifying() || document.hasFocus()) return;
   for (const { run_id: run, approval_id: approval, title, subject, pipeline } of approvals.slice(0, MAX_SHOWN)) {
-    const notification = new Notification(title, { body: subject ?? `${pipeline} · ${run}`, tag: `${run}/${approval}` });
+    const notification = new Notification(subject ?? title, { body: `${subject ? title : pipeline} · ${run}`, tag: `${run}/${approval}` });
     notification.onclick = () => {
       window.focus();
       location.hash = `#/inbox/${encodeURIComponent(run)}/${encodeURIComponent(approval)}`;

@@ -8,6 +8,7 @@ import { hasKeys, switchKeys } from "../ui/keys.js";
 import { humane } from "../ui/format.js";
 import { statusSign } from "../ui/status.js";
 import { nextTheme } from "../ui/theme.js";
+import { DestinationsPanel } from "./destinations.js";
 
 const EVERY_MS = 10_000;
 
@@ -17,10 +18,12 @@ export async function systemPage() {
     try { replace(health, h("h2", { id: "health-title" }, "Health"), healthTable(await api.health())); }
     catch (problem) { replace(health, h("h2", { id: "health-title" }, "Health"), problemNotice(problem)); }
   };
-  await load();
-  const timer = setInterval(() => { if (!document.hidden) load(); }, EVERY_MS);
+  const destinations = new DestinationsPanel();
+  const loadAll = () => Promise.all([load(), destinations.load()]);
+  await loadAll();
+  const timer = setInterval(() => { if (!document.hidden) loadAll(); }, EVERY_MS);
   const element = div("page", div("page-head", h("h1", {}, "System")), systemTabs("system"),
-    div("system", health, account(), browser()));
+    div("system", health, destinations.element, account(), browser()));
   return { title: "System", element, close: () => clearInterval(timer) };
 }
 

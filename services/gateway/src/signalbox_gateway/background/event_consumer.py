@@ -1,0 +1,96 @@
+"""Consumes the messages of a subscription as events from outside.
+
+A message is acknowledged when Temporal, or the queue of pending starts, has its event. What is refused is not
+acknowledged: after its last attempt Pub/Sub moves it to the subscription's dead-letter topic.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Literal
+
+from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.ids import parse_run_id
+from signalbox_core.pubsub import DispatchOutcome, MessageSource, PulledMessage
+from signalbox_core.temporal.codec import bind_payloads_to
+from signalbox_gateway.runs.inbound.keyed_delivery import KeyedDelivery
+from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
+from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents
+from signalbox_gateway.runs.lookup import RunReader, unknown_run
+
+log = logging.getLogger(__name__)
+_TIMEOUT_S: Final = 60.0
+
+ConsumedAs = Literal["delivered", "refused", "retried"]
+
+
+class EventConsumer:
+    """Delivers the events of one subscription; idempotent by the event's id. Gateways share the subscription.
+
+    Args:
+        count: called with what became of each message.
+    """
+
+    def __init__(
+        self,
+        subscribed: SubscribedEvents,
+        source: MessageSource,
+        states: RunReader,
+        to_run: RunDelivery,
+        keyed: KeyedDelivery,
+        count: Callable[[str, ConsumedAs], None],
+    ) -> None:
+        self._subscribed = subscribed
+        self._source = source
+        self._states = states
+        self._to_run = to_run
+        self._keyed = keyed
+        self._count = count
+
+    @property
+    def name(self) -> str:
+        return f"events of {self._subscribed.subscription}"
+
+    async def run(self) -> None:
+        await self._source.run_messages(self.handle)
+
+    async def handle(self, message: PulledMessage) -> DispatchOutcome:
+        """Deliver the event of one message."""
+        result = await self._consume(message)
+        self._count(self._subscribed.subscription, result)
+        return DispatchOutcome.HANDLED if result == "delivered" else DispatchOutcome.RETRIED
+
+    async def _consume(self, message: PulledMessage) -> ConsumedAs:
+        facts = {
+            "subscription": self._subscribed.subscription,
+            "tenant": self._subscribed.tenant,
+            "message_id": message.message_id,
+            "delivery_attempt": message.delivery_attempt,
+        }
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                with bind_payloads_to(self._subscribed.tenant):
+                    await self._deliver(message)
+        except Rejected as error:
+            log.error(
+                "event from outside refused; the message is not acknowledged",
+                extra={**facts, "code": error.stable_code, "error": error.detail},
+            )
+            return "refused"
+        except (Unavailable, TimeoutError) as error:
+            log.warning("event from outside will be redelivered", extra={**facts, "error": str(error)})
+            return "retried"
+        except Exception:  # edge: a bug must not stop the subscriber
+            log.exception("event from outside could not be handled; it will be redelivered", extra=facts)
+            return "retried"
+        return "delivered"
+
+    async def _deliver(self, message: PulledMessage) -> None:
+        event, run_id = self._subscribed.read(message.data, message.attributes, message.message_id)
+        if run_id is None:
+            await self._keyed.deliver(event, self._subscribed.principal)
+            return
+        snapshot = await self._states.find(self._subscribed.tenant, parse_run_id(run_id))
+        if snapshot is None:
+            raise unknown_run(run_id)
+        await self._to_run.deliver(snapshot, event)

@@ -1,0 +1,120 @@
+"""Subscriptions whose messages are events from outside: their file, and how a message is read as an event."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.catalogue import short_name
+from signalbox_core.ids import derived_id
+from signalbox_core.pipeline.contract.external_event import InboundEvent
+from signalbox_core.subjects import Subject
+from signalbox_gateway.auth.principal import Principal
+
+_FIELD: Final = "SIGNALBOX_GATEWAY_EVENT_SUBSCRIPTIONS_FILE"
+_MAX_ID_CHARS: Final = 200
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A subscription, whose messages are events of one tenant.
+
+    Attributes:
+        sender: a name for who sends them, shown as starter of runs and sender of events.
+        event: the name of all its events; otherwise `event_attribute` has it, as `payment.settled` or as the
+            type of a CloudEvent.
+        event_id_attribute: identifies the event; without one the message's id does, which is another one when
+            its publisher repeats the message.
+        key_attribute: has the business key.
+        run_attribute: has the run id; a message without it is delivered by its key.
+    """
+
+    subscription: _Name
+    tenant: _Name
+    sender: _Name
+    event: _Name | None = None
+    event_attribute: _Name | None = None
+    event_id_attribute: _Name | None = None
+    key_attribute: _Name | None = None
+    run_attribute: _Name | None = None
+
+    def __post_init__(self) -> None:
+        if (self.event is None) == (self.event_attribute is None):
+            raise ValueError("give one of `event` and `event_attribute`")
+
+    @property
+    def principal(self) -> Principal:
+        """Who starts the runs."""
+        subject = f"subscription:{self.subscription}"
+        return Principal(
+            key_id=subject,
+            name=self.sender,
+            tenant=self.tenant,
+            roles=frozenset({Role.OPERATOR}),
+            subject=Subject(subject=subject, kind="service", name=self.sender),
+        )
+
+    def read(
+        self, data: bytes, attributes: Mapping[str, str], message_id: str
+    ) -> tuple[InboundEvent, str | None]:
+        """Read a message: the event, and the id of the run that it is for.
+
+        Raises:
+            InvalidInput: an attribute is missing, or the data is not JSON.
+        """
+        try:
+            body = msgspec.json.decode(data, type=msgspec.Raw)
+            msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidInput("the data of the message is not JSON", field="data") from None
+        name = self.event or short_name(_required(attributes, self.event_attribute))
+        event_id = _required(attributes, self.event_id_attribute) if self.event_id_attribute else message_id
+        event = InboundEvent(
+            name=name,
+            event_id=event_id if len(event_id) <= _MAX_ID_CHARS else derived_id(event_id),
+            data=body,
+            key=attributes.get(self.key_attribute) or None if self.key_attribute else None,
+            sender=self.principal.subject,
+            delivery_id=secrets.token_hex(13),
+        )
+        return event, attributes.get(self.run_attribute) or None if self.run_attribute else None
+
+
+class _SubscriptionsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    subscriptions: tuple[SubscribedEvents, ...]
+
+
+def read_subscriptions(path: str | None) -> tuple[SubscribedEvents, ...]:
+    """Read the file of subscriptions; none without one.
+
+    Raises:
+        InvalidInput: it cannot be read, is malformed, or names a subscription twice.
+    """
+    if path is None:
+        return ()
+    try:
+        found = msgspec.json.decode(Path(path).read_bytes(), type=_SubscriptionsFile).subscriptions
+    except OSError as error:
+        raise _invalid(path, f"cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(path, str(error)) from None
+    names = [item.subscription for item in found]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise _invalid(path, f"the subscription {min(repeated)!r} is there twice")
+    return found
+
+
+def _required(attributes: Mapping[str, str], name: str | None) -> str:
+    value = attributes.get(name or "")
+    if not value:
+        raise InvalidInput(f"the message has no attribute {name!r}", field=name)
+    return value
+
+
+def _invalid(path: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"the event subscriptions in {path}: {problem}", field=_FIELD)
