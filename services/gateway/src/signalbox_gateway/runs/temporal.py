@@ -78,9 +78,9 @@ class TemporalRuns:
     def __init__(
         self,
         client: Client,
+        queue_tenants: Mapping[str, str] = NO_QUEUES,
         *,
         deadline: timedelta = timedelta(seconds=5),
-        queue_tenants: Mapping[str, str] = NO_QUEUES,
     ) -> None:
         self.client = client
         self.workflow_ids = WorkflowIds(client, deadline, queue_tenants)
