@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.prompts import variants_of
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.workflow.outbox import DELIVER
+from signalbox_core.pipeline.workflow.delivery import DELIVER
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually

@@ -11,6 +11,8 @@ from signalbox_gateway.app import Gateway, Parts
 from support.servers.backends import free_port
 from support.servers.gateway import client_of
 
+PATH = "/v1/approvals:decide"
+
 
 def limited(parts: Parts, redis: Redis | None = None) -> Parts:
     settings = msgspec.structs.replace(parts.settings, requests_per_s=1, failures_per_s=1)
@@ -63,3 +65,19 @@ async def test_without_redis_nothing_is_limited(parts: Parts) -> None:
     async with client_of(Gateway(limited(parts, gone)).app(), "viewer") as caller:
         assert {(await caller.get("/v1/pipelines")).status_code for _ in range(6)} == {200}
     await gone.aclose()
+
+
+async def test_each_decision_of_a_bulk_request_counts_as_a_request(parts: Parts) -> None:
+    settings = msgspec.structs.replace(parts.settings, requests_per_s=9)
+    app = Gateway(replace(parts, settings=settings)).app()
+    decisions = [
+        {"run_id": "unknown-run", "approval_id": f"word-{number}", "answer": {}, "digest": "d"}
+        for number in range(20)
+    ]
+    async with client_of(app, "approver") as caller, client_of(app, "admin") as other:
+        many = [await caller.post(PATH, json={"decisions": decisions}) for _ in range(12)]
+        single = [await other.post(PATH, json={"decisions": decisions[:1]}) for _ in range(12)]
+
+    assert many[0].status_code == 200
+    assert {reply.status_code for reply in many} == {200, 429}
+    assert {reply.status_code for reply in single} == {200}

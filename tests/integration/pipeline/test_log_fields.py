@@ -17,8 +17,9 @@ from signalbox_core.ids import run_key
 from signalbox_core.logs import JsonFormatter
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.run import Run
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.process.service import run_fields
 from signalbox_core.temporal.names import MEMO_TENANT
 from signalbox_core.testing.pipeline import FakeEmitter

@@ -2,23 +2,34 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 import msgspec
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 
+from signalbox_core.errors import Unavailable
+from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.pipeline.contract.messages import Decision
-from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from signalbox_core.pipeline.workflow.outbox import FINAL_DELIVERY_TIMEOUT
+from signalbox_core.testing.emitter import FakeEmitter
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
+from support.assertions.replays import replay_when_idle
+from support.measured_replay import machine_slowness, measured_replay
 from support.survey.contract import SPEC, SurveyInput, SurveyResult
 
 ANSWER = msgspec.Raw(b'{"agree":true}')
 QUESTIONS = 1_000
 SLOTS = 5
 """Temporal accepts ten updates of one run at a time."""
+GOAL_S: Final = 1.0
+"""CPU time of the longest workflow task: one that replays the whole history."""
 
 
 @pytest.mark.timeout(400)
@@ -29,20 +40,73 @@ async def test_a_thousand_questions_of_one_run_are_asked_in_order_decided_and_re
         run = await pipeline.start(SurveyInput(questions=QUESTIONS))
         await eventually(lambda: len(digests(run)) == QUESTIONS, within_s=300)
         approvals = (await run.snapshot()).approvals
-        await replay(SPEC, await run.handle.fetch_history())
+        await replay_when_idle(SPEC, await run.handle.fetch_history())
         slots = asyncio.Semaphore(SLOTS)
         await asyncio.gather(*(agree(run, item.approval_id, item.digest, slots) for item in approvals))
         result = await run.result()
         history = await run.handle.fetch_history()
-        await replay(SPEC, history)
+    slowness = machine_slowness()
+    steps = await measured_replay(SPEC, history)
     sys.stdout.write(
-        f"longest workflow task of {QUESTIONS} open questions: {longest_task_s(history):.2f} s\n"
+        f"{QUESTIONS} open questions: the longest workflow task took {longest_task_s(history):.2f} s; a "
+        f"replay of all takes {sum(steps):.2f} s of CPU, its longest step {max(steps):.2f} s; the machine "
+        f"takes {slowness:.1f} × the CPU time of the reference\n"
     )
 
+    assert sum(steps) <= GOAL_S * slowness
     assert [item.approval_id for item in approvals][:3] == ["page", "page-2", "page-3"]
     assert approvals[-1].approval_id == f"page-{QUESTIONS}"
     assert {item.digest for item in approvals} == set(digests(run))
     assert result == SurveyResult(agreed=QUESTIONS)
+
+
+class FirstDeliveryOnly(FakeEmitter):
+    """A receiver that accepts one delivery, and the others once `is_available` is set."""
+
+    is_available = False
+    refused = 0
+
+    async def deliver(self, events: Sequence[CloudEvent]) -> None:
+        known = {event.id for event in self.milestones}
+        if not known or {event.id for event in events} <= known or self.is_available:
+            await super().deliver(events)
+            return
+        self.refused += 1
+        raise Unavailable("the fake receiver is down")
+
+
+@pytest.mark.timeout(400)
+async def test_a_long_run_ends_although_the_delivery_in_flight_does_not(client: Client) -> None:
+    emitter = FirstDeliveryOnly()
+    async with pipeline_under_test(SPEC, activities=[], client=client, emitter=emitter) as pipeline:
+        run = await pipeline.start(SurveyInput(questions=QUESTIONS))
+        await eventually(partial(are_asked, run), within_s=300)
+        await eventually(lambda: emitter.refused > 0, within_s=300)
+        await run.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+        history = await run.handle.fetch_history()
+        emitter.is_available = True
+        await eventually(lambda: "run.cancelled" in run.event_names(), within_s=300)
+        # The rest of the events comes in several deliveries, in any order.
+        await eventually(lambda: len(digests(run)) == QUESTIONS, within_s=300)
+        await replay_when_idle(SPEC, history)
+
+    assert waits_for_a_delivery(history)
+
+
+async def are_asked(run: RunUnderTest) -> bool:
+    return len((await run.snapshot()).approvals) == QUESTIONS
+
+
+def waits_for_a_delivery(history: WorkflowHistory) -> bool:
+    """Whether the run waited for the delivery in flight before it ended."""
+    timeouts = [
+        event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+    ]
+    return timeouts.count(FINAL_DELIVERY_TIMEOUT) == 1
 
 
 def longest_task_s(history: WorkflowHistory) -> float:

@@ -37,7 +37,7 @@ from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.temporal.names import HEADER_CALL
 from signalbox_core.testing.emitter import FakeEmitter
 from support.letters.activities import LetterActivities

@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
+from support.assertions.replays import replay_when_idle
 from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
 
 Activities = list[Callable[..., Any]]
@@ -33,6 +34,31 @@ async def test_a_question_costs_one_activity(client: Client, sample_activities: 
         assert "signalbox.deliver" not in names
         await run.decide("pick", Pick(number=1))
         assert await run.result() == SampleResult(made=[0, 1], picked=1)
+
+
+async def test_the_end_of_a_run_delivers_the_decision_that_caused_it(
+    client: Client, sample_activities: Activities
+) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await eventually(lambda: "approval.requested" in run.event_names(), within_s=60)
+        await run.decide("pick", Pick(number=1))
+        await run.result()
+        await eventually(lambda: "run.completed" in run.event_names(), within_s=60)
+        history = await run.handle.fetch_history()
+
+    accepted = [
+        event.event_id
+        for event in history.events
+        if event.HasField("workflow_execution_update_accepted_event_attributes")
+    ]
+    scheduled = [
+        event.event_id
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert max(scheduled) < min(accepted)
+    await replay_when_idle(SPEC, history)
 
 
 async def test_a_question_is_decidable_while_the_receiver_is_unavailable(

@@ -21,8 +21,9 @@ from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.progress import emit_on_complete
 from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.run import Run
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.testing.pipeline import FakeEmitter, pipeline_under_test, replay

@@ -1,5 +1,6 @@
 """Replays histories on a machine that may be busy."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from temporalio.client import WorkflowHistory
@@ -14,10 +15,19 @@ _DEADLOCK: Final = "TMPRL1101"
 
 async def replay_when_idle(spec: PipelineSpec, history: WorkflowHistory, *, within_s: float = 300) -> None:
     """Replay a history; repeat the replay while the machine is too busy to run it."""
+    await repeat_while_busy(lambda: replay(spec, history), within_s=within_s)
+
+
+async def repeat_while_busy(play: Callable[[], Awaitable[None]], *, within_s: float = 300) -> None:
+    """Replay a history; repeat that while the machine is too busy.
+
+    Args:
+        play: replays it once.
+    """
 
     async def is_replayed() -> bool:
         try:
-            await replay(spec, history)
+            await play()
         except RuntimeError as error:
             if _DEADLOCK not in str(error):
                 raise

@@ -116,13 +116,13 @@ class FakeRates:
         self._clock = clock
         self._left: dict[str, tuple[float, float]] = {}
 
-    async def take(self, keyid: str) -> None:
+    async def take(self, keyid: str, calls: int = 1) -> None:
         now = self._clock()
         left, since = self._left.get(keyid, (2 * self._per_s, now))
         left = min(2 * self._per_s, left + (now - since) * self._per_s)
-        if left < 1:
-            raise RateLimited("slow down", retry_after_s=(1 - left) / self._per_s)
-        self._left[keyid] = (left - 1, now)
+        if left < calls:
+            raise RateLimited("slow down", retry_after_s=(calls - left) / self._per_s)
+        self._left[keyid] = (left - calls, now)
 
 
 class FakeHealth:

@@ -9,8 +9,9 @@ from temporalio.worker import Worker
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.loader import load_workflows, sandbox
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.streams import RunStream
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages

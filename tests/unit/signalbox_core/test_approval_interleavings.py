@@ -2,18 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.errors import InvalidInput
-from signalbox_core.events.approval_data import ApprovalRequested
-from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     CLOSED,
@@ -21,28 +16,19 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalInput,
     ApprovalPhase,
 )
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
-from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from support.votes.question_instance import (
+    QUESTION,
+    QuestionInstance,
+    encoded_text,
+    text_contract,
+    text_requested,
+)
 
 DEPTH: Final = 8
-NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 VOTERS: Final = ("an", "lan", "minh")
 
 
-class Word(Struct, frozen=True, kw_only=True):
-    word: str
-
-
-WORD: Final = Approval(name="word", title="Word", answer=Word, early=True)
-SPEC: Final = PipelineSpec(
-    name="words",
-    title="Words",
-    input=Word,
-    result=Word,
-    workflow="words.workflow:Words",
-    steps=(Step("a", "A"),),
-    approvals=(WORD,),
-)
+SPEC: Final = text_contract(early=True)
 
 
 class World(Struct, frozen=True):
@@ -65,60 +51,34 @@ class World(Struct, frozen=True):
         return replace(self, history=(*self.history, *entries), replies=replies)
 
 
-class Instance:
-    """A workflow instance: the registry, rebuilt from a history.
+class Instance(QuestionInstance):
+    """A workflow instance, rebuilt from a history.
 
     Args:
         is_edited: live code refuses every answer, and the question has another digest. Replay must not care.
     """
 
     def __init__(self, history: tuple[str, ...], *, is_edited: bool) -> None:
-        self.registry = ApprovalRegistry(SPEC)
-        self.is_edited = is_edited
-        self.outcomes: list[ApprovalPhase] = []
+        super().__init__(
+            SPEC,
+            recorded=text_requested(),
+            live=text_requested(digest="y" if is_edited else "x"),
+            vote=vote,
+            refuses_answers=is_edited,
+        )
         for entry in history:
             self.apply(entry)
 
-    @property
-    def phase(self) -> ApprovalPhase:
-        return self.registry.phase("word")
-
     def apply(self, entry: str) -> str | None:
         """Apply what the history holds; a vote returns the id of the decision on record, or its refusal."""
-        before, (kind, _, detail) = self.phase, entry.partition(":")
-        answer = None
-        if kind == "vote":
-            answer = self._accept(detail)
-        elif kind == "ask":
-            self._ask()
-        elif kind == "recorded":
-            self.registry.confirm(requested("x"), NOW, accepts_early=detail == "accepted")
-        else:
-            self.registry.close("word", ApprovalInput(kind))
-        if self.phase is not before and self.phase in CLOSED:
-            self.outcomes.append(self.phase)
-        return answer
-
-    def _accept(self, voter: str) -> str:
         try:
-            return self.registry.accept(vote(voter), NOW)[0].decision_id
+            return super().apply(entry)
         except ApplicationError as refusal:
             return str(refusal.type)
 
-    def _ask(self) -> None:
-        asked = AskedQuestion(
-            approval=WORD, requested=requested("y" if self.is_edited else "x"), check=self._check
-        )
-        self.registry.open("word", asked)
-
-    def _check(self, _answer: object) -> None:
-        if self.is_edited:
-            raise InvalidInput("no answer is good enough")
-
     @property
     def record_id(self) -> str | None:
-        asked = self.registry.find("word")
-        return asked.record.decision_id if asked is not None and asked.record is not None else None
+        return self.asked.record.decision_id if self.asked is not None and self.asked.record else None
 
     @property
     def held_ids(self) -> tuple[str, ...]:
@@ -128,21 +88,8 @@ class Instance:
         return self.phase, self.record_id, self.held_ids, tuple(self.outcomes)
 
 
-def requested(digest: str) -> ApprovalRequested:
-    return ApprovalRequested(
-        approval_id="word",
-        name="word",
-        title="Word",
-        answer_schema=msgspec.Raw(b"{}"),
-        options=msgspec.Raw(b"null"),
-        evidence=msgspec.Raw(b"null"),
-        digest=digest,
-    )
-
-
 def vote(voter: str) -> Decision:
-    answer = msgspec.json.encode(Word(word=voter))
-    return Decision(approval_id="word", decision_id=voter, answer=msgspec.Raw(answer), decided_by=voter)
+    return Decision(approval_id=QUESTION, decision_id=voter, answer=encoded_text(voter), decided_by=voter)
 
 
 def moves(world: World, phase: ApprovalPhase, deadline: ApprovalInput) -> Iterator[str]:
@@ -169,7 +116,7 @@ def follow(world: World, move: str, instance: Instance) -> World | None:
     kind, _, detail = move.partition(":")
     if kind == "vote":
         return cast_vote(world, detail, instance)
-    asked = instance.registry.find("word")
+    asked = instance.asked
     if move == "recorded:accepted" and (asked is None or asked.early is None):
         return None
     instance.apply(move)

@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import approval_data, catalogue, decode_event, encode_event
+from signalbox_core.pipeline.workflow.delivery import MAX_BATCH, MAX_BATCH_BYTES, batches
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, RunJournal
-from signalbox_core.pipeline.workflow.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STARTED = catalogue.RunStarted(
@@ -77,7 +77,7 @@ def test_batches_keep_order_and_limits(count: int, size: int, expected: list[int
     journal = RunJournal("run-1", "acme")
     events = [journal.milestone("approval.requested", big(size), NOW) for _ in range(count)]
 
-    cut = batches(events)
+    cut = list(batches(events))
 
     assert [len(part) for part in cut] == expected
     assert [event for part in cut for event in part] == events

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -11,9 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.errors import InvalidInput
-from signalbox_core.events.approval_data import ApprovalRequested
-from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum, Step
+from signalbox_core.pipeline import Policy, Quorum
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     CLOSED,
@@ -21,13 +18,17 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalInput,
     ApprovalPhase,
 )
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
-from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.subjects import Subject
+from support.votes.question_instance import (
+    QUESTION,
+    QuestionInstance,
+    encoded_text,
+    text_contract,
+    text_requested,
+)
 from support.votes.rules import is_filled, may_vote
 
 DEPTH: Final = 8
-NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 GROUPS: Final = {"an": ("marketing",), "lan": ("marketing", "legal"), "minh": ("legal",)}
 WORDS: Final = ("yes", "no", "object")
 POLICIES: Final = {
@@ -40,20 +41,7 @@ POLICIES: Final = {
 STARTER: Final = Subject(subject="key:an")
 
 
-class Text(Struct, frozen=True, kw_only=True):
-    text: str
-
-
-TEXT: Final = Approval(name="text", title="Text", answer=Text)
-SPEC: Final = PipelineSpec(
-    name="texts",
-    title="Texts",
-    input=Text,
-    result=Text,
-    workflow="texts.workflow:Texts",
-    steps=(Step("a", "A"),),
-    approvals=(TEXT,),
-)
+SPEC: Final = text_contract(early=False)
 
 
 class Course(Struct, frozen=True):
@@ -67,7 +55,7 @@ class Course(Struct, frozen=True):
         return ApprovalInput.CANCEL in self.history
 
 
-class Instance:
+class Instance(QuestionInstance):
     """A workflow instance, rebuilt from a history.
 
     Args:
@@ -75,43 +63,16 @@ class Instance:
     """
 
     def __init__(self, policy: Policy, history: tuple[str, ...], *, is_edited: bool = False) -> None:
-        self.registry = ApprovalRegistry(SPEC)
-        self.policy = policy
-        self.is_edited = is_edited
-        self.outcomes: list[ApprovalPhase] = []
+        super().__init__(
+            SPEC,
+            recorded=text_requested(policy=policy),
+            live=text_requested(policy=Policy(people=("key:nobody",)) if is_edited else policy),
+            vote=vote,
+            refuses_answers=is_edited,
+            starter=STARTER,
+        )
         for entry in history:
             self.apply(entry)
-
-    @property
-    def phase(self) -> ApprovalPhase:
-        return self.registry.phase("text")
-
-    @property
-    def asked(self) -> AskedQuestion | None:
-        return self.registry.find("text")
-
-    def apply(self, entry: str) -> None:
-        before = self.phase
-        kind, _, detail = entry.partition(":")
-        if kind == "vote":
-            self.registry.accept(vote(detail), NOW)
-        elif kind == "ask":
-            self._ask()
-        elif kind == "recorded":
-            self.registry.confirm(requested(self.policy), NOW, accepts_early=False)
-        else:
-            self.registry.close("text", ApprovalInput(kind))
-        if self.phase is not before and self.phase in CLOSED:
-            self.outcomes.append(self.phase)
-
-    def _ask(self) -> None:
-        live = Policy(people=("key:nobody",)) if self.is_edited else self.policy
-        asked = AskedQuestion(approval=TEXT, requested=requested(live), check=self._check, starter=STARTER)
-        self.registry.open("text", asked)
-
-    def _check(self, _answer: object) -> None:
-        if self.is_edited:
-            raise InvalidInput("no answer is good enough")
 
     def latest(self) -> dict[str, str]:
         """The id of each subject's latest vote, in the order in which they were cast."""
@@ -123,27 +84,14 @@ class Instance:
         return self.phase, self.latest(), record, tuple(self.outcomes)
 
 
-def requested(policy: Policy) -> ApprovalRequested:
-    return ApprovalRequested(
-        approval_id="text",
-        name="text",
-        title="Text",
-        answer_schema=msgspec.Raw(b"{}"),
-        options=msgspec.Raw(b"null"),
-        evidence=msgspec.Raw(b"null"),
-        digest="x",
-        policy=policy,
-    )
-
-
 def vote(decision_id: str) -> Decision:
     """The vote of an id: `an/yes/0` is An's first vote, `yes`."""
     voter, word, _ = decision_id.split("/")
     is_objection = word == "object"
     return Decision(
-        approval_id="text",
+        approval_id=QUESTION,
         decision_id=decision_id,
-        answer=msgspec.Raw(b"null" if is_objection else msgspec.json.encode(Text(text=word))),
+        answer=msgspec.Raw(b"null") if is_objection else encoded_text(word),
         decided_by=voter,
         decider=Subject(subject=f"key:{voter}", groups=GROUPS[voter]),
         objection=is_objection,

@@ -196,7 +196,7 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
-            bulk_decisions=BulkDecisionHandler(self.states, votes),
+            bulk_decisions=BulkDecisionHandler(self.states, votes, self._limiter),
             approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             presence=PresenceHandlers(self.states, parts.redis),
             external_events=ExternalEventHandlers(self.states, to_run, keyed),

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from temporalio import workflow
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker import WorkflowRunner
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.pipeline import PipelineSpec
@@ -137,7 +137,7 @@ def _problem(spec: PipelineSpec, error: Exception) -> str:
     return f"pipeline {spec.name}: its code cannot be loaded: {type(error).__name__}: {error}"
 
 
-def _validate(runner: SandboxedWorkflowRunner, workflows: Sequence[type]) -> None:
+def _validate(runner: WorkflowRunner, workflows: Sequence[type]) -> None:
     """Import the workflows as the worker does when it starts.
 
     Raises:

@@ -25,10 +25,11 @@ from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.process.cpu_pool import CpuPool

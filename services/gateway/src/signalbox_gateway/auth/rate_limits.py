@@ -44,6 +44,15 @@ class RequestLimiter:
         """Count a request of what the key names. Raises: RateLimited: it exceeds its limit."""
         await _count(self._principals, key)
 
+    async def count_further(self, principal: Principal, items: int) -> None:
+        """Count the items of a request beyond the first, each as a request of its own.
+
+        Raises:
+            RateLimited: the principal exceeds its limit; none of them is counted.
+        """
+        if items > 1:
+            await _count(self._principals, principal.key_id, items - 1)
+
     async def count_failure(self, request: HTTPConnection) -> None:
         """Count a failed authentication. Raises: TooManyFailures: the address exceeds its limit."""
         try:
@@ -60,9 +69,9 @@ def redis_request_limiter(redis: Redis, settings: Settings) -> RequestLimiter:
     )
 
 
-async def _count(rates: RateLimiter, key: str) -> None:
+async def _count(rates: RateLimiter, key: str, calls: int = 1) -> None:
     try:
-        await rates.take(key)
+        await rates.take(key, calls)
     except RateLimited:
         raise
     except Unavailable as error:

@@ -3,30 +3,77 @@
 import argparse
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.renderers import format_time, print_json, table
-from signalbox_client.models import Approval, InboxEntry
+from signalbox_client.models import Approval, ApprovalPolicy, InboxEntry
 from signalbox_core.errors import NotFound
-from signalbox_core.events.policy import describe_progress
+from signalbox_core.events.policy import QuorumProgress, describe_progress
+from signalbox_core.events.states import ClaimState, RefusedVoteState, VoteState
 
 _MAX_PARALLEL: Final = 5
 _COLUMNS: Final = ("run", "approval", "question", "policy", "votes", "requested", "deadline")
 
 
+class ListedApproval(Struct, frozen=True, kw_only=True):
+    """A pending question in the JSON output: its entry in the inbox, its policy and the votes so far.
+
+    Attributes:
+        policy: None, as the votes are empty, if the run cannot be read any more.
+    """
+
+    run_id: str
+    approval_id: str
+    title: str
+    pipeline: str
+    requested_at: datetime
+    deadline_at: datetime | None
+    policy: ApprovalPolicy | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    votes: tuple[VoteState, ...] = ()
+    claim: ClaimState | None = None
+    refused: tuple[RefusedVoteState, ...] = ()
+
+
 async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
     pending = await context.client.approvals()
-    if context.as_json:
-        print_json(context.console, pending)
-        return 0
-    if not pending:
+    if not pending and not context.as_json:
         context.console.print("no pending approvals")
         return 0
     shown = await _questions(context, pending)
+    if context.as_json:
+        listed = [_listed(item, shown.get((item.run_id, item.approval_id))) for item in pending]
+        print_json(context.console, listed)
+        return 0
     rows = [_row(item, shown.get((item.run_id, item.approval_id))) for item in pending]
     context.console.print(table(_COLUMNS, rows))
     return 0
+
+
+def _listed(item: InboxEntry, approval: Approval | None) -> ListedApproval:
+    entry = ListedApproval(
+        run_id=item.run_id,
+        approval_id=item.approval_id,
+        title=item.title,
+        pipeline=item.pipeline,
+        requested_at=item.requested_at,
+        deadline_at=item.deadline_at,
+    )
+    if approval is None:
+        return entry
+    return replace(
+        entry,
+        policy=approval.policy,
+        quorum=approval.quorum,
+        votes=approval.votes,
+        claim=approval.claim,
+        refused=approval.refused,
+    )
 
 
 def _row(item: InboxEntry, approval: Approval | None) -> tuple[str, ...]:

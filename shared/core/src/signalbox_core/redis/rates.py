@@ -29,8 +29,11 @@ _UNAVAILABLE: Final = "calls cannot be counted now; try again"
 class RateLimiter(Protocol):
     """Limits the rate of calls per key."""
 
-    async def take(self, key: str) -> None:
-        """Count one call of this key.
+    async def take(self, key: str, calls: int = 1) -> None:
+        """Count calls of this key, all or none of them.
+
+        Args:
+            calls: more than the rate of a second count as that many.
 
         Raises:
             RateLimited: the key has used up its rate; holds the time to wait.
@@ -61,6 +64,7 @@ class RedisRateLimiter:
         storage = RedisStorage("redis://", implementation="redispy", key_prefix=f"rates:{scope}", **options)
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._item = RateLimitItemPerSecond(per_s * _WINDOW_S, _WINDOW_S)
+        self._max_cost = per_s
         self._reserved_at_once = max(1, per_s // _RESERVATIONS_PER_S)
         self._within_s = within_s
         self._clock = clock
@@ -68,22 +72,23 @@ class RedisRateLimiter:
         self._refused_until = BoundedDict[str, float](_MAX_KEYS)
         self._locks = WeakValueDictionary[str, asyncio.Lock]()
 
-    async def take(self, key: str) -> None:
+    async def take(self, key: str, calls: int = 1) -> None:
         self._check_refusal(key)
-        if self._spend(key):
+        if self._spend(key, calls):
             return
         # One at a time per key: concurrent calls spend what the first of them reserves.
         lock = self._locks.setdefault(key, asyncio.Lock())
         with map_redis_errors("rates", detail=_UNAVAILABLE, code="claims_unavailable"):
             async with asyncio.timeout(self._within_s), lock:
                 self._check_refusal(key)
-                if not self._spend(key):
-                    await self._reserve(key)
+                if not self._spend(key, calls):
+                    await self._reserve(key, calls)
 
-    async def _reserve(self, key: str) -> None:
-        if await self._limiter.hit(self._item, key, cost=self._reserved_at_once):
-            # The first of them is the call that made the reservation.
-            self._reservations[key] = (self._reserved_at_once - 1, self._clock() + _RESERVATION_TTL_S)
+    async def _reserve(self, key: str, calls: int) -> None:
+        cost = min(max(self._reserved_at_once, calls), self._max_cost)
+        if await self._limiter.hit(self._item, key, cost=cost):
+            # The calls that made the reservation are the first ones of it.
+            self._reservations[key] = (max(0, cost - calls), self._clock() + _RESERVATION_TTL_S)
             return
         stats = await self._limiter.get_window_stats(self._item, key)
         wait_s = min(float(_WINDOW_S), max(0.1, stats.reset_time - time.time()))
@@ -98,9 +103,9 @@ class RedisRateLimiter:
             raise RateLimited("too many requests; slow down", retry_after_s=wait_s)
         self._refused_until.pop(key, None)
 
-    def _spend(self, key: str) -> bool:
+    def _spend(self, key: str, calls: int) -> bool:
         left, until = self._reservations.get(key, (0, 0.0))
-        if left < 1 or until < self._clock():
+        if left < calls or until < self._clock():
             return False
-        self._reservations[key] = (left - 1, until)
+        self._reservations[key] = (left - calls, until)
         return True

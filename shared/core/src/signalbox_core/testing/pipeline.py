@@ -27,10 +27,11 @@ from signalbox_core.pipeline.contract.external_event import (
     MailboxAddress,
 )
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
-from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkflow
 from signalbox_core.subjects import Subject

@@ -15,6 +15,7 @@ from signalbox_gateway.api.schemas import DecideResponse
 from signalbox_gateway.api.votes.bulk_schemas import BulkResult, DecideMany, DecideManyResponse
 from signalbox_gateway.api.votes.vote_sender import VoteSender
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.runs.lookup import RunReader
 
 _MAX_PARALLEL: Final = 20
@@ -23,11 +24,16 @@ _MAX_PARALLEL_OF_RUN: Final = 5
 
 
 class BulkDecisionHandler:
-    """The handler of /v1/approvals:decide. A refused decision does not stop the others."""
+    """The handler of /v1/approvals:decide. A refused decision does not stop the others.
 
-    def __init__(self, states: RunReader, votes: VoteSender) -> None:
+    Args:
+        limiter: counts each decision as a request of the caller.
+    """
+
+    def __init__(self, states: RunReader, votes: VoteSender, limiter: RequestLimiter) -> None:
         self._states = states
         self._votes = votes
+        self._limiter = limiter
 
     async def decide(self, call: ApiCall) -> Response:
         """Decide all, or preview it.
@@ -35,10 +41,12 @@ class BulkDecisionHandler:
         Raises:
             Forbidden: the caller is an agent.
             InvalidInput: an approval is named twice.
+            RateLimited: the caller exceeds its limit; nothing is decided.
         """
         call.principal.require_decider()
         request = await call.body(DecideMany)
         by_run = _group_by_run(call, request)
+        await self._limiter.count_further(call.principal, len(request.decisions))
         slots = asyncio.Semaphore(_MAX_PARALLEL)
         async with asyncio.TaskGroup() as tasks:
             pending = [

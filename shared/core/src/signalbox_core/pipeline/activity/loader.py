@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from signalbox_core.pipeline.activity.deps import ActivityDeps
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.temporal.activation_lock import lock_activations
 
 Activity = Callable[..., Any]
 
@@ -59,15 +61,14 @@ def activities_of(holder: object) -> list[Activity]:
     return list(members)
 
 
-def sandbox(specs: Iterable[PipelineSpec]) -> SandboxedWorkflowRunner:
+def sandbox(specs: Iterable[PipelineSpec]) -> WorkflowRunner:
     """Create Temporal's sandbox. It reloads workflow modules; contracts and activities pass through."""
     names = {*_SHARED}
     for spec in specs:
         names |= {spec.input.__module__, spec.result.__module__, spec.activities.partition(":")[0]}
         names.add(f"{spec.workflow.partition(':')[0].rpartition('.')[0]}.contract")
-    return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*sorted(names))
-    )
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*sorted(names))
+    return lock_activations(SandboxedWorkflowRunner(restrictions=restrictions))
 
 
 def _class_at(path: str) -> type:

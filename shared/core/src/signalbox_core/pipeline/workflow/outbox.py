@@ -15,26 +15,19 @@ sure that a repeated last workflow task ends the same way.
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
-from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import CloudEvent
-from signalbox_core.ids import tenant_of
-from signalbox_core.pipeline.contract.approved_effect import check_events
-from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
-from signalbox_core.pipeline.contract.failures import as_application_error
-from signalbox_core.pipeline.workflow.tenancy import tenant_mismatch
-from signalbox_core.pipeline.workflow.waits import wait_until_idle
+from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.workflow.delivery import DELIVER, Delivered, batches, size_bytes
+from signalbox_core.pipeline.workflow.waits import wait_until, wait_until_idle
 
-DELIVER: Final = "signalbox.deliver"
 OUTBOX: Final = "signalbox.outbox"
-MAX_BATCH: Final = 100
-MAX_BATCH_BYTES: Final = 900_000
-"""The receiver accepts 1 MiB."""
 FINAL_DELIVERY_TIMEOUT: Final = timedelta(seconds=1)
 """How long a run's end waits for the receiver before a child workflow takes over.
 
@@ -43,7 +36,8 @@ Well below a workflow task's timeout.
 MAX_PIGGYBACK_EVENTS: Final = 20
 MAX_PIGGYBACK_BYTES: Final = 16_000
 MAX_UNCONFIRMED: Final = 60
-_ENVELOPE_BYTES: Final = 600
+LONG_HISTORY: Final = 1_000
+"""The number of events from which a run avoids that its end makes Temporal replay the history."""
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=5)
 _RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0
@@ -52,47 +46,16 @@ _FINAL_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), 
 _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 
 
-class DeliverActivities:
-    """The delivery activity; every worker registers it."""
-
-    def __init__(self, emitter: Emitter) -> None:
-        self._emitter = emitter
-
-    @activity.defn(name=DELIVER)
-    async def deliver(self, batch: EventBatch) -> None:
-        """Deliver events in order. Idempotent by event id: the receiver skips events that it has.
-
-        Raises:
-            ApplicationError: not retryable: `tenant_mismatch`: an event is not of the run's tenant;
-                `not_what_was_approved`: an approved event was changed.
-        """
-        tenant = tenant_of(activity.info().workflow_id or "")
-        if tenant is not None and any(event.tenantid != tenant for event in batch.events):
-            raise tenant_mismatch(f"an event to deliver does not belong to tenant {tenant}, as its run does")
-        check_approved_events(batch.events)
-        try:
-            await self._emitter.deliver(batch.events)
-        except Unavailable as error:
-            # Benign: the emitter logs once that the receiver is unavailable, not once per run and attempt.
-            raise as_application_error(error, benign=True) from error
-
-
-def check_approved_events(events: Sequence[CloudEvent]) -> None:
-    """Check that approved events are delivered as they were emitted.
-
-    Raises:
-        ApplicationError: `not_what_was_approved`, not retryable.
-    """
-    try:
-        check_events(events)
-    except Conflict as error:
-        raise as_application_error(error) from error
-
-
 class Outbox:
-    """One run's outbox. At most one separate delivery is in flight, so events batch up behind it."""
+    """One run's outbox. At most one separate delivery is in flight, so events batch up behind it.
+
+    Attributes:
+        waits_for_reaction: whether a delivery waits until the workflow has reacted to what woke it. The end
+            of the run, or an activity that it starts, then takes the events, and no delivery is needed.
+    """
 
     def __init__(self) -> None:
+        self.waits_for_reaction = False
         self._events: list[CloudEvent] = []
         self._piggybacked = 0
         self._pending_activities = 0
@@ -101,6 +64,8 @@ class Outbox:
         self._is_delivering = False
         self._is_flush_deferred = False
         self._intake_closed = False
+        self._awaits_delivery = False
+        self._is_settling = False
         self._unrecorded: set[str] = set()
 
     @property
@@ -133,7 +98,7 @@ class Outbox:
         if self._unrecorded:
             return ()
         found = tuple(self._events[self._piggybacked :])
-        if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(_size_bytes, found)) > MAX_PIGGYBACK_BYTES:
+        if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(size_bytes, found)) > MAX_PIGGYBACK_BYTES:
             return ()
         self._piggybacked += len(found)
         return found
@@ -151,15 +116,16 @@ class Outbox:
             run is ending.
         """
         self._is_flush_deferred = False
-        parts = batches(self._events)
+        parts = list(islice(batches(self._events), 2))
         if self._is_delivering or self._intake_closed or len(parts) != 1:
             self._schedule_flush()
             return ()
         self._is_delivering = True
         return parts[0]
 
-    def end_recording(self, delivered: Sequence[CloudEvent]) -> None:
+    def end_recording(self, delivered: Sequence[CloudEvent], *, is_awaited: bool) -> None:
         """Drop the events that the recording delivered; schedule a delivery of the others."""
+        self._awaits_delivery = is_awaited
         self._is_delivering = False
         self._confirm(len(delivered))
         self._schedule_flush()
@@ -178,10 +144,12 @@ class Outbox:
     async def close(self) -> None:
         """Deliver the remaining events within a second, and hand what is then left to a child workflow.
 
-        A delivery in flight is not awaited: its events are sent again and the receiver deduplicates them.
+        A delivery in flight is awaited only if the history is long. Else its events are sent again, and the
+        receiver deduplicates them.
         """
         self.close_intake()
-        for batch in batches(self._events):
+        await self._settle_delivery()
+        for batch in list(batches(self._events)):
             try:
                 await workflow.execute_local_activity(
                     DELIVER,
@@ -193,6 +161,18 @@ class Outbox:
                 break
             del self._events[: len(batch)]
         await start_outbox_children(self._events)
+
+    async def _settle_delivery(self) -> None:
+        """Wait for the delivery in flight if the history is long.
+
+        Temporal refuses the end of a run when a result has arrived meanwhile, and the worker then replays the
+        whole history. Short histories replay in less time than the wait would take.
+        """
+        is_long = workflow.info().get_current_history_length() > LONG_HISTORY
+        if self._is_delivering and self._awaits_delivery and is_long:
+            self._is_settling = True
+            await wait_until(lambda: not self._is_delivering, FINAL_DELIVERY_TIMEOUT)
+            self._is_settling = False
 
     def _on_activity_done(self, _handle: object) -> None:
         self._pending_activities -= 1
@@ -211,15 +191,19 @@ class Outbox:
     async def _flush(self) -> None:
         # Other work of this workflow task may add events, or start an activity that carries them.
         await wait_until_idle()
+        if self.waits_for_reaction:
+            # The first wait ended together with those of the workflow.
+            await wait_until_idle()
         while not self._intake_closed and self._needs_delivery():
-            batch = batches(self._events)[0]
+            batch = next(batches(self._events))
             self._is_delivering = True
-            await _execute_delivery(batch)
+            delivered = await _execute_delivery(batch)
+            self._awaits_delivery = delivered is not None and delivered.is_awaited
             self._is_delivering = False
             self._confirm(len(batch))
 
     def _confirm(self, count: int) -> None:
-        if not self._intake_closed:
+        if not self._intake_closed or self._is_settling:
             del self._events[:count]
             self._piggybacked = max(0, self._piggybacked - count)
 
@@ -259,14 +243,16 @@ async def start_outbox_children(events: Sequence[CloudEvent]) -> None:
             await _start_child(f"{child_id}/{workflow.info().run_id}", part)
 
 
-async def _execute_delivery(batch: tuple[CloudEvent, ...]) -> None:
-    await workflow.execute_activity(
+async def _execute_delivery(batch: tuple[CloudEvent, ...]) -> Delivered | None:
+    delivered: Delivered | None = await workflow.execute_activity(
         DELIVER,
         EventBatch(events=batch),
+        result_type=Delivered | None,  # type: ignore[arg-type]
         start_to_close_timeout=_ATTEMPT_TIMEOUT,
         retry_policy=_RETRY,
         priority=_HIGHEST_PRIORITY,
     )
+    return delivered
 
 
 async def _start_child(child_id: str, part: tuple[CloudEvent, ...]) -> None:
@@ -277,22 +263,3 @@ async def _start_child(child_id: str, part: tuple[CloudEvent, ...]) -> None:
         parent_close_policy=workflow.ParentClosePolicy.ABANDON,
         cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
     )
-
-
-def batches(events: Sequence[CloudEvent]) -> list[tuple[CloudEvent, ...]]:
-    """Split events into batches that the receiver accepts: at most 100 events and 900 kB, in order."""
-    cut: list[tuple[CloudEvent, ...]] = []
-    current: list[CloudEvent] = []
-    total = 0
-    for event in events:
-        size = _size_bytes(event)
-        if current and (len(current) == MAX_BATCH or total + size > MAX_BATCH_BYTES):
-            cut.append(tuple(current))
-            current, total = [], 0
-        current.append(event)
-        total += size
-    return [*cut, tuple(current)] if current else cut
-
-
-def _size_bytes(event: CloudEvent) -> int:
-    return len(bytes(event.data)) + _ENVELOPE_BYTES

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     take_rung,
 )
 from signalbox_core.pipeline.workflow.origin import run_starter
-from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, EarlyVerdict
+from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS, EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -84,7 +85,7 @@ def open_question(
         check=question.check,
         requested=data,
         is_replayed=workflow.unsafe.is_replaying(),
-        is_recorded=state.records_questions,
+        is_recorded=state.questions_patch is not None,
         starter=run_starter(),
         tenant=state.tenant,
         run_id=state.run_id,
@@ -168,10 +169,10 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default:
         # The rungs are those that the history has.
         await workflow.wait_condition(lambda: not asked.awaits_record)
     for rung in recorded_rungs(asked.requested, workflow.now()):
-        if await _ended_by_votes_within(asked, rung.at - workflow.now()):
+        if await _ended_by_votes_within(state, asked, rung.at - workflow.now()):
             return
         take_rung(state, asked, rung)
-    if await _ended_by_votes_within(asked, asked.deadline_at - workflow.now()):
+    if await _ended_by_votes_within(state, asked, asked.deadline_at - workflow.now()):
         return
     has_default = has_default or asked.requested.default_answer is not UNSET
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
@@ -190,15 +191,21 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
 
     An eviction cancels the waiting task as well; `workflow.patched` raises then.
     """
-    if not asked.is_recorded or not workflow.patched(RECORDED_QUESTIONS):
+    if state.questions_patch is None or not workflow.patched(state.questions_patch):
         return
     if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
         withdrawn = approval_data.ApprovalWithdrawn(approval_id=asked.approval_id)
         state.record_event("approval.withdrawn", withdrawn)
 
 
-async def _ended_by_votes_within(asked: AskedQuestion, limit: timedelta) -> bool:
-    return await wait_until(lambda: asked.is_voted_out, limit)
+async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: timedelta) -> bool:
+    if state.questions_patch != LEAN_QUESTIONS:
+        return await wait_until(lambda: asked.is_voted_out, limit)
+    if not asked.is_voted_out:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit.total_seconds()):
+                await state.outcomes.wait(asked.approval_id)
+    return asked.is_voted_out
 
 
 def _raw(value: object) -> msgspec.Raw:

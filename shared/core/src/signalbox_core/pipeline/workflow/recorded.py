@@ -6,7 +6,8 @@ a signal must take effect at once, or a cancel that arrives with it would overta
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +18,9 @@ from temporalio.common import Priority, RetryPolicy
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import Emitter
-from signalbox_core.pipeline.workflow.outbox import Outbox, batches, check_approved_events
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.delivery import batches, check_approved_events
+from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
 RECORD_QUESTIONS: Final = "signalbox.record_questions"
@@ -27,6 +30,20 @@ RECORDED_QUESTIONS: Final = "signalbox.recorded-questions"
 It is set when a run starts, because a patch is not reliable right after a local activity. So a run of an
 older version goes on with what live code computes.
 """
+LEAN_QUESTIONS: Final = "signalbox.lean-questions"
+"""The patch since which questions cost less. It takes the place of RECORDED_QUESTIONS.
+
+The waits for their outcomes share one condition, few are recorded at a time, and a delivery waits until the
+workflow has reacted to a decision.
+"""
+MAX_UNRECORDED: Final = 80
+"""How many questions are recorded at a time; the next ones are asked when these are recorded.
+
+Many questions in one workflow task hold its thread until Temporal takes it for a deadlock. So many still fit
+into one delivery, with the other events of the task.
+"""
+LADDERS: Final = "signalbox.ladders"
+"""The patch of runs whose contract has an escalation ladder; runs from before it keep the one reminder."""
 DELIVERY_TIMEOUT_S: Final = 2.0
 """How long a recording waits for the receiver; after that the outbox delivers."""
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=5)
@@ -35,6 +52,18 @@ _RETRY: Final = RetryPolicy(
 )
 _UNKNOWN_CODE: Final = "refused"
 _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
+
+
+def questions_patch(spec: PipelineSpec) -> str | None:
+    """Return the newest patch of questions that the run has; None: its history holds no questions."""
+    patches = (LEAN_QUESTIONS, RECORDED_QUESTIONS) if spec.approvals else ()
+    return next(filter(workflow.patched, patches), None)
+
+
+def follows_ladders(spec: PipelineSpec) -> bool:
+    """Return whether the run's questions follow their ladders; on replay the history decides."""
+    is_possible = any(item.ladder for item in spec.approvals) or workflow.unsafe.is_replaying()
+    return is_possible and workflow.patched(LADDERS)
 
 
 class RecordRequest(Struct, frozen=True, kw_only=True):
@@ -54,12 +83,17 @@ class RecordRequest(Struct, frozen=True, kw_only=True):
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """The questions as the history has them, and whether the receiver has the events of the request."""
+    """The questions as the history has them, and whether the receiver has the events of the request.
+
+    Attributes:
+        is_awaited: as of `Delivered`.
+    """
 
     requested: tuple[CloudEvent, ...]
     accepted_early: tuple[str, ...] = ()
     refused_early: dict[str, str] = {}
     delivered: bool = False
+    is_awaited: bool = False
 
 
 class EarlyVerdict(Struct, frozen=True, kw_only=True):
@@ -103,6 +137,7 @@ class QuestionActivities:
             accepted_early=request.accepted_early,
             refused_early=request.refused_early,
             delivered=request.deliver and await self._deliver(request.events),
+            is_awaited=True,
         )
 
     async def _deliver(self, events: Sequence[CloudEvent]) -> bool:
@@ -121,13 +156,31 @@ class QuestionRecorder:
         outbox: the run's outbox, whose events a recording delivers, so that a question costs one activity.
         restore: takes over a question as the history has it: its event, whether it accepts its early
             decision, and the code with which it refuses it.
+        patch: of questions, that the run has.
     """
 
-    def __init__(self, outbox: Outbox, restore: Callable[[CloudEvent, bool, str | None], None]) -> None:
+    def __init__(
+        self, outbox: Outbox, restore: Callable[[CloudEvent, bool, str | None], None], patch: str | None
+    ) -> None:
         self._outbox = outbox
         self._restore = restore
+        self._slots = asyncio.Semaphore(MAX_UNRECORDED) if patch == LEAN_QUESTIONS else None
+        outbox.waits_for_reaction = patch == LEAN_QUESTIONS
         self._unrecorded: dict[str, EarlyVerdict] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait until one more question may be recorded; the block asks it."""
+        if self._slots is None:
+            yield
+            return
+        await self._slots.acquire()
+        try:
+            yield
+        except Exception:
+            self._slots.release()
+            raise
 
     def add(self, event: CloudEvent, verdict: EarlyVerdict) -> None:
         """Record a question. Its event has just been added to the outbox."""
@@ -144,7 +197,8 @@ class QuestionRecorder:
         delivery = self._outbox.begin_recording()
         if delivery:
             recorded = await self._record(delivery, verdicts, deliver=True)
-            self._outbox.end_recording(delivery if recorded.delivered else ())
+            delivered = delivery if recorded.delivered else ()
+            self._outbox.end_recording(delivered, is_awaited=recorded.is_awaited)
             return
         events = [event for event in self._outbox.undelivered if event.id in verdicts]
         await asyncio.gather(*(self._record(part, verdicts, deliver=False) for part in batches(events)))
@@ -171,6 +225,8 @@ class QuestionRecorder:
                 self._outbox.restore(event)
                 refusal = recorded.refused_early.get(event.id)
                 self._restore(event, event.id in recorded.accepted_early, refusal)
+                if self._slots is not None:
+                    self._slots.release()
         return recorded
 
 

@@ -17,6 +17,7 @@ from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.declared import check_domain_event, declared_approval, declared_step
 from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
+from signalbox_core.pipeline.contract.tenancy import workflow_id_in_tenant
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
@@ -33,7 +34,6 @@ from signalbox_core.pipeline.workflow.questions import (
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
-from signalbox_core.pipeline.workflow.tenancy import workflow_id_in_tenant
 
 A = TypeVar("A", bound=Struct)
 In = TypeVar("In", bound=Struct)
@@ -209,7 +209,8 @@ class Run:
         """Ask a person and wait for the answer.
 
         The question is kept in the run's history as it was asked, so the contract may change while it is
-        open. When the task that waits is cancelled, or the run continues as new, it is withdrawn.
+        open. Of many calls at once, the first 80 ask their questions, the next ones when those are recorded.
+        When the task that waits is cancelled, or the run continues as new, the question is withdrawn.
 
         Args:
             approval: a declared approval, or its name. Given the object, the answer is typed.
@@ -230,23 +231,24 @@ class Run:
                 or can never be met.
         """
         declared = declared_approval(self.spec, approval)
-        question_id = approval_id or self.state.approvals.next_id(declared.name)
         open_for = declared.open_for if self.state.follows_ladders else declared.deadline
         open_for = deadline if deadline is not None else open_for
-        question = ApprovalQuestion(
-            approval=declared,
-            approval_id=question_id,
-            options=options,
-            evidence=evidence,
-            check=check,
-            title=title if title is not None else declared.title,
-            about=subject,
-            deadline=open_for,
-            policy=question_policy(declared, question_id, policy),
-            proposal=proposal,
-        )
+        async with self.state.recorder.slot():
+            question_id = approval_id or self.state.approvals.next_id(declared.name)
+            question = ApprovalQuestion(
+                approval=declared,
+                approval_id=question_id,
+                options=options,
+                evidence=evidence,
+                check=check,
+                title=title if title is not None else declared.title,
+                about=subject,
+                deadline=open_for,
+                policy=question_policy(declared, question_id, policy),
+                proposal=proposal,
+            )
+            asked = open_question(self.state, question, self._handlers.refusal_of_early)
         has_default = not isinstance(default, _Unset)
-        asked = open_question(self.state, question, self._handlers.refusal_of_early)
         await wait_for_outcome(self.state, asked, has_default=has_default)
         await self.state.hold_for_cancel()
         return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)

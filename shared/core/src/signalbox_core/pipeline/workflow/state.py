@@ -18,6 +18,7 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
@@ -25,9 +26,8 @@ from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
-from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
-from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
-from signalbox_core.pipeline.workflow.waits import wait_until_idle
+from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
+from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
@@ -45,8 +45,6 @@ CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 _REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "artifact.created", "child.ended"})
 """With domain events: what reports finished work, and comes again unchanged from a task that is run again."""
-LADDERS: Final = "signalbox.ladders"
-"""The patch of runs whose contract has an escalation ladder; runs from before it keep the one reminder."""
 OFFER: Final = "signalbox_offer"
 """The extern function that passes progress to the worker process without a command or history event."""
 
@@ -66,9 +64,10 @@ class RunState:
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
         # At the start, because a patch is not reliable right after a local activity.
-        self.follows_ladders = _follows_ladders(spec)
-        self.records_questions = bool(spec.approvals) and workflow.patched(RECORDED_QUESTIONS)
-        self.recorder = QuestionRecorder(self.outbox, self._restore_question)
+        self.follows_ladders = follows_ladders(spec)
+        self.questions_patch = questions_patch(spec)
+        self.outcomes = OutcomeWaits()
+        self.recorder = QuestionRecorder(self.outbox, self._restore_question, self.questions_patch)
         self.clean_ups: list[CleanUp] = []
         self.cancel_reason = CancelReason()
         self.paused = False
@@ -172,6 +171,8 @@ class RunState:
         """Record the events of a vote: `approval.voted` if a policy governs it, and the outcome."""
         for name, data in vote_events(self.approvals.get(decision.approval_id), decision):
             self.record_event(name, data)
+        if self.approvals.get(decision.approval_id).is_voted_out:
+            self.outcomes.end(decision.approval_id)
 
     def progress(self, data: catalogue.StepProgress) -> None:
         """Fold progress into the snapshot and pass it to the worker process."""
@@ -291,9 +292,3 @@ def _offer(event: CloudEvent) -> None:
     offer = workflow.extern_functions().get(OFFER)
     if offer is not None and not workflow.unsafe.is_replaying():
         offer(event)
-
-
-def _follows_ladders(spec: PipelineSpec) -> bool:
-    """Whether the run's questions follow their ladders. On replay the history decides, not live code."""
-    is_possible = any(item.ladder for item in spec.approvals) or workflow.unsafe.is_replaying()
-    return is_possible and workflow.patched(LADDERS)

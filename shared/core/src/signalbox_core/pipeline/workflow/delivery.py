@@ -1,0 +1,92 @@
+"""The delivery of a run's events: the activity, and the batches that the receiver accepts."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+from temporalio import activity
+
+from signalbox_core.errors import Conflict, Unavailable
+from signalbox_core.events import CloudEvent
+from signalbox_core.ids import tenant_of
+from signalbox_core.pipeline.contract.approved_effect import check_events
+from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
+from signalbox_core.pipeline.contract.failures import as_application_error
+from signalbox_core.pipeline.contract.tenancy import tenant_mismatch
+
+DELIVER: Final = "signalbox.deliver"
+MAX_BATCH: Final = 100
+MAX_BATCH_BYTES: Final = 900_000
+"""The receiver accepts 1 MiB."""
+_ENVELOPE_BYTES: Final = 600
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """The result of a delivery; histories of older releases have none.
+
+    Attributes:
+        is_awaited: whether a run with a long history waits for a delivery in flight before it ends.
+    """
+
+    is_awaited: bool = False
+
+
+class DeliverActivities:
+    """The delivery activity; every worker registers it."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    @activity.defn(name=DELIVER)
+    async def deliver(self, batch: EventBatch) -> Delivered:
+        """Deliver events in order. Idempotent by event id: the receiver skips events that it has.
+
+        Raises:
+            ApplicationError: not retryable: `tenant_mismatch`: an event is not of the run's tenant;
+                `not_what_was_approved`: an approved event was changed.
+        """
+        tenant = tenant_of(activity.info().workflow_id or "")
+        if tenant is not None and any(event.tenantid != tenant for event in batch.events):
+            raise tenant_mismatch(f"an event to deliver does not belong to tenant {tenant}, as its run does")
+        check_approved_events(batch.events)
+        try:
+            await self._emitter.deliver(batch.events)
+        except Unavailable as error:
+            # Benign: the emitter logs once that the receiver is unavailable, not once per run and attempt.
+            raise as_application_error(error, benign=True) from error
+        return Delivered(is_awaited=True)
+
+
+def check_approved_events(events: Sequence[CloudEvent]) -> None:
+    """Check that approved events are delivered as they were emitted.
+
+    Raises:
+        ApplicationError: `not_what_was_approved`, not retryable.
+    """
+    try:
+        check_events(events)
+    except Conflict as error:
+        raise as_application_error(error) from error
+
+
+def batches(events: Sequence[CloudEvent]) -> Iterator[tuple[CloudEvent, ...]]:
+    """Yield batches of at most 100 events and 900 kB, in order.
+
+    Each is built when it is taken, so the first one of many events costs no more than that of a few.
+    """
+    current: list[CloudEvent] = []
+    total = 0
+    for event in events:
+        size = size_bytes(event)
+        if current and (len(current) == MAX_BATCH or total + size > MAX_BATCH_BYTES):
+            yield tuple(current)
+            current, total = [], 0
+        current.append(event)
+        total += size
+    if current:
+        yield tuple(current)
+
+
+def size_bytes(event: CloudEvent) -> int:
+    """Estimate the size of an event in a batch."""
+    return len(bytes(event.data)) + _ENVELOPE_BYTES
