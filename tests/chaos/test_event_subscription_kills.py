@@ -13,10 +13,10 @@ import pytest
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
 from google.pubsub_v1 import types
 
-from signalbox_admin.google_clients import disconnect, publisher_client, subscriber_client
 from signalbox_client import AsyncSignalbox
 from signalbox_core.errors import SignalboxError
 from signalbox_core.ids import run_id_of
+from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
 from support.assertions.eventually import eventually

@@ -7,9 +7,8 @@ import pytest
 from google.pubsub_v1.types import PubsubMessage
 
 from signalbox_admin.cli import main
-from signalbox_admin.google_clients import disconnect, publisher_client
 from signalbox_core.ids import new_run_id
-from signalbox_core.pubsub.channel import topic_path
+from signalbox_core.pubsub.connections import disconnect, publisher_client, topic_path
 from signalbox_core.topology import DOMAIN_EVENTS, DOMAIN_EVENTS_DEAD, provision_pubsub
 from support.servers.live_receiver import LiveReceiver, published
 

@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from signalbox_core import topology
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber
-from signalbox_core.pubsub.channel import open_channel
-from signalbox_core.pubsub.resource_calls import ResourceCalls
+from signalbox_core.pubsub.connections import disconnect, subscriber_client
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.background.projector import Projector
 from support.assertions.eventually import beside, eventually
@@ -99,8 +98,8 @@ async def test_a_message_that_always_fails_is_dead_lettered_and_the_next_of_its_
         max_attempts=5,
         backoff=(timedelta(milliseconds=10), timedelta(milliseconds=20)),
     )
-    channel = open_channel(pubsub_host)
-    await ResourceCalls(channel).create_subscription(topology.subscription_of("streams", limited))
+    subscriber = subscriber_client(pubsub_host)
+    await subscriber.create_subscription(topology.subscription_of("streams", limited))
     handled: list[int | None] = []
 
     async def handle(received: Received) -> None:
@@ -112,4 +111,4 @@ async def test_a_message_that_always_fails_is_dead_lettered_and_the_next_of_its_
         for event in (replace(MILESTONES[0], id="poison"), *MILESTONES[:2]):
             await publisher.publish(topology.LIFECYCLE, event, ordering_key="key-of-poison")
         await eventually(lambda: handled == [1, 2], within_s=30)
-    await channel.close()
+    await disconnect(subscriber)

@@ -10,13 +10,12 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import SubscriberAsyncClient, types
 from msgspec import Struct
 
-from signalbox_admin.google_clients import disconnect, subscriber_client
 from signalbox_client import Approval, AsyncSignalbox, Run
 from signalbox_client.commands.prompts import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.process.tasks import cancel_and_wait
-from signalbox_core.pubsub.channel import subscription_path, topic_path
+from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path, topic_path
 from signalbox_devstack.stack.config import PROJECT
 from support.assertions.eventually import eventually
 from support.servers.stack import RunningStack

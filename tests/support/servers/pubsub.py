@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 from google.pubsub_v1 import types
 
-from signalbox_admin.google_clients import disconnect, publisher_client, subscriber_client
+from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
 PROJECT = "projects/test"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import httpx2
 from redis.asyncio import Redis
 
-from signalbox_admin.google_clients import disconnect, publisher_client
 from signalbox_core.events import CloudEvent
-from signalbox_core.pubsub.channel import topic_path
+from signalbox_core.pubsub.connections import disconnect, publisher_client, topic_path
 from signalbox_core.signatures import Signer
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE

@@ -57,7 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
 async def run(options: argparse.Namespace) -> int:
     from google.api_core import exceptions as google_errors
 
-    from signalbox_admin.google_clients import disconnect, publisher_client, subscriber_client
+    from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
     if options.limit < 1:
         raise InvalidInput(f"--limit {options.limit} is too small: use 1 or more", field="limit")
@@ -81,8 +81,7 @@ async def _redrive(
     project: str,
     options: argparse.Namespace,
 ) -> None:
-    from signalbox_admin.google_clients import retry_for
-    from signalbox_core.pubsub.channel import subscription_path, topic_path
+    from signalbox_core.pubsub.connections import retry_for, subscription_path, topic_path
 
     path, topic = subscription_path(project, options.source), HOLD_SUBSCRIPTIONS[options.source]
     selected, others = await _pull(subscriber, path, options)

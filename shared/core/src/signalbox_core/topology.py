@@ -5,7 +5,6 @@ called.
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +13,9 @@ import msgspec
 from signalbox_core.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
+    from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient, types
     from temporalio.client import Client
     from temporalio.common import SearchAttributeKey
-
-    from signalbox_core.pubsub import wire
-    from signalbox_core.pubsub.resource_calls import ResourceCalls
 
 log = logging.getLogger(__name__)
 
@@ -136,21 +132,20 @@ async def provision(
 
 async def provision_pubsub(project: str, *, emulator_host: str | None = None) -> list[ProvisionChange]:
     """Provision Pub/Sub; see `provision`."""
-    import grpc
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-    from signalbox_core.pubsub.channel import describe_error, open_channel
-    from signalbox_core.pubsub.resource_calls import ResourceCalls
+    from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
-    channel = open_channel(emulator_host)
-    calls = ResourceCalls(channel)
+    publisher, subscriber = publisher_client(emulator_host), subscriber_client(emulator_host)
     try:
-        topics = [await _provision_topic(calls, project, topic) for topic in TOPICS]
-        return topics + [await _provision_subscription(calls, project, each) for each in SUBSCRIPTIONS]
-    except grpc.aio.AioRpcError as error:
-        where, reason = emulator_host or f"project {project}", describe_error(error)
-        raise Unavailable(f"Pub/Sub at {where} could not be provisioned: {reason}") from error
+        topics = [await _provision_topic(publisher, project, topic) for topic in TOPICS]
+        return topics + [await _provision_subscription(subscriber, project, each) for each in SUBSCRIPTIONS]
+    except (GoogleAPICallError, RetryError) as error:
+        where = emulator_host or f"project {project}"
+        raise Unavailable(f"Pub/Sub at {where} could not be provisioned: {error}") from error
     finally:
-        await channel.close()
+        await disconnect(publisher)
+        await disconnect(subscriber)
 
 
 async def provision_temporal(client: "Client") -> list[ProvisionChange]:
@@ -188,51 +183,60 @@ def _type_name(key: "SearchAttributeKey[Any]") -> str:
     return key.indexed_value_type.name.title().replace("_", "")
 
 
-async def _provision_topic(calls: "ResourceCalls", project: str, topic: TopicSpec) -> ProvisionChange:
-    import grpc
+async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: TopicSpec) -> ProvisionChange:
+    from google.api_core.exceptions import AlreadyExists
+    from google.pubsub_v1 import types
 
-    from signalbox_core.pubsub import wire
-    from signalbox_core.pubsub.channel import topic_path
+    from signalbox_core.pubsub.connections import retry_for, topic_path
 
-    wanted = wire.Topic(name=topic_path(project, topic.name))
-    wanted.message_retention_duration.FromTimedelta(topic.retention)
+    wanted = types.Topic(name=topic_path(project, topic.name), message_retention_duration=topic.retention)
     try:
-        await calls.create_topic(wanted)
+        await client.create_topic(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
         return ProvisionChange(kind="topic", name=topic.name, action="created")
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-            raise
-    changed = differing_fields(await calls.get_topic(wanted.name), wanted, ("message_retention_duration",))
-    if not changed:
+    except AlreadyExists:
+        found = await client.get_topic(
+            topic=wanted.name, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
+        )
+    if found.message_retention_duration == wanted.message_retention_duration:
         return ProvisionChange(kind="topic", name=topic.name, action="unchanged")
-    await calls.update_topic(wanted, changed)
+    mask = {"paths": ["message_retention_duration"]}
+    await client.update_topic(
+        {"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
+    )
     return ProvisionChange(kind="topic", name=topic.name, action="updated")
 
 
 async def _provision_subscription(
-    calls: "ResourceCalls", project: str, subscription: SubscriptionSpec
+    client: "SubscriberAsyncClient", project: str, subscription: SubscriptionSpec
 ) -> ProvisionChange:
-    import grpc
+    from google.api_core.exceptions import AlreadyExists
+
+    from signalbox_core.pubsub.connections import retry_for
 
     wanted = subscription_of(project, subscription)
     try:
-        await calls.create_subscription(wanted)
+        await client.create_subscription(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
         return ProvisionChange(kind="subscription", name=subscription.name, action="created")
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-            raise
-    found = await calls.get_subscription(wanted.name)
-    for field in differing_fields(found, wanted, FIXED_FIELDS):
-        raise Conflict(
-            f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} "
-            f"instead of {getattr(wanted, field)!r}, which Pub/Sub cannot change: "
-            "delete the subscription first",
-            field=field,
+    except AlreadyExists:
+        found = await client.get_subscription(
+            subscription=wanted.name, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
         )
-    changed = differing_fields(found, wanted, CHANGEABLE_FIELDS)
+    for field in FIXED_FIELDS:
+        if getattr(found, field) != getattr(wanted, field):
+            raise Conflict(
+                f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} "
+                f"instead of {getattr(wanted, field)!r}, which Pub/Sub cannot change: "
+                "delete the subscription first",
+                field=field,
+            )
+    changed = [field for field in CHANGEABLE_FIELDS if getattr(found, field) != getattr(wanted, field)]
     if not changed:
         return ProvisionChange(kind="subscription", name=subscription.name, action="unchanged")
-    await calls.update_subscription(wanted, changed)
+    await client.update_subscription(
+        {"subscription": wanted, "update_mask": {"paths": changed}},
+        retry=retry_for(_CALL_TIMEOUT_S),
+        timeout=_CALL_TIMEOUT_S,
+    )
     return ProvisionChange(kind="subscription", name=subscription.name, action="updated")
 
 
@@ -247,33 +251,29 @@ CHANGEABLE_FIELDS: Final = (
 )
 
 
-def differing_fields(found: "Message", wanted: "Message", fields: Sequence[str]) -> list[str]:
-    """Return the fields in which two messages differ; a message that is set differs from one that is not."""
-    found_set, wanted_set = (
-        {descriptor.name: value for descriptor, value in message.ListFields()} for message in (found, wanted)
-    )
-    return [field for field in fields if found_set.get(field) != wanted_set.get(field)]
-
-
-def subscription_of(project: str, subscription: SubscriptionSpec) -> "wire.Subscription":
+def subscription_of(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
     """The subscription as Pub/Sub takes it."""
-    from signalbox_core.pubsub import wire
-    from signalbox_core.pubsub.channel import subscription_path, topic_path
+    from google.pubsub_v1 import types
 
-    wanted = wire.Subscription(
+    from signalbox_core.pubsub.connections import subscription_path, topic_path
+
+    wanted = types.Subscription(
         name=subscription_path(project, subscription.name),
         topic=topic_path(project, subscription.topic),
         enable_message_ordering=subscription.is_ordered,
         filter=subscription.filter,
         ack_deadline_seconds=int(subscription.ack_deadline.total_seconds()),
+        message_retention_duration=subscription.retention,
         # Empty: never expires. By default Pub/Sub deletes a subscription after 31 days without activity.
-        expiration_policy=wire.ExpirationPolicy(),
+        expiration_policy=types.ExpirationPolicy(),
     )
-    wanted.message_retention_duration.FromTimedelta(subscription.retention)
     if subscription.dead_letter_topic:
-        wanted.dead_letter_policy.dead_letter_topic = topic_path(project, subscription.dead_letter_topic)
-        wanted.dead_letter_policy.max_delivery_attempts = subscription.max_attempts
+        wanted.dead_letter_policy = types.DeadLetterPolicy(
+            dead_letter_topic=topic_path(project, subscription.dead_letter_topic),
+            max_delivery_attempts=subscription.max_attempts,
+        )
     if subscription.backoff:
-        wanted.retry_policy.minimum_backoff.FromTimedelta(subscription.backoff[0])
-        wanted.retry_policy.maximum_backoff.FromTimedelta(subscription.backoff[1])
+        wanted.retry_policy = types.RetryPolicy(
+            minimum_backoff=subscription.backoff[0], maximum_backoff=subscription.backoff[1]
+        )
     return wanted

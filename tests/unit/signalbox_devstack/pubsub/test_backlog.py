@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.backlog import SubscriptionBacklog
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
 from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy

@@ -9,74 +9,77 @@ from signalbox_core.topology import (
     SUBSCRIPTIONS,
     TOPICS,
     SubscriptionSpec,
-    differing_fields,
     subscription_of,
 )
 
 if TYPE_CHECKING:
-    from signalbox_core.pubsub.resource_calls import ResourceCalls
+    from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 
 _REPORT: Final = Reporter("Pub/Sub")
+_TIMEOUT_S: Final = 10.0
 _REMEDY: Final = "signalbox-admin provision"
 
 
 async def check_pubsub(project: str | None, emulator_host: str | None) -> list[Finding]:
     if not project:
         return [_REPORT.skipped("set GOOGLE_CLOUD_PROJECT")]
-    import grpc
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
 
-    from signalbox_core.pubsub.channel import describe_error, open_channel
-    from signalbox_core.pubsub.resource_calls import ResourceCalls
+    from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
     try:
-        channel = open_channel(emulator_host)
+        publisher, subscriber = publisher_client(emulator_host), subscriber_client(emulator_host)
     except GoogleAuthError as error:
         return [_REPORT.error(f"no credentials: {error}", "set GOOGLE_APPLICATION_CREDENTIALS")]
-    calls = ResourceCalls(channel)
     try:
-        topics = [finding for topic in TOPICS if (finding := await _topic(calls, project, topic.name))]
+        topics = [finding for topic in TOPICS if (finding := await _topic(publisher, project, topic.name))]
         subscriptions = [
-            finding for each in SUBSCRIPTIONS if (finding := await _subscription(calls, project, each))
+            finding for each in SUBSCRIPTIONS if (finding := await _subscription(subscriber, project, each))
         ]
-    except grpc.aio.AioRpcError as error:
-        where, reason = emulator_host or f"project {project}", describe_error(error)
-        return [_REPORT.error(f"{where} does not respond: {reason}", "check the network and the permissions")]
+    except (GoogleAPICallError, RetryError) as error:
+        where = emulator_host or f"project {project}"
+        return [_REPORT.error(f"{where} does not respond: {error}", "check the network and the permissions")]
     finally:
-        await channel.close()
+        await disconnect(publisher)
+        await disconnect(subscriber)
     whole = f"{len(TOPICS)} topics and {len(SUBSCRIPTIONS)} subscriptions are as they should be"
     return [*topics, *subscriptions] or [_REPORT.ok(whole)]
 
 
-async def _topic(calls: "ResourceCalls", project: str, name: str) -> Finding | None:
-    import grpc
+async def _topic(client: "PublisherAsyncClient", project: str, name: str) -> Finding | None:
+    from google.api_core.exceptions import NotFound
 
-    from signalbox_core.pubsub.channel import topic_path
+    from signalbox_core.pubsub.connections import retry_for, topic_path
 
     try:
-        await calls.get_topic(topic_path(project, name))
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
+        await client.get_topic(
+            topic=topic_path(project, name), retry=retry_for(_TIMEOUT_S), timeout=_TIMEOUT_S
+        )
+    except NotFound:
         return _REPORT.error(f"topic {name} is missing", _REMEDY)
     return None
 
 
-async def _subscription(calls: "ResourceCalls", project: str, spec: SubscriptionSpec) -> Finding | None:
-    import grpc
+async def _subscription(
+    client: "SubscriberAsyncClient", project: str, spec: SubscriptionSpec
+) -> Finding | None:
+    from google.api_core.exceptions import NotFound
+
+    from signalbox_core.pubsub.connections import retry_for
 
     wanted = subscription_of(project, spec)
     try:
-        found = await calls.get_subscription(wanted.name)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
+        found = await client.get_subscription(
+            subscription=wanted.name, retry=retry_for(_TIMEOUT_S), timeout=_TIMEOUT_S
+        )
+    except NotFound:
         return _REPORT.error(f"subscription {spec.name} is missing", _REMEDY)
-    if fixed := differing_fields(found, wanted, FIXED_FIELDS):
+    if fixed := [field for field in FIXED_FIELDS if getattr(found, field) != getattr(wanted, field)]:
         return _REPORT.error(
             f"subscription {spec.name} has another {' and '.join(fixed)}",
             f"delete it when it is drained, then {_REMEDY}",
         )
-    if changed := differing_fields(found, wanted, CHANGEABLE_FIELDS):
+    if changed := [field for field in CHANGEABLE_FIELDS if getattr(found, field) != getattr(wanted, field)]:
         return _REPORT.warning(f"subscription {spec.name} has another {' and '.join(changed)}", _REMEDY)
     return None

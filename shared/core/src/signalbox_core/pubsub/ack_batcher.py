@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
-from signalbox_core.pubsub.wire import StreamingPullRequest
+from google.pubsub_v1.types import StreamingPullRequest
 
 PING_INTERVAL_S: Final = 20.0
 V = TypeVar("V")

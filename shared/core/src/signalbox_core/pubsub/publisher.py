@@ -7,14 +7,20 @@ import asyncio
 import logging
 from collections import deque
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
-import grpc
+from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, NotFound, RetryError
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.pubsub import wire
-from signalbox_core.pubsub.channel import describe_error, open_channel, retry_transient, routing, topic_path
+from signalbox_core.pubsub.connections import (
+    RawMessage,
+    disconnect,
+    publish_method,
+    publisher_client,
+    retry_for,
+    topic_path,
+)
 from signalbox_core.pubsub.messages import to_message
 
 log = logging.getLogger(__name__)
@@ -63,12 +69,8 @@ class PubSubPublisher:
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        self._channel = open_channel(self._emulator_host)
-        self._call = self._channel.unary_unary(
-            "/google.pubsub.v1.Publisher/Publish",
-            request_serializer=wire.PublishRequest.SerializeToString,
-            response_deserializer=wire.PublishResponse.FromString,
-        )
+        self._client = publisher_client(self._emulator_host)
+        self._publish = retry_for(self._timeout_s)(publish_method(self._client))
         await self._tasks.__aenter__()
         return self
 
@@ -79,13 +81,13 @@ class PubSubPublisher:
         try:
             await self._tasks.__aexit__(kind, error, trace)
         finally:
-            await self._channel.close()
+            await disconnect(self._client)
 
     async def publish(self, topic: str, event: CloudEvent, *, ordering_key: str) -> str:
         """See `Publisher.publish`. Messages of one key are sent in the order of the calls."""
         message = to_message(event)
         pending = _PendingMessage(
-            wire.PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
+            RawMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
         )
         try:
             async with asyncio.timeout(self._timeout_s), self._capacity:
@@ -126,28 +128,27 @@ class PubSubPublisher:
                 pending.fail(error)
 
     async def _send(self, topic: str, batch: "list[_PendingMessage]") -> None:
-        path = topic_path(self._project, topic)
-        request = wire.PublishRequest(topic=path, messages=[pending.message for pending in batch])
-        attempt_s = min(_ATTEMPT_TIMEOUT_S, self._timeout_s)
         try:
-            response = await retry_transient(
-                lambda: self._call(request, timeout=attempt_s, metadata=routing("topic", path)),
-                within_s=self._timeout_s,
+            message_ids = await self._publish(
+                topic_path(self._project, topic),
+                [pending.message for pending in batch],
+                min(_ATTEMPT_TIMEOUT_S, self._timeout_s),
             )
-        except grpc.aio.AioRpcError as error:
-            reason = describe_error(error)[:500]
-            log.warning("publish failed", extra={"topic": topic, "messages": len(batch), "error": reason})
+        except (GoogleAPICallError, RetryError) as error:
+            log.warning(
+                "publish failed", extra={"topic": topic, "messages": len(batch), "error": str(error)[:500]}
+            )
             raise _map_error(topic, error) from error
-        for pending, message_id in zip(batch, response.message_ids, strict=True):
+        for pending, message_id in zip(batch, message_ids, strict=True):
             pending.succeed(message_id)
 
 
 class _PendingMessage:
     """One message, and a future for the caller that awaits its id; the caller may have been cancelled."""
 
-    def __init__(self, message: wire.PubsubMessage) -> None:
+    def __init__(self, message: Any) -> None:
         self.message = message
-        self.size_bytes = message.ByteSize()
+        self.size_bytes: int = message.ByteSize()
         self.message_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def succeed(self, message_id: str) -> None:
@@ -168,9 +169,9 @@ def _next_batch(lane: "deque[_PendingMessage]") -> "list[_PendingMessage]":
     return batch
 
 
-def _map_error(topic: str, error: grpc.aio.AioRpcError) -> SignalboxError:
-    if error.code() is grpc.StatusCode.NOT_FOUND:
+def _map_error(topic: str, error: GoogleAPICallError | RetryError) -> SignalboxError:
+    if isinstance(error, NotFound):
         return Unavailable(f"Pub/Sub topic {topic} does not exist: run `signalbox-admin provision`")
-    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        return InvalidInput(f"Pub/Sub refused the event for topic {topic}: {error.details()}", field="event")
-    return Unavailable(f"Pub/Sub is not reachable for topic {topic} ({error.code().name}); try again")
+    if isinstance(error, InvalidArgument):
+        return InvalidInput(f"Pub/Sub refused the event for topic {topic}: {error.message}", field="event")
+    return Unavailable(f"Pub/Sub is not reachable for topic {topic} ({type(error).__name__}); try again")

@@ -1,5 +1,6 @@
 """Receives events by streaming pull; extends leases while handlers run, and reconnects until cancelled.
 
+Every stream has `retry=None`: the client's own retry hangs silently after a restart of the server.
 Google's server sends a keep-alive on an idle stream, its emulator sends nothing before the first message.
 A unary call then shows that the server responds.
 """
@@ -13,16 +14,24 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
-import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.api_core.exceptions import (
+    ClientError,
+    GoogleAPICallError,
+    InvalidArgument,
+    MethodNotImplemented,
+    NotFound,
+    PermissionDenied,
+    RetryError,
+    Unauthenticated,
+)
+from google.pubsub_v1 import SubscriberAsyncClient
+from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
-from signalbox_core.pubsub.channel import describe_error, open_channel, subscription_path
+from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
 from signalbox_core.pubsub.dispatch import Handler, MessageHandler, PulledMessage, dispatch
 from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
-from signalbox_core.pubsub.subscription_calls import SubscriptionCalls
-from signalbox_core.pubsub.wire import StreamingPullRequest, StreamingPullResponse
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +41,7 @@ _CONFIRM_TIMEOUT_S: Final = 5.0
 _FINAL_FLUSH_TIMEOUT_S: Final = 2.0
 _SEEK_TIMEOUT_S: Final = 10.0
 _BACKOFF_S: Final = (0.1, 5.0)
-_CONFIGURATION_ERRORS: Final = frozenset(
-    {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
-)
-_REFUSED: Final = frozenset(
-    {
-        *_CONFIGURATION_ERRORS,
-        grpc.StatusCode.ALREADY_EXISTS,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
+_CONFIGURATION_ERRORS: Final = (NotFound, PermissionDenied, Unauthenticated)
 
 
 class EventSource(Protocol):
@@ -97,21 +94,20 @@ class Subscriber:
 
     async def run_messages(self, handler: MessageHandler) -> None:
         """See `MessageSource.run_messages`."""
-        channel = open_channel(self._emulator_host)
-        calls = SubscriptionCalls(channel, self._path)
+        client = subscriber_client(self._emulator_host)
         batcher = AckBatcher()
         inflight = InflightMessages(handler, batcher, limits=self._limits, observe=self._observe)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._extend_leases(inflight))
-                await self._stay_connected(calls, inflight, batcher, tasks)
+                await self._stay_connected(client, inflight, batcher, tasks)
         finally:
             self.is_connected = False
             inflight.release_all()
-            with suppress(TimeoutError, grpc.aio.AioRpcError):
+            with suppress(TimeoutError, GoogleAPICallError):
                 async with asyncio.timeout(_FINAL_FLUSH_TIMEOUT_S):
-                    await self._flush(calls, batcher)
-            await channel.close()
+                    await self._flush(client, batcher)
+            await disconnect(client)
 
     async def seek(self, to: datetime) -> None:
         """Seek to a time: everything retained since then is redelivered, acknowledged or not.
@@ -120,59 +116,61 @@ class Subscriber:
             Unavailable: Pub/Sub does not respond.
             Rejected: the subscription does not exist, permission is missing, or the server cannot seek.
         """
-        channel = open_channel(self._emulator_host)
-        time = Timestamp()
-        time.FromDatetime(to)
+        client = subscriber_client(self._emulator_host)
         try:
-            await SubscriptionCalls(channel, self._path).seek(time, timeout_s=_SEEK_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            reason = describe_error(error)
-            if error.code() in _REFUSED:
-                raise Rejected(f"{self._path} cannot seek: {reason}") from error
-            raise Unavailable(f"{self._path} did not seek: {reason}") from error
+            await client.seek(
+                {"subscription": self._path, "time": to},
+                retry=retry_for(_SEEK_TIMEOUT_S),
+                timeout=_SEEK_TIMEOUT_S,
+            )
+        except (ClientError, MethodNotImplemented) as error:
+            raise Rejected(f"{self._path} cannot seek: {error}") from error
+        except (GoogleAPICallError, RetryError) as error:
+            raise Unavailable(f"{self._path} did not seek: {error}") from error
         finally:
-            await channel.close()
+            await disconnect(client)
 
     async def _stay_connected(
         self,
-        calls: SubscriptionCalls,
+        client: SubscriberAsyncClient,
         inflight: InflightMessages,
         batcher: AckBatcher,
         tasks: asyncio.TaskGroup,
     ) -> None:
         failures = 0
         while True:
-            level = logging.INFO
             try:
-                await self._read_stream(calls, inflight, batcher, tasks)
-                reason = "closed by the server"
-            except grpc.aio.AioRpcError as error:
-                reason = describe_error(error)
-                level = logging.ERROR if error.code() in _CONFIGURATION_ERRORS else logging.INFO
+                await self._read_stream(client, inflight, batcher, tasks)
+                reason: object = "closed by the server"
+            except GoogleAPICallError as error:
+                reason = error
             except TimeoutError:
-                if await self._responds(calls):
+                if await self._responds(client):
                     self.is_connected = True
                     continue
                 reason = f"no response for {self._silence_timeout_s:g} s"
             failures = 1 if self.is_connected else failures + 1
             self.is_connected = False
+            level = logging.ERROR if isinstance(reason, _CONFIGURATION_ERRORS) else logging.INFO
             log.log(
                 level,
                 "pull stream ended; reconnecting",
-                extra={"subscription": self._path, "reason": reason[:300]},
+                extra={"subscription": self._path, "reason": str(reason)[:300]},
             )
             await asyncio.sleep(_backoff_s(failures) * random.uniform(0.5, 1.0))
 
     async def _read_stream(
         self,
-        calls: SubscriptionCalls,
+        client: SubscriberAsyncClient,
         inflight: InflightMessages,
         batcher: AckBatcher,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        stream = calls.streaming_pull(batcher.requests(self._first_request()))
+        stream = await client.streaming_pull(
+            requests=batcher.requests(self._first_request()), retry=None, timeout=None
+        )
         responses = aiter(stream)
-        confirming = tasks.create_task(self._confirm(calls))
+        confirming = tasks.create_task(self._confirm(client))
         try:
             while True:
                 async with asyncio.timeout(self._silence_timeout_s):
@@ -184,29 +182,38 @@ class Subscriber:
                 await inflight.wait_for_capacity(2 * self._limits.max_outstanding)
         finally:
             confirming.cancel()
-            stream.cancel()
+            stream.cancel()  # type: ignore[attr-defined]  # a call, annotated as an iterable
 
-    async def _confirm(self, calls: SubscriptionCalls) -> None:
+    async def _confirm(self, client: SubscriberAsyncClient) -> None:
         """Set `is_connected` for a stream on which no response arrives, if the server responds otherwise."""
         while not self.is_connected:
             await asyncio.sleep(_CONFIRM_INTERVAL_S)
-            if await self._responds(calls):
+            if await self._responds(client):
                 self.is_connected = True
 
-    async def _responds(self, calls: SubscriptionCalls) -> bool:
+    async def _responds(self, client: SubscriberAsyncClient) -> bool:
         """Send a call without effect, which needs no other permission than the stream does."""
         try:
-            await calls.modify_deadline([], 0, timeout_s=_CONFIRM_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
+            await client.modify_ack_deadline(
+                subscription=self._path,
+                ack_ids=[],
+                ack_deadline_seconds=0,
+                retry=None,
+                timeout=_CONFIRM_TIMEOUT_S,
+            )
+        except InvalidArgument:
             # Google's server and its emulator require an id; so this one is a response of a working server.
-            return error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            return True
+        except GoogleAPICallError:
+            return False
         return True
 
     def _accept(
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
     ) -> None:
-        is_ordered = self._limits.keeps_order and response.subscription_properties.message_ordering_enabled
-        for received in response.received_messages:
+        raw = StreamingPullResponse.pb(response)
+        is_ordered = self._limits.keeps_order and raw.subscription_properties.message_ordering_enabled
+        for received in raw.received_messages:
             message = received.message
             pulled = PulledMessage(
                 data=message.data,
@@ -232,12 +239,17 @@ class Subscriber:
             await asyncio.sleep(self._limits.lease_s / 3)
             inflight.extend_leases(self._limits.lease_s)
 
-    async def _flush(self, calls: SubscriptionCalls, batcher: AckBatcher) -> None:
+    async def _flush(self, client: SubscriberAsyncClient, batcher: AckBatcher) -> None:
         while request := batcher.next_request():
             if request.ack_ids:
-                await calls.acknowledge(request.ack_ids)
+                await client.acknowledge(subscription=self._path, ack_ids=request.ack_ids, retry=None)
             if request.modify_deadline_ack_ids:
-                await calls.modify_deadline(request.modify_deadline_ack_ids, 0)
+                await client.modify_ack_deadline(
+                    subscription=self._path,
+                    ack_ids=request.modify_deadline_ack_ids,
+                    ack_deadline_seconds=0,
+                    retry=None,
+                )
 
 
 def _backoff_s(failures: int) -> float:

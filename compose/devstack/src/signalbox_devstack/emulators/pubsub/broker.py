@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Delivery, StoredMessage
 from signalbox_devstack.emulators.pubsub.errors import not_found
 from signalbox_devstack.emulators.pubsub.journal import SqliteJournal

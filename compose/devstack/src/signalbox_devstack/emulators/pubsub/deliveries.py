@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 
 
 @dataclass(slots=True, eq=False)

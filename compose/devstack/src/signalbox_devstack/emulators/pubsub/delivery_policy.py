@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.times import seconds
 
 _PUSH_BACKOFF_S = (0.1, 60.0)

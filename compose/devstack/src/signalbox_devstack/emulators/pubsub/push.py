@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import httpx2
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
 from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 

@@ -1,6 +1,6 @@
 """Restores the broker from the journal at startup."""
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
 from signalbox_devstack.emulators.pubsub.journal import SqliteJournal

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.backlog import SubscriptionBacklog
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
 from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
 from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import seconds

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.errors import already_exists, invalid, precondition
 from signalbox_devstack.emulators.pubsub.filters import compile_filter
 from signalbox_devstack.emulators.pubsub.times import seconds

@@ -5,7 +5,7 @@ from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.errors import invalid
 from signalbox_devstack.emulators.pubsub.times import seconds

@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.backlog import MAX_RESPONSE_MESSAGES
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer

@@ -6,7 +6,7 @@ from typing import Final
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from signalbox_core.pubsub import wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
 from signalbox_devstack.emulators.pubsub.errors import invalid, invalid_ack_ids

@@ -1,6 +1,4 @@
-"""Types of the protobuf classes, as far as subscribers, publishers and the local server use them."""
-
-from collections.abc import Mapping, Sequence
+"""Types of the raw protobuf classes, as far as the server uses them."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -16,9 +14,6 @@ class PubsubMessage(Message):
     data: bytes
     message_id: str
     ordering_key: str
-    def __init__(
-        self, *, data: bytes = ..., attributes: Mapping[str, str] = ..., ordering_key: str = ...
-    ) -> None: ...
     @property
     def attributes(self) -> ScalarMap[str, str]: ...
     @property
@@ -27,7 +22,6 @@ class PubsubMessage(Message):
 class Topic(Message):
     name: str
     state: int
-    def __init__(self, *, name: str = ...) -> None: ...
     @property
     def labels(self) -> ScalarMap[str, str]: ...
     @property
@@ -65,16 +59,6 @@ class Subscription(Message):
     detached: bool
     enable_exactly_once_delivery: bool
     state: int
-    def __init__(
-        self,
-        *,
-        name: str = ...,
-        topic: str = ...,
-        enable_message_ordering: bool = ...,
-        filter: str = ...,  # noqa: A002
-        ack_deadline_seconds: int = ...,
-        expiration_policy: ExpirationPolicy = ...,
-    ) -> None: ...
     @property
     def labels(self) -> ScalarMap[str, str]: ...
     @property
@@ -135,13 +119,11 @@ class ListTopicSnapshotsResponse(Message):
 
 class GetTopicRequest(Message):
     topic: str
-    def __init__(self, *, topic: str = ...) -> None: ...
 
 class DeleteTopicRequest(Message):
     topic: str
 
 class UpdateTopicRequest(Message):
-    def __init__(self, *, topic: Topic = ..., update_mask: FieldMask = ...) -> None: ...
     @property
     def topic(self) -> Topic: ...
     @property
@@ -154,24 +136,19 @@ class DetachSubscriptionResponse(Message): ...
 
 class PublishRequest(Message):
     topic: str
-    def __init__(self, *, topic: str = ..., messages: Sequence[PubsubMessage] = ...) -> None: ...
     @property
     def messages(self) -> RepeatedCompositeFieldContainer[PubsubMessage]: ...
 
 class PublishResponse(Message):
     def __init__(self, *, message_ids: list[str] = ...) -> None: ...
-    @property
-    def message_ids(self) -> RepeatedScalarFieldContainer[str]: ...
 
 class GetSubscriptionRequest(Message):
     subscription: str
-    def __init__(self, *, subscription: str = ...) -> None: ...
 
 class DeleteSubscriptionRequest(Message):
     subscription: str
 
 class UpdateSubscriptionRequest(Message):
-    def __init__(self, *, subscription: Subscription = ..., update_mask: FieldMask = ...) -> None: ...
     @property
     def subscription(self) -> Subscription: ...
     @property
@@ -192,16 +169,12 @@ class PullResponse(Message):
 
 class AcknowledgeRequest(Message):
     subscription: str
-    def __init__(self, *, subscription: str = ..., ack_ids: Sequence[str] = ...) -> None: ...
     @property
     def ack_ids(self) -> RepeatedScalarFieldContainer[str]: ...
 
 class ModifyAckDeadlineRequest(Message):
     subscription: str
     ack_deadline_seconds: int
-    def __init__(
-        self, *, subscription: str = ..., ack_ids: Sequence[str] = ..., ack_deadline_seconds: int = ...
-    ) -> None: ...
     @property
     def ack_ids(self) -> RepeatedScalarFieldContainer[str]: ...
 
@@ -212,18 +185,6 @@ class StreamingPullRequest(Message):
     max_outstanding_messages: int
     max_outstanding_bytes: int
     protocol_version: int
-    def __init__(
-        self,
-        *,
-        subscription: str = ...,
-        stream_ack_deadline_seconds: int = ...,
-        client_id: str = ...,
-        max_outstanding_messages: int = ...,
-        protocol_version: int = ...,
-        ack_ids: Sequence[str] = ...,
-        modify_deadline_seconds: Sequence[int] = ...,
-        modify_deadline_ack_ids: Sequence[str] = ...,
-    ) -> None: ...
     @property
     def ack_ids(self) -> RepeatedScalarFieldContainer[str]: ...
     @property
@@ -239,8 +200,6 @@ class StreamingPullResponse(Message):
         def __init__(self, *, ack_ids: list[str] = ..., invalid_ack_ids: list[str] = ...) -> None: ...
 
     class SubscriptionProperties(Message):
-        exactly_once_delivery_enabled: bool
-        message_ordering_enabled: bool
         def __init__(
             self, *, exactly_once_delivery_enabled: bool = ..., message_ordering_enabled: bool = ...
         ) -> None: ...
@@ -253,10 +212,6 @@ class StreamingPullResponse(Message):
         modify_ack_deadline_confirmation: ModifyAckDeadlineConfirmation | None = ...,
         subscription_properties: SubscriptionProperties = ...,
     ) -> None: ...
-    @property
-    def received_messages(self) -> RepeatedCompositeFieldContainer[ReceivedMessage]: ...
-    @property
-    def subscription_properties(self) -> SubscriptionProperties: ...
 
 class CreateSnapshotRequest(Message):
     name: str
@@ -279,7 +234,6 @@ class UpdateSnapshotRequest(Message):
 class SeekRequest(Message):
     subscription: str
     snapshot: str
-    def __init__(self, *, subscription: str = ..., time: Timestamp = ...) -> None: ...
     @property
     def time(self) -> Timestamp: ...
 
