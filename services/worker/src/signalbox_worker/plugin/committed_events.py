@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.catalogue import TERMINAL
-from signalbox_core.pipeline.workflow.outbox import batches
+from signalbox_core.pipeline.workflow.delivery import batches
 from signalbox_core.pipeline.workflow.plain.record import RecordedEvent
 from signalbox_worker.plugin.commit_check import CommitState, commit_state
 
