@@ -26,7 +26,7 @@ Every event is a [CloudEvent 1.0](https://github.com/cloudevents/spec):
 | `tenantid`, `runid` | tenant and run |
 | `sequence` | the run's counter, from 1; milestones only |
 | `stepid`, `attempt` | step and attempt, where there is one |
-| `traceparent` | passed on when a sender sets it; set by no service of ours |
+| `traceparent` | the trace context of the run, if it has one ([traces](traces.md)) |
 | `effectdigest` | of an approved event: the SHA-256 of its content, which receivers check (approvals.md) |
 
 Over HTTP, events travel in structured mode; on Pub/Sub in binary mode, with every attribute as a message

@@ -35,6 +35,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "retry_of": st.just("run-0"),
             "parent": st.just("run-9"),
             "plain": st.booleans(),
+            "trace_id": st.just("a" * 32),
         },
     ),
     "step.started": st.fixed_dictionaries(

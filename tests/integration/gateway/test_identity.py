@@ -89,6 +89,7 @@ async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: ASGIApp) -
         "roles": ["viewer"],
         "expires_at": "",
         "temporal_ui_url": "https://temporal.test/namespaces",
+        "trace_url": "https://traces.test/{trace_id}",
         "subject": {"subject": "key:viewer", "kind": "human", "name": "vy", "groups": []},
     }
 
@@ -201,5 +202,6 @@ async def test_the_caller_learns_who_it_is(caller: httpx2.AsyncClient) -> None:
         "roles": ["admin"],
         "expires_at": None,
         "temporal_ui_url": "https://temporal.test/namespaces",
+        "trace_url": "https://traces.test/{trace_id}",
         "subject": {"subject": "key:admin", "kind": "human", "name": "lan", "groups": []},
     }

@@ -33,6 +33,14 @@ from support.docs.doc_names import ROOT, TRACKED
 FOREIGN_VARIABLES: Final = frozenset(
     {
         "FORWARDED_ALLOW_IPS",  # uvicorn
+        # OpenTelemetry's SDK and exporter read these themselves.
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SERVICE_NAME",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
         "PR_SET_PDEATHSIG",  # Linux
         "TCP_USER_TIMEOUT",  # Linux
         # Temporal's clients read these themselves.

@@ -69,6 +69,7 @@ def settings(
         passkey_rp_id="signalbox.test",
         passkey_origins=(ORIGIN,),
         temporal_ui_url="https://temporal.test/namespaces",
+        trace_url="https://traces.test/{trace_id}",
         cors_origins=("https://app.test",),
         failures_per_s=1_000,
         requests_per_s=10_000,

@@ -109,7 +109,7 @@ class Gateway:
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
         availability, measured = engine.availability, self.metrics.reconciler
         repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)
-        self._conditions = conditions = RunConditions(parts.redis, self.metrics.reconciler.record_held)
+        self._conditions = conditions = RunConditions(parts.redis, measured.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
         self._limiter = redis_request_limiter(parts.redis, parts.settings)
@@ -160,9 +160,9 @@ class Gateway:
         statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
         self._leader_tasks = (monitor.check, statistics.measure)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        answer_within = min(deadline, timedelta(seconds=3))
-        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=answer_within)
-        events = ExternalEvents(engine, within=answer_within)
+        within = min(deadline, timedelta(seconds=3))
+        decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=within)
+        events, inbox = ExternalEvents(engine, within=within), InboxReader(parts.streams)
         starter = RunStarter(engine, waiting)
         to_run = RunDelivery(self.states, events, parts.pipelines)
         keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
@@ -170,7 +170,7 @@ class Gateway:
             EventConsumer(*each, self.states, to_run, keyed, self.metrics.inbound.count)
             for each in parts.event_subscriptions
         ]
-        inbox, passkeys = InboxReader(parts.streams), PasskeyStore(parts.objects)
+        passkeys = PasskeyStore(parts.objects)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
@@ -220,7 +220,7 @@ class Gateway:
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
-            sessions=SessionHandlers(self.authenticator, sessions, parts.settings.temporal_ui_url),
+            sessions=SessionHandlers(self.authenticator, sessions, parts.settings),
             tokens=TokenHandlers(
                 tickets, self._scoped_tokens, self.states, parts.pipelines, parts.record_change
             ),
@@ -253,9 +253,10 @@ class Gateway:
             *console_routes(),
         ]
         cors = Middleware(Cors, origins=settings.cors_origins, ui_url=settings.temporal_ui_url)
+        observer = Middleware(RequestObserver, metrics=self.metrics, tracing=self._parts.tracing)
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(RequestObserver, metrics=self.metrics), cors],
+            middleware=[observer, cors],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunS
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.sdk_metrics import SdkMetrics
 from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
+from signalbox_core.traces import Tracing
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
@@ -75,6 +76,7 @@ class Parts:
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
     event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
+    tracing: Tracing = field(default_factory=Tracing)
 
     def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
         """The consumer that sends notifications; None without routes.
@@ -91,6 +93,7 @@ class Parts:
             read_snapshot,
             metrics,
             NotificationLinks(self.settings.public_origin, self.pipelines, self.link_keys),
+            tracing=self.tracing,
         )
 
     @property
@@ -116,7 +119,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) -> AsyncIterator[Parts]:
+async def open_parts(
+    settings: Settings, sdk_metrics: SdkMetrics | None = None, tracing: Tracing | None = None
+) -> AsyncIterator[Parts]:
     """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
 
     Args:
@@ -126,6 +131,7 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
         InvalidInput: a keys file, the issuers file, the notification routes, the event subscriptions, the
             address of the object store or a Temporal setting is invalid; the message names it.
     """
+    tracing = tracing or Tracing()
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
         web = await stack.enter_async_context(
@@ -158,8 +164,10 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS),
-            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
+            lifecycle=Subscriber(
+                project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS, tracing=tracing
+            ),
+            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS, tracing=tracing),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
             publisher=publisher,
@@ -177,4 +185,5 @@ async def open_parts(settings: Settings, sdk_metrics: SdkMetrics | None = None) 
                 (each, Subscriber(project, each.subscription, emulator_host=emulator))
                 for each in read_subscriptions(settings.event_subscriptions_file)
             ],
+            tracing=tracing,
         )

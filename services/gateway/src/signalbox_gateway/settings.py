@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         public_origin: the origin that browsers use, for example `https://signalbox.example.com`; the CSRF
             check compares against it.
         temporal_ui_url: the address of Temporal's UI, shown to signed-in callers.
+        trace_url: the address of a trace in a tracing backend, for example
+            `https://tempo.example.com/trace/{trace_id}`; the console links to it.
         requests_per_s: the rate limit of one principal, across all gateways.
         failures_per_s: the rate limit of failed authentications (401) from one address.
         cors_origins: the origins whose pages may call the API without cookies; comma-separated, exactly as
@@ -69,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     passkey_origins: tuple[Origin, ...] = ()
     public_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))]
     temporal_ui_url: str | None = None
+    trace_url: Annotated[str, Meta(pattern=whole(r"https?://[^\s{}]+\{trace_id\}[^\s{}]*"))] | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     failures_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
     cors_origins: tuple[Origin, ...] = ()

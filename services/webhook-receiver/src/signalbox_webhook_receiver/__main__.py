@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 
 from uvicorn.loops.auto import auto_loop_factory
@@ -9,6 +10,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from signalbox_core.http.metrics_port import metrics_port
 from signalbox_core.process.service import listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import cancel_and_wait
+from signalbox_core.traces.configuration import open_tracing
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
 from signalbox_webhook_receiver.server import create_receiver_server
 from signalbox_webhook_receiver.settings import PREFIX, Settings
@@ -24,7 +26,10 @@ async def serve(settings: Settings) -> None:
     """
     listening = listen(settings, prefix=PREFIX)
     stop = stop_on_signals()
-    async with open_parts(settings) as parts:
+    async with (
+        open_tracing("signalbox-webhook-receiver", os.environ) as tracing,
+        open_parts(settings, tracing) as parts,
+    ):
         log.info("receiver is listening", extra={"host": settings.host, "port": listening.getsockname()[1]})
         async with (
             metrics_port(create_app(settings, parts), settings, prefix=PREFIX) as app,

@@ -26,6 +26,7 @@ from signalbox_core.redis.client import RedisLimits, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
+from signalbox_core.traces import Tracing
 from signalbox_webhook_receiver.clock_monitor import ClockMonitor
 from signalbox_webhook_receiver.deduplication import RedisClaims
 from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryLimits, Draining
@@ -64,6 +65,7 @@ class ReceiverParts:
     metrics: ReceiverMetrics = field(default_factory=ReceiverMetrics)
     draining: Draining = field(default_factory=Draining)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
@@ -82,6 +84,7 @@ def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
         limits=limits,
         metrics=parts.metrics,
         draining=parts.draining,
+        tracing=parts.tracing,
     )
     app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _on_routing_error})
     # A redirect would make senders repeat a delivery to a URL that they did not sign.
@@ -90,7 +93,7 @@ def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[ReceiverParts]:
+async def open_parts(settings: Settings, tracing: Tracing | None = None) -> AsyncIterator[ReceiverParts]:
     """Load the keys and open the clients; close them again in reverse order.
 
     Raises:
@@ -122,6 +125,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[ReceiverParts]:
             backends=backends,
             health=ReceiverHealth(client, key_count=lambda: len(keys)),
             metrics=metrics,
+            tracing=tracing or Tracing(),
         )
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.events.envelope import EventResult
 from signalbox_core.http.problems import status_of
+from signalbox_core.traces import SpanKind, Tracing, error_code, parse_traceparent
 from signalbox_webhook_receiver.events import read_runs
 from signalbox_webhook_receiver.intake import EventIntake, RunOutcome
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
@@ -55,6 +56,7 @@ class _DeliveryRecord:
     """
 
     started: float = field(default_factory=time.perf_counter)
+    started_ns: int = field(default_factory=time.time_ns)
     proof: Proof | None = None
     events: int = 0
     body_bytes: int = 0
@@ -96,12 +98,14 @@ class Deliveries:
         limits: DeliveryLimits,
         metrics: ReceiverMetrics,
         draining: Draining,
+        tracing: Tracing,
     ) -> None:
         self._verifier = verifier
         self._intake = intake
         self._limits = limits
         self._metrics = metrics
         self._draining = draining
+        self._tracing = tracing
         self._in_flight = 0
 
     async def __call__(self, request: Request) -> Response:
@@ -142,7 +146,30 @@ class Deliveries:
         runs = read_runs(arrival.body, arrival.media)
         record.events = sum(len(run.positions) for run in runs)
         outcomes = await self._intake.accept(proof, runs, lambda: self._publish_timeout_s(record))
+        for outcome in outcomes:
+            self._record_span(outcome, record)
         return self._answer(outcomes, record)
+
+    def _record_span(self, outcome: RunOutcome, record: _DeliveryRecord) -> None:
+        """Record one span for each run of the delivery, in the trace that its signed events belong to."""
+        entries = outcome.events.entries
+        parent = parse_traceparent(entries[0].event.traceparent) if entries else None
+        if parent is None:
+            return
+        self._tracing.record(
+            "receive events",
+            parent=parent,
+            kind=SpanKind.CONSUMER,
+            started_ns=record.started_ns,
+            attributes={
+                "signalbox.run_id": entries[0].event.runid,
+                "signalbox.tenant": entries[0].event.tenantid,
+                "signalbox.keyid": record.keyid,
+                "signalbox.events": len(entries),
+                "signalbox.new_events": len(outcome.fresh),
+            },
+            error=error_code(outcome.error) if outcome.error is not None else None,
+        )
 
     def _publish_timeout_s(self, record: _DeliveryRecord) -> float:
         remaining_s = self._limits.request_timeout_s - (time.perf_counter() - record.started)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from signalbox_core.http.probes import probes_in_thread
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
+from signalbox_core.traces.configuration import open_tracing
 from signalbox_worker.burst_exit import BurstExitMonitor, burst_limits, configure_poll_wait
 from signalbox_worker.deployment import ensure_current
 from signalbox_worker.health import create_app
@@ -28,7 +29,8 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
     if settings.burst_launch:
         configure_poll_wait()
     async with (
-        open_parts(settings, environ) as parts,
+        open_tracing("signalbox-worker", environ) as tracing,
+        open_parts(settings, environ, tracing) as parts,
         probes_in_thread(create_app(parts), listening),
         asyncio.TaskGroup() as group,
     ):

@@ -17,6 +17,7 @@ from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id, run_key
+from signalbox_core.traces import Tracing
 from signalbox_worker.event_batches import EventBatcher
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.progress import ProgressCoalescer, StepKey
@@ -45,8 +46,10 @@ _MARKER: Final = "event.refused"
 class HttpEmitter:
     """An `Emitter` (signalbox_core.pipeline.contract.emitter) over the receiver's HTTP interface."""
 
-    def __init__(self, receiver: ReceiverClient, metrics: WorkerMetrics) -> None:
-        self._batcher = EventBatcher(receiver)
+    def __init__(
+        self, receiver: ReceiverClient, metrics: WorkerMetrics, tracing: Tracing | None = None
+    ) -> None:
+        self._batcher = EventBatcher(receiver, tracing)
         self._metrics = metrics
         self._progress = ProgressCoalescer()
         self._delivered = BoundedDict[str, None](_MAX_DELIVERED_IDS)

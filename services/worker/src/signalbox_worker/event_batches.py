@@ -15,6 +15,7 @@ from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, encode_event
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, EventResult
+from signalbox_core.traces import SpanKind, TraceContext, Tracing, parse_traceparent
 from signalbox_worker.receiver_client import (
     DeliveryRefused,
     DeliveryTimedOut,
@@ -45,6 +46,7 @@ class _Group:
     run_id: str
     bodies: Sequence[bytes]
     due_at: float
+    trace: TraceContext | None = None
     accepted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -64,8 +66,9 @@ class _Group:
 class EventBatcher:
     """Delivers groups of events to the receiver; it keeps no event whose caller was cancelled."""
 
-    def __init__(self, receiver: ReceiverClient) -> None:
+    def __init__(self, receiver: ReceiverClient, tracing: Tracing | None = None) -> None:
         self._receiver = receiver
+        self._tracing = tracing or Tracing()
         self._lanes: dict[tuple[str, bool], _Lane] = {}
 
     async def deliver(self, events: Sequence[CloudEvent], *, can_wait: bool = False) -> None:
@@ -83,7 +86,8 @@ class EventBatcher:
         except InvalidInput as error:
             raise DeliveryRefused(error.detail) from error
         now = time.monotonic()
-        group = _Group(run_id=events[0].runid, bodies=bodies, due_at=now)
+        trace = parse_traceparent(events[0].traceparent)
+        group = _Group(run_id=events[0].runid, bodies=bodies, due_at=now, trace=trace)
         await self._lane(events[0]).deliver(group, can_wait=can_wait)
 
     def expedite(self, event: CloudEvent) -> None:
@@ -94,15 +98,16 @@ class EventBatcher:
         kind = CATALOGUE.get(event.name)
         key = (event.tenantid, kind is not None and kind.kind is EventKind.PROGRESS)
         if key not in self._lanes:
-            self._lanes[key] = _Lane(self._receiver)
+            self._lanes[key] = _Lane(self._receiver, self._tracing)
         return self._lanes[key]
 
 
 class _Lane:
     """The groups of one tenant and kind that wait, and the requests in flight."""
 
-    def __init__(self, receiver: ReceiverClient) -> None:
+    def __init__(self, receiver: ReceiverClient, tracing: Tracing) -> None:
         self._receiver = receiver
+        self._tracing = tracing
         self._waiting: list[_Group] = []
         self._requests: set[asyncio.Task[None]] = set()
         self._started_at = float("-inf")
@@ -189,6 +194,17 @@ class _Lane:
 
     async def _post(self, batch: Sequence[_Group]) -> Sequence[EventResult]:
         bodies = [body for group in batch for body in group.bodies]
+        traces = [group.trace for group in batch if group.trace is not None]
+        if not traces:
+            return await self._request(bodies)
+        attributes = {"signalbox.events": len(bodies), "signalbox.runs": len(batch)}
+        # One request for several runs: a span of the first one's trace, with links to the others.
+        with self._tracing.span(
+            "send events", parent=traces[0], kind=SpanKind.PRODUCER, links=traces[1:], attributes=attributes
+        ):
+            return await self._request(bodies)
+
+    async def _request(self, bodies: Sequence[bytes]) -> Sequence[EventResult]:
         if len(bodies) == 1:
             return await self._receiver.post(bodies[0], CONTENT_TYPE)
         return await self._receiver.post(b"[" + b",".join(bodies) + b"]", BATCH_CONTENT_TYPE)

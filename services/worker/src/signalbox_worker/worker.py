@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -41,6 +41,7 @@ from signalbox_core.temporal import connect
 from signalbox_core.temporal.claim_check import max_value_bytes
 from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
+from signalbox_core.traces import Tracing
 from signalbox_worker.activity_slots import ActivitySlots
 from signalbox_worker.burst_exit import worker_index
 from signalbox_worker.deployment import deployment_config
@@ -86,13 +87,16 @@ class WorkerParts:
 
 
 @contextlib.asynccontextmanager
-async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[WorkerParts]:
+async def open_parts(
+    settings: Settings, environ: Mapping[str, str], tracing: Tracing | None = None
+) -> AsyncIterator[WorkerParts]:
     """Connect the clients and build the workers; nothing polls yet.
 
     Raises:
         InvalidInput: a setting or a key file is invalid.
         Unavailable: Temporal does not respond.
     """
+    tracing = tracing or Tracing()
     installed = find_installed()
     loader = PipelineLoader(installed)
     codes = loader.load_workflows(_served(installed, settings))
@@ -133,7 +137,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         codes = loader.load_activities(codes, deps)
         posts = await stack.enter_async_context(open_post_client(settings.receiver_url))
         receiver = ReceiverClient(posts, settings.receiver_url, signer, metrics)
-        emitter = HttpEmitter(receiver, metrics)
+        emitter = HttpEmitter(receiver, metrics, tracing)
         threads = stack.enter_context(
             ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity")
         )
@@ -144,6 +148,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             settings=settings,
             slots=slots,
             deployment=deployment,
+            tracing=tracing,
         )
         yield WorkerParts(
             client=client,
@@ -209,6 +214,7 @@ class WorkerBuilder:
     settings: Settings
     slots: ActivitySlots | None = None
     deployment: WorkerDeploymentConfig | None = None
+    tracing: Tracing = field(default_factory=Tracing)
 
     def worker(self, task_queue: str, codes: Sequence[PipelineCode]) -> Worker:
         activities = [activity for code in codes for activity in code.activities]
@@ -219,7 +225,11 @@ class WorkerBuilder:
             ScheduledStartWorkflow,
         ]
         specs = [code.spec for code in codes]
-        is_burst = self.slots is not None
+        is_burst, converter = self.slots is not None, self.client.data_converter
+        max_bytes, accepts_plain = (
+            max_value_bytes(converter.payload_codec),
+            self.settings.accept_plain_messages,
+        )
         drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
         return Worker(
             self.client,
@@ -233,13 +243,11 @@ class WorkerBuilder:
             ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(
-                skip_context_lookups(sandbox(specs), self.client.data_converter), self.client.data_converter
+                skip_context_lookups(sandbox(specs), converter), converter
             ),
             interceptors=[
-                RunInterceptor(self.emitter.offer, accepts_plain=self.settings.accept_plain_messages),
-                ActivityInterceptor(
-                    self.emitter, max_result_bytes=max_value_bytes(self.client.data_converter.payload_codec)
-                ),
+                RunInterceptor(self.emitter.offer, accepts_plain=accepts_plain, tracing=self.tracing),
+                ActivityInterceptor(self.emitter, max_result_bytes=max_bytes, tracing=self.tracing),
             ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,

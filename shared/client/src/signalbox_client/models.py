@@ -217,6 +217,7 @@ class Run(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
     plain: bool = False
+    trace_id: str | None = None
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):

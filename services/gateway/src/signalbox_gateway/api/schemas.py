@@ -204,7 +204,10 @@ class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """The caller. `temporal_ui_url` is the address of Temporal's UI, if one is configured."""
+    """The caller. `temporal_ui_url` is the address of Temporal's UI, if one is configured.
+
+    `trace_url`: the address of a trace, in which `{trace_id}` stands for its id, if one is configured.
+    """
 
     name: str
     subject: Subject
@@ -212,6 +215,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     expires_at: datetime | None
     temporal_ui_url: str | None
+    trace_url: str | None
 
 
 class UploadResponse(Struct, frozen=True, kw_only=True):

@@ -9,17 +9,16 @@ from signalbox_gateway.api.schemas import Identity, NoBody, SignIn
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.sessions import COOKIE, SessionStore
+from signalbox_gateway.settings import Settings
 
 
 class SessionHandlers:
     """The handlers of /v1/sessions."""
 
-    def __init__(
-        self, authenticator: Authenticator, sessions: SessionStore, temporal_ui_url: str | None
-    ) -> None:
+    def __init__(self, authenticator: Authenticator, sessions: SessionStore, settings: Settings) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
-        self._temporal_ui_url = temporal_ui_url
+        self._settings = settings
 
     async def sign_in(self, call: ApiCall) -> Response:
         # Login CSRF: another site must not sign the browser in to an account of its choice.
@@ -55,5 +54,6 @@ class SessionHandlers:
             tenant=principal.tenant,
             roles=tuple(sorted(principal.roles)),
             expires_at=expires_at,
-            temporal_ui_url=self._temporal_ui_url,
+            temporal_ui_url=self._settings.temporal_ui_url,
+            trace_url=self._settings.trace_url,
         )

@@ -13,11 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signalbox_core.logs import log_fields
+from signalbox_core.traces import SpanKind, TraceSpan, Tracing, parse_traceparent
 from signalbox_gateway.http.metrics import Metrics
 
 log = logging.getLogger("signalbox_gateway.access")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_API: Final = "/v1/"
 _CALLBACK: Final = re.compile(r"(/v1/callbacks/).*", re.DOTALL)
 _PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _DEFAULT_HEADERS: Final = {
@@ -31,9 +32,10 @@ _DEFAULT_HEADERS: Final = {
 class RequestObserver:
     """ASGI middleware; passes stream frames through without copying."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,11 +56,18 @@ class RequestObserver:
                     headers.setdefault(name, value)
             await send(message)
 
-        with log_fields(request_id=request_id, **_trace_id(scope)):
+        parent = parse_traceparent(Headers(scope=scope).get("traceparent"))
+        is_entry = scope["path"].startswith(_API)
+        with (
+            self._tracing.span("request", parent=parent, kind=SpanKind.SERVER, is_entry=is_entry) as span,
+            log_fields(request_id=request_id),
+        ):
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:
                 self._record(scope, status, time.perf_counter() - started)
+                if span is not None:
+                    _describe(span, scope, status)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)
@@ -105,10 +114,14 @@ def _run_id(scope: Scope) -> dict[str, str]:
     return {"run_id": str(run_id)[:128]} if run_id else {}
 
 
-def _trace_id(scope: Scope) -> dict[str, str]:
-    """The trace that the caller's `traceparent` names (W3C Trace Context)."""
-    found = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
-    return {"trace_id": found[1]} if found else {}
+def _describe(span: TraceSpan, scope: Scope, status: int) -> None:
+    """Name a span by its route. A stream is not recorded: it lasts as long as its listener stays."""
+    method, route = _method(scope), _route(scope)
+    span.name, span.is_dropped = f"{method} {route}", "stream" in route or not scope["path"].startswith(_API)
+    span.set({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    span.set({f"signalbox.{name}": value for name, value in _run_id(scope).items()})
+    if status >= 500:
+        span.error = str(status)
 
 
 def _request_id(scope: Scope) -> str:

@@ -13,6 +13,7 @@ from signalbox_core.events.snapshot import ApprovalState, Snapshot
 from signalbox_core.ids import derived_id
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
+from signalbox_core.traces import SpanKind, Tracing, parse_traceparent
 from signalbox_gateway.http.metrics import NotificationMetrics
 from signalbox_gateway.notifications.deliveries import DeliveryClaim, DeliveryRecords
 from signalbox_gateway.notifications.notification import (
@@ -45,7 +46,7 @@ class Notifier:
         read_snapshot: reads a run by tenant and run id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one part
         self,
         source: EventSource,
         routes: FollowedFile[NotificationRoutes],
@@ -53,6 +54,8 @@ class Notifier:
         read_snapshot: ReadSnapshot,
         metrics: NotificationMetrics,
         links: NotificationLinks,
+        *,
+        tracing: Tracing | None = None,
     ) -> None:
         self._source = source
         self._routes = routes
@@ -60,6 +63,7 @@ class Notifier:
         self._read_snapshot = read_snapshot
         self._metrics = metrics
         self._links = links
+        self._tracing = tracing or Tracing()
 
     async def run(self) -> None:
         """Notify until cancelled."""
@@ -83,12 +87,14 @@ class Notifier:
                 self._metrics.count(kind_of(destination), "obsolete")
             return
         notification = notification_of(event, state, snapshot, origin=self._links.origin)
-        settled = await asyncio.gather(
-            *(
-                self._deliver(routes, self._with_link(notification, snapshot, state, item), name, item)
-                for name, item in destinations.items()
+        trace = parse_traceparent(event.traceparent)
+        with self._tracing.span("notify", parent=trace, kind=SpanKind.CONSUMER):
+            settled = await asyncio.gather(
+                *(
+                    self._deliver(routes, self._with_link(notification, snapshot, state, item), name, item)
+                    for name, item in destinations.items()
+                )
             )
-        )
         if not all(settled):
             raise Unavailable(f"{settled.count(False)} of {len(settled)} deliveries have to be repeated")
 
@@ -133,8 +139,16 @@ class Notifier:
     async def _attempt(
         self, routes: NotificationRoutes, notification: Notification, destination: AnyDestination
     ) -> SignalboxError | None:
+        attributes = {
+            "signalbox.run_id": notification.run_id,
+            "signalbox.tenant": notification.tenant,
+            "signalbox.event": notification.event,
+        }
         try:
-            await destination.send(notification, routes.context)
+            with self._tracing.span(
+                f"send {kind_of(destination)}", kind=SpanKind.CLIENT, attributes=attributes
+            ):
+                await destination.send(notification, routes.context)
         except SignalboxError as error:
             return error
         except Exception:  # edge: a bug in one kind must not keep the others from being notified

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.traces import current_context
 from signalbox_gateway.notifications.destination import ChannelContext, read_secret
 from signalbox_gateway.notifications.guarded_post import parse_post_url
 from signalbox_gateway.notifications.notification import Notification
@@ -41,7 +42,11 @@ class WebhookDestination(
         body = msgspec.json.encode(_payload(notification))
         secrets = parse_secrets(read_secret(context, self.secret_file))
         headers = signed_headers(secrets, notification.id, int(time.time()), body)
-        await context.poster.post(self.url, body, {"content-type": "application/json", **headers})
+        trace = current_context()
+        traceparent = {"traceparent": trace.traceparent} if trace is not None else {}
+        await context.poster.post(
+            self.url, body, {"content-type": "application/json", **headers, **traceparent}
+        )
 
 
 class _WebhookData(Struct, frozen=True, kw_only=True):

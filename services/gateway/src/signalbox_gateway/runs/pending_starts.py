@@ -24,6 +24,7 @@ from signalbox_core.redis.client import disk_problem, map_redis_errors
 from signalbox_core.secret import encode_hook
 from signalbox_core.subjects import Subject
 from signalbox_core.topology import START_REQUESTS
+from signalbox_core.traces import current_context
 from signalbox_gateway.runs.temporal import StartRequest
 
 log = logging.getLogger(__name__)
@@ -236,6 +237,7 @@ class PendingStarts:
             )
 
     async def _publish(self, name: str, start: PendingStart, data: Struct) -> None:
+        trace = current_context()
         event = CloudEvent(
             id=derived_id(start.key, name, start.digest),
             source="/signalbox/gateway",
@@ -244,6 +246,7 @@ class PendingStarts:
             subject=start.run_id,
             tenantid=start.tenant,
             runid=start.run_id,
+            traceparent=trace.traceparent if trace is not None else None,
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         # One ordering key per run, so a withdrawal is delivered only after its request was handled.

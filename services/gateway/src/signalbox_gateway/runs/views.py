@@ -128,6 +128,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     `waits`: what the run waits for, or has waited for, from outside.
     `retried_at`: when this run was last continued after it had ended.
     `plain`: a workflow of other code than a pipeline's; it can only be cancelled.
+    `trace_id`: the trace of its start (W3C Trace Context); null without one.
     """
 
     run_id: str
@@ -156,6 +157,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     waits: tuple[EventWaitState, ...]
     plain: bool
+    trace_id: str | None
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:
@@ -186,6 +188,7 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         tags=snapshot.tags,
         waits=snapshot.waits,
         plain=snapshot.plain,
+        trace_id=snapshot.trace_id,
     )
 
 

@@ -43,6 +43,7 @@ def snapshot_of(run: Run) -> Snapshot:
         tags=run.tags,
         waits=run.waits,
         plain=run.plain,
+        trace_id=run.trace_id,
     )
 
 

@@ -94,6 +94,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     subject: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     plain: bool | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):

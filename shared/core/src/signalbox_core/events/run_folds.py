@@ -37,6 +37,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         subject=data.subject or None,
         tags=data.tags or (),
         plain=data.plain or False,
+        trace_id=data.trace_id or None,
         status="running",
     )
 

@@ -200,6 +200,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
         retried_at: when this run was last reset and continued.
         plain: a workflow of other code than a pipeline's; it has no contract, and can only be cancelled.
+        trace_id: of the trace that the start belongs to.
         result: JSON null until the run has completed, because msgspec cannot decode into `Raw | None`.
     """
 
@@ -229,6 +230,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
     plain: bool = False
+    trace_id: str | None = None
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub.messages import from_message
+from signalbox_core.traces import SpanKind, Tracing, parse_traceparent
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,27 @@ MessageHandler = Callable[[PulledMessage], Awaitable["DispatchOutcome"]]
 """Handles a message that may be no CloudEvent, and decides whether it is acknowledged. It does not raise."""
 
 
+def traced(handler: Handler, name: str, tracing: Tracing) -> Handler:
+    """Run `handler` in a span of the trace that the event belongs to; without a trace in none."""
+
+    async def handle(received: Received) -> None:
+        event = received.event
+        parent = parse_traceparent(event.traceparent)
+        if parent is None:
+            await handler(received)
+            return
+        attributes: dict[str, str | int] = {
+            "signalbox.run_id": event.runid,
+            "signalbox.tenant": event.tenantid,
+            "signalbox.event": event.name,
+            "signalbox.attempt": received.delivery_attempt,
+        }
+        with tracing.span(name, parent=parent, kind=SpanKind.CONSUMER, attributes=attributes):
+            await handler(received)
+
+    return handle
+
+
 class DispatchOutcome(StrEnum):
     """The result of one message, for metrics."""
 
@@ -75,6 +97,8 @@ async def dispatch(handler: Handler, message: PulledMessage, *, timeout_s: float
         log.error("undecodable message dropped", extra={**facts, "error": error.detail})
         return DispatchOutcome.UNDECODABLE
     facts |= {"event_id": event.id, "event_type": event.type, "run_id": event.runid}
+    trace = parse_traceparent(event.traceparent)
+    facts |= {"trace_id": trace.trace_id} if trace is not None else {}
     received = Received(
         event=event,
         message_id=message.message_id,

@@ -30,8 +30,9 @@ from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
 from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
-from signalbox_core.pubsub.dispatch import Handler, MessageHandler, PulledMessage, dispatch
+from signalbox_core.pubsub.dispatch import Handler, MessageHandler, PulledMessage, dispatch, traced
 from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
+from signalbox_core.traces import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,10 @@ class Subscriber:
         emulator_host: `host:port` of a local server; None for Google's.
         observe: called with the outcome of each message, for metrics.
         silence_timeout_s: after this time without a response the stream is opened again.
+        tracing: handles each event in a span named by the subscription; None: in no span.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one aspect of the subscription
         self,
         project: str,
         subscription: str,
@@ -78,7 +80,10 @@ class Subscriber:
         limits: SubscriberLimits = SubscriberLimits(),  # noqa: B008 - frozen
         observe: Observe = lambda _: None,
         silence_timeout_s: float = _SILENCE_TIMEOUT_S,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._subscription = subscription
+        self._tracing = tracing
         self._path = subscription_path(project, subscription)
         self._emulator_host = emulator_host
         self._limits = limits
@@ -90,6 +95,8 @@ class Subscriber:
 
     async def run(self, handler: Handler) -> None:
         """See `EventSource.run`. When cancelled, messages in flight are released for immediate redelivery."""
+        if self._tracing is not None:
+            handler = traced(handler, f"process {self._subscription}", self._tracing)
         await self.run_messages(partial(dispatch, handler, timeout_s=self._limits.handler_s))
 
     async def run_messages(self, handler: MessageHandler) -> None:

@@ -19,6 +19,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.objects import ObjectStore
 from signalbox_core.temporal.converter import converter_with
+from signalbox_core.temporal.trace_header import TraceHeaders
 
 CONNECT_TIMEOUT_S: Final = 10.0
 _FILE_VARIABLES: Final = frozenset({"TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"})
@@ -54,6 +55,7 @@ async def connect(  # noqa: PLR0913 - each is one aspect of the connection
                 **config,
                 identity=identity,
                 data_converter=converter,
+                interceptors=[TraceHeaders()],
                 # Events travel in the headers of activities.
                 header_codec_behavior=HeaderCodecBehavior.CODEC
                 if converter.payload_codec is not None

@@ -36,6 +36,8 @@ HEADER_UNSEALED: Final = "signalbox_unsealed"
 """Added by a worker with payload keys to a signal or update that was not encrypted."""
 HEADER_FOREIGN: Final = "signalbox_foreign"
 """Added by a worker with payload keys to a start, signal or update that is encrypted for another tenant."""
+HEADER_TRACE: Final = "signalbox_trace"
+"""The trace context (`traceparent`) of a start, signal, update or activity."""
 HEADER_CARRIED: Final = "signalbox_carried"
 """On a run's next execution (continue-as-new): what its `Run` carries over."""
 

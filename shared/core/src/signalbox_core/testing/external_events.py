@@ -22,6 +22,7 @@ from signalbox_core.pipeline.contract.external_event import (
 )
 from signalbox_core.pipeline.workflow.external.mailbox_client import delivery_outcome, signal_mailbox
 from signalbox_core.temporal.updates import send_update
+from signalbox_core.traces import current_context
 
 _POLL_S = 0.02
 
@@ -30,12 +31,14 @@ def inbound_event(
     event: ExternalEvent[Any], data: Struct, *, key: str | None = None, event_id: str | None = None
 ) -> InboundEvent:
     """Return the event as the gateway sends it; by default with a new id."""
+    trace = current_context()
     return InboundEvent(
         name=event.name,
         event_id=event_id or uuid.uuid4().hex,
         data=msgspec.Raw(msgspec.json.encode(data)),
         key=key,
         delivery_id=uuid.uuid4().hex,
+        traceparent=trace.traceparent if trace is not None else None,
     )
 
 

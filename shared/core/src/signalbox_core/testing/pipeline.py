@@ -44,6 +44,7 @@ from signalbox_core.testing.external_events import inbound_event, send_by_key
 from signalbox_core.testing.histories import history_json
 from signalbox_core.testing.run_under_test import RunUnderTest
 from signalbox_core.testing.temporal_server import local_temporal, temporal_binary
+from signalbox_core.traces import Tracing
 
 __all__ = [
     "FakeEmitter",
@@ -153,6 +154,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
     max_cached_workflows: int = 1_000,
     task_queue: str | None = None,
     calls: Sequence[PipelineSpec] = (),
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
@@ -165,6 +167,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
         task_queue: that of an earlier call, whose runs this one's worker continues; by default a new one.
         calls: the pipelines that the workflow calls with `Run.call` or `Run.start_child`. To fake one, pass
             its contract with the `workflow` replaced.
+        tracing: records the spans of workflows and activities.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
@@ -188,10 +191,14 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             workflow_runner=mark_unsealed_messages(sandbox(specs), client.data_converter),
             interceptors=[
                 RunInterceptor(
-                    emitter.offer, task_queues=dict.fromkeys((item.task_queue for item in specs), task_queue)
+                    emitter.offer,
+                    task_queues=dict.fromkeys((item.task_queue for item in specs), task_queue),
+                    tracing=tracing,
                 ),
                 ActivityInterceptor(
-                    emitter, max_result_bytes=max_value_bytes(client.data_converter.payload_codec)
+                    emitter,
+                    max_result_bytes=max_value_bytes(client.data_converter.payload_codec),
+                    tracing=tracing,
                 ),
             ],
             max_cached_workflows=max_cached_workflows,
@@ -204,7 +211,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
         yield pipeline
 
 
-async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
+async def replay(spec: PipelineSpec, history: WorkflowHistory, *, tracing: Tracing | None = None) -> None:
     """Replay a recorded history against the pipeline's current code.
 
     Raises:
@@ -215,7 +222,7 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
         workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow, ScheduledStartWorkflow],
         data_converter=data_converter,
         workflow_runner=sandbox([spec, *spec.children]),
-        interceptors=[RunInterceptor(FakeEmitter().offer)],
+        interceptors=[RunInterceptor(FakeEmitter().offer, tracing=tracing)],
     )
     await replayer.replay_workflow(history)
 

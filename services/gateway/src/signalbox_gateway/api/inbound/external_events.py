@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from signalbox_core.pipeline.contract.external_event import InboundEvent
+from signalbox_core.traces import current_context
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.inbound.event_schemas import (
     EventDeliveriesView,
@@ -45,6 +46,7 @@ class ExternalEventHandlers:
 
 
 def _inbound(call: ApiCall, event_id: str, data: msgspec.Raw, *, key: str | None = None) -> InboundEvent:
+    trace = current_context()
     return InboundEvent(
         name=call.param("name"),
         event_id=event_id,
@@ -52,6 +54,7 @@ def _inbound(call: ApiCall, event_id: str, data: msgspec.Raw, *, key: str | None
         key=key,
         sender=call.principal.subject,
         delivery_id=secrets.token_hex(13),
+        traceparent=trace.traceparent if trace is not None else None,
     )
 
 

@@ -13,8 +13,8 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from signalbox_core.pipeline.activity.interceptor import ProgressReporter
 from signalbox_core.pipeline.activity.progress import current_target
+from signalbox_core.pipeline.activity.progress_reporter import ProgressReporter
 from signalbox_core.pipeline.activity.tenant import call_tenant
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.contract.step_header import read_step_call

@@ -72,6 +72,7 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
         event_id: the sender's, unique within the name. A second event of the same id is a duplicate.
         delivery_id: of one request; tells a repeated delivery from the first one.
         wait_id: of the wait for which a mailbox forwards it; without a key, of the callback that it ends.
+        traceparent: the trace context of the request.
     """
 
     name: str
@@ -81,6 +82,7 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
     sender: Subject | None = None
     delivery_id: str = ""
     wait_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def is_for_callback(self) -> bool:

@@ -27,6 +27,7 @@ from temporalio.worker import (
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.contract.external_event import DELIVER_EVENT
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
@@ -50,6 +51,14 @@ from signalbox_core.temporal.names import (
     MEMO_STARTER,
     MEMO_TENANT,
 )
+from signalbox_core.temporal.trace_header import read_trace
+from signalbox_core.temporal.workflow_trace import (
+    link_message,
+    trace_functions,
+    with_child_trace,
+    with_own_trace,
+)
+from signalbox_core.traces import Tracing
 
 SEALED_ONLY: Final = "signalbox.sealed-messages"
 """Prefix of the patches, one per message, that record the refusal of an unencrypted message; older histories
@@ -74,8 +83,10 @@ class RunInterceptor(Interceptor):
         *,
         accepts_plain: bool = False,
         task_queues: Mapping[str, str] | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._offer = offer
+        self._trace_functions = trace_functions(tracing or Tracing())
         self._accepts_plain = accepts_plain
         self._task_queues = dict(task_queues or {})
 
@@ -86,6 +97,7 @@ class RunInterceptor(Interceptor):
         input.unsafe_extern_functions[OFFER] = self._offer
         input.unsafe_extern_functions[ACCEPTS_PLAIN] = lambda: self._accepts_plain
         input.unsafe_extern_functions[TASK_QUEUE] = lambda queue: self._task_queues.get(queue, queue)
+        input.unsafe_extern_functions.update(self._trace_functions)
         return _RunInbound
 
 
@@ -115,6 +127,7 @@ class _RunInbound(WorkflowInboundInterceptor):
         if self._refuses(input.headers):
             workflow.logger.warning("unencrypted signal dropped", extra={"signal": input.signal})
             return
+        _link(f"signal {input.signal}", input.headers)
         await super().handle_signal(input)
 
     def handle_update_validator(self, input: HandleUpdateInput) -> None:  # noqa: A002
@@ -130,6 +143,7 @@ class _RunInbound(WorkflowInboundInterceptor):
             raise _foreign_message(input.update)
         if self._refuses(input.headers):
             raise _unencrypted_message(input.update)
+        _link(f"update {input.update}", input.headers)
         return await super().handle_update_handler(input)
 
     def _refuses(self, headers: Mapping[str, Payload]) -> bool:
@@ -189,6 +203,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
                 f"child workflow {input.id} must belong to tenant {own_tenant}, as its parent"
             )
         input.id = workflow_id_in_tenant(input.id, own_id=workflow.info().workflow_id)
+        input.headers = with_child_trace(input.headers)
         return await super().start_child_workflow(input)
 
     async def signal_external_workflow(self, input: SignalExternalWorkflowInput) -> None:  # noqa: A002
@@ -206,11 +221,18 @@ class _RunOutbound(WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _find_run(workflow.instance())
+        input.headers = with_own_trace(input.headers)
         if run is not None:
             withdraw_open_questions(run.state)
             withdraw_open_waits(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
         super().continue_as_new(input)
+
+
+def _link(message: str, headers: Mapping[str, Payload]) -> None:
+    """Link a message to the trace of its sender; an event from outside is linked when a wait receives it."""
+    if not message.endswith(f" {DELIVER_EVENT}"):
+        link_message(message, read_trace(headers))
 
 
 def _is_unsealed(headers: Mapping[str, Payload]) -> bool:
@@ -242,12 +264,12 @@ def _find_run(instance: object) -> Run | None:
 
 
 def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str, Payload]:
-    """Add the current step, or outside of a step the tenant alone, if the workflow has one."""
+    """Add the trace, and the current step, or outside of a step the tenant alone, if the workflow has one."""
     call = current_call.get()
     if call is None:
         tenant = run.tenant if run is not None else _memo_value(MEMO_TENANT)
         call = StepCall(tenant=tenant) if tenant else None
-    return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)
+    return {**with_own_trace(headers), **({HEADER_CALL: to_payload(call)} if call is not None else {})}
 
 
 def _inherited_memo() -> dict[str, str | Subject]:

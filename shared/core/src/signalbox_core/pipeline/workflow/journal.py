@@ -46,11 +46,15 @@ class RunJournal:
     Args:
         workflow_id: makes the ids of events unique, because run ids are unique only within a tenant; by
             default the run id.
+        traceparent: the trace context of the run's start; milestones have it.
     """
 
-    def __init__(self, run_id: str, tenant: str, *, workflow_id: str | None = None) -> None:
+    def __init__(
+        self, run_id: str, tenant: str, *, workflow_id: str | None = None, traceparent: str | None = None
+    ) -> None:
         self.snapshot = Snapshot(run_id=run_id, tenant=tenant)
         self._workflow_id = workflow_id or run_id
+        self._traceparent = traceparent
         self._progress_count = 0
         self._least = 1
 
@@ -113,5 +117,7 @@ class RunJournal:
             runid=self.snapshot.run_id,
             sequence=sequence,
             stepid=step,
+            # Progress is not traced: it is too frequent.
+            traceparent=self._traceparent if sequence is not None else None,
             data=msgspec.Raw(body),
         )

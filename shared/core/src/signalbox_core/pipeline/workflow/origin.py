@@ -6,6 +6,7 @@ from temporalio import workflow
 from signalbox_core.events.catalogue import RunStarted, StepInfo
 from signalbox_core.ids import is_run_key, run_id_of
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.journal import RunJournal
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     MEMO_RETRY_OF,
@@ -14,11 +15,23 @@ from signalbox_core.temporal.names import (
     MEMO_SUBJECT,
     MEMO_TAGS,
 )
+from signalbox_core.temporal.workflow_trace import own_trace
+
+
+def new_journal(workflow_id: str, tenant: str) -> RunJournal:
+    """Return the journal of a run at the start of its execution."""
+    trace = own_trace()
+    return RunJournal(
+        run_id_of(workflow_id),
+        tenant,
+        workflow_id=workflow_id,
+        traceparent=trace.traceparent if trace is not None else None,
+    )
 
 
 def run_started(spec: PipelineSpec) -> RunStarted:
     """Return the data of the `run.started` of the workflow that calls this."""
-    starter = run_starter()
+    starter, trace = run_starter(), own_trace()
     return RunStarted(
         pipeline=spec.name,
         title=spec.title,
@@ -29,6 +42,7 @@ def run_started(spec: PipelineSpec) -> RunStarted:
         parent=_parent(),
         subject=workflow.memo_value(MEMO_SUBJECT, None, type_hint=str) or UNSET,
         tags=run_tags() or UNSET,
+        trace_id=trace.trace_id if trace is not None else UNSET,
     )
 
 

@@ -23,8 +23,8 @@ from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
-from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
-from signalbox_core.pipeline.workflow.origin import run_started
+from signalbox_core.pipeline.workflow.journal import CarriedState
+from signalbox_core.pipeline.workflow.origin import new_journal, run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
 from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
@@ -59,7 +59,7 @@ class RunState:
         tenant: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
         self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
         self.tenant = tenant or DEFAULT_TENANT
-        self.journal = RunJournal(self.run_id, self.tenant, workflow_id=self.workflow_id)
+        self.journal = new_journal(self.workflow_id, self.tenant)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)

@@ -32,6 +32,8 @@ from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WA
 from signalbox_core.pipeline.workflow.external.wait_registry import OpenWait
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
+from signalbox_core.temporal.workflow_trace import link_message
+from signalbox_core.traces import parse_traceparent
 
 WITHDRAWN_WAITS: Final = "signalbox.withdrawn-waits"
 """The patch that a withdrawn wait sets; during an eviction, which cancels the wait too, setting it raises."""
@@ -105,6 +107,7 @@ def record_received(state: RunState, wait_id: str, event: InboundEvent) -> None:
         sender=event.sender,
     )
     state.record_event("wait.received", data)
+    link_message(f"event {event.name}", parse_traceparent(event.traceparent))
 
 
 def open_wait(

@@ -12,8 +12,8 @@ export function session() {
 
 let current = null;
 
-export function storeSession({ name = "", tenant = "", roles = [], expires_at = null, temporal_ui_url = null, subject = null }) {
-  current = { name, tenant, roles, expires_at, temporal_ui_url, subject: subject?.subject ?? null };
+export function storeSession({ name = "", tenant = "", roles = [], expires_at = null, temporal_ui_url = null, trace_url = null, subject = null }) {
+  current = { name, tenant, roles, expires_at, temporal_ui_url, trace_url, subject: subject?.subject ?? null };
   try { localStorage.setItem(KEY, JSON.stringify(current)); } catch { /* storage is disabled: valid until the page is closed */ }
 }
 

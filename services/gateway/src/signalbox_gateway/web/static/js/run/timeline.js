@@ -1,5 +1,6 @@
 // The waterfall of a run: a bar for each attempt of a step, hatched where the run waits.
 import { hasEnded } from "../data/fold.js";
+import { traceLine } from "../late.js";
 import { div, h, replace, span } from "../ui/dom.js";
 import { duration } from "../ui/format.js";
 import { statusDot, statusWord } from "../ui/status.js";
@@ -14,6 +15,7 @@ export class Timeline {
   #frames = [];
   #opened = new Set();
   #snapshot = null;
+  #hasTrace = false;
 
   constructor() {
     this.rows = h("ol", { class: "waterfall", "aria-label": "Timeline" });
@@ -41,6 +43,7 @@ export class Timeline {
 
   draw() {
     if (!this.#snapshot) return;
+    this.#showTrace(this.#snapshot.trace_id);
     const { from, to, waits, rows } = timelineOf(this.#snapshot, this.#frames, Date.now());
     const place = (at) => (at - from) / (to - from);
     replace(this.axis, TICKS.map((part) => h("span", {}, duration(part * (to - from)))));
@@ -54,6 +57,12 @@ export class Timeline {
       } else shown.push(row(rows[index].title, rows[index].status, rows[index].spans, place));
     }
     replace(this.rows, shown);
+  }
+
+  async #showTrace(traceId) {
+    if (!traceId || this.#hasTrace) return;
+    this.#hasTrace = true;
+    this.element.append(await traceLine(traceId));
   }
 
   #fold(rows, { from, to }) {
