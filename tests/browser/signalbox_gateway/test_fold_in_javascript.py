@@ -34,6 +34,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "started_by": text,
             "retry_of": st.just("run-0"),
             "parent": st.just("run-9"),
+            "plain": st.booleans(),
             "trace_id": st.just("a" * 32),
         },
     ),

@@ -413,3 +413,37 @@ async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
     appeared = ("run.appeared", {"runid": "acme:run-1"})
     changed: tuple[str, dict[str, str]] = ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]
+
+
+def renumbered(events: list[CloudEvent], first: int) -> list[CloudEvent]:
+    """The same milestones, as those of a plain workflow: numbered from the time of its start."""
+    return [
+        replace(event, id=f"{event.id}-{first}", sequence=first + place) for place, event in enumerate(events)
+    ]
+
+
+async def test_a_workflow_that_starts_again_under_its_id_begins_a_new_stream(streams: RunStream) -> None:
+    begin = 1_790_000_000_000_001
+    first, second = renumbered(MILESTONES, begin), renumbered(MILESTONES[:4], begin + 1_000)
+
+    early = [first[1], first[0], *first[2:]]
+    assert await streams.append_many(early) == ["parked", *["appended"] * (len(first) - 1)]
+    ended = await streams.read("acme:run-1", None)
+    assert await streams.append_many([second[0], first[0], second[2], second[1], second[3]]) == [
+        "appended",
+        "dropped",
+        "parked",
+        "appended",
+        "appended",
+    ]
+    begun = await streams.read("acme:run-1", None, 10)
+
+    assert (ended.ended, begun.ended) == (True, False)
+    assert ended.epoch != begun.epoch
+    assert begun.top == begin + 1_003
+    assert await sequences(streams, Cursor(begun.epoch, begin + 1_001)) == [begin + 1_002, begin + 1_003]
+    projected = await streams.snapshot("acme:run-1")
+    assert projected is not None
+    assert (projected.snapshot.status, projected.snapshot.sequence) == ("running", begin + 1_003)
+    assert await streams.open_runs("acme", 10) == ["acme:run-1"]
+    assert await streams.ended_runs("acme", 10) == {}

@@ -1,4 +1,4 @@
-"""One worker process: `python -m support.rate ours|bare`. Ours is built exactly as the service builds it."""
+"""One worker process: `python -m support.rate ARM`. Ours is built exactly as the service builds it."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from temporalio.worker import Worker
 
@@ -16,6 +17,7 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect
 from signalbox_worker import worker as service
+from signalbox_worker.plugin import SignalboxPlugin
 from signalbox_worker.settings import PREFIX, Settings
 from support.drivers.pipeline_code import pipeline_code
 from support.rate.activities import nothing
@@ -57,10 +59,33 @@ async def bare(environ: Mapping[str, str], stop: asyncio.Event) -> None:
         await stop.wait()
 
 
+async def plain(environ: Mapping[str, str], stop: asyncio.Event, *, shown: bool) -> None:
+    """A worker as users have it, with the plugin or without."""
+    client = await connect(environ["TEMPORAL_ADDRESS"], "default")
+    async with Worker(
+        client,
+        task_queue="shown" if shown else "plain",
+        workflows=[Bare],
+        activities=[nothing],
+        workflow_runner=sandbox([SPEC]),
+        max_concurrent_activities=200,
+        max_eager_activity_reservations_per_workflow_task=service.MAX_EAGER_ACTIVITIES,
+        plugins=[SignalboxPlugin(tenant="bench", environ=environ)] if shown else [],
+    ):
+        print("ready", flush=True)
+        await stop.wait()
+
+
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await {"ours": ours, "bare": bare}[sys.argv[1]](os.environ, stop)
+    arms = {
+        "ours": ours,
+        "bare": bare,
+        "plain": partial(plain, shown=False),
+        "shown": partial(plain, shown=True),
+    }
+    await arms[sys.argv[1]](os.environ, stop)
 
 
 asyncio.run(main())

@@ -197,3 +197,19 @@ def test_the_words_of_words_are_the_same(text: str) -> None:
     found = words(text)
 
     assert words(" ".join(found)) == found
+
+
+def test_the_list_of_a_tenant_with_plain_workflows_has_those_of_its_task_queues() -> None:
+    query = visibility_query(tenant="acme", pipeline="OrderWorkflow", queues=["orders", "it's"])
+
+    assert query == (
+        "(SignalboxTenant = 'acme' OR (SignalboxTenant IS NULL AND TaskQueue IN ('orders', 'it\\'s')))"
+        " AND (SignalboxPipeline = 'OrderWorkflow' OR WorkflowType = 'OrderWorkflow')"
+        f" AND {LATEST}"
+    )
+
+
+def test_the_type_of_a_plain_workflow_counts_as_a_pipeline() -> None:
+    found = parse_query("pipeline:OrderWorkflow", pipelines=("ads",), find_names=(), now=NOW, has_plain=True)
+
+    assert found.pipelines == ("OrderWorkflow",)

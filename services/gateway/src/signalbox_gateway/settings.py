@@ -1,5 +1,6 @@
 """The gateway's settings: environment variables, read once by `__main__`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -8,6 +9,8 @@ from signalbox_core.patterns import whole
 
 PREFIX = "SIGNALBOX_GATEWAY"
 Origin = Annotated[str, Meta(pattern=whole(r"https?://[^/\s*?#@]+"))]
+
+QueueTenant = Annotated[str, Meta(pattern=whole(r"[^=,\s]+=[^=,\s]+"))]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -39,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         cors_origins: the origins whose pages may call the API without cookies; comma-separated, exactly as
             browsers send them.
         metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
+        workflow_queues: task queues of plain workflows, which the worker plugin shows, each with its tenant:
+            `orders=acme`; comma-separated.
         max_listeners: open streams of this process. max_listeners_per_principal, max_listeners_per_tenant (by
             default half of max_listeners) and max_listeners_per_address limit each principal, tenant and
             address. Beyond a limit, a stream ends at once with a retry delay.
@@ -74,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    workflow_queues: tuple[QueueTenant, ...] = ()
     max_listeners: Annotated[int, Meta(ge=1)] = 5_000
     max_listeners_per_principal: Annotated[int, Meta(ge=1)] = 1_000
     max_listeners_per_tenant: Annotated[int, Meta(ge=1)] | None = None
@@ -81,3 +87,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_schedules: Annotated[int, Meta(ge=1, le=1_000)] = 100
     schedule_min_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
     drain_s: Annotated[float, Meta(ge=0, le=60)] = 5.0
+
+    @property
+    def tenants_by_queue(self) -> Mapping[str, str]:
+        """The tenants of the task queues of plain workflows."""
+        return {queue: tenant for queue, _, tenant in (item.partition("=") for item in self.workflow_queues)}

@@ -216,6 +216,7 @@ class Run(Struct, frozen=True, kw_only=True):
     subject: str | None = None
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
+    plain: bool = False
     trace_id: str | None = None
 
 

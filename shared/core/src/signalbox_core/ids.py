@@ -15,6 +15,10 @@ from urllib.parse import quote, unquote
 from signalbox_core.errors import InvalidInput
 
 RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+_ALPHANUMERIC: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_UNESCAPED: Final = f"{_ALPHANUMERIC}._-"
+_ESCAPED: Final = "wf"
+"""Begins a run id whose workflow id begins with an escaped byte."""
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -51,6 +55,34 @@ def tenant_of(key: str) -> str | None:
 def is_run_key(text: str) -> bool:
     """Whether the text names a tenant: it has a colon, and before it no slash."""
     return ":" in text.partition("/")[0]
+
+
+def plain_run_id(workflow_id: str) -> str | None:
+    """Return the run id of a plain workflow, or None if its id is too long to be shown.
+
+    A workflow id that is a valid run id stays as it is. In any other, each byte that a run id cannot have is
+    written as `~` and two hexadecimal digits.
+    """
+    if RUN_ID.fullmatch(workflow_id):
+        return workflow_id
+    escaped = "".join(
+        chr(byte) if chr(byte) in (_UNESCAPED if place else _ALPHANUMERIC) else f"~{byte:02X}"
+        for place, byte in enumerate(workflow_id.encode())
+    )
+    found = f"{_ESCAPED}{escaped}" if escaped.startswith("~") else escaped
+    return found if RUN_ID.fullmatch(found) else None
+
+
+def plain_workflow_ids(run_id: str) -> tuple[str, ...]:
+    """Return the ids that a plain workflow with this run id may have, the most likely first."""
+    if "~" not in run_id:
+        return (run_id,)
+    escaped = run_id.removeprefix(_ESCAPED) if run_id.startswith(f"{_ESCAPED}~") else run_id
+    try:
+        original = unquote(escaped.replace("~", "%"), errors="strict")
+    except UnicodeDecodeError:
+        return (run_id,)
+    return (original, run_id) if plain_run_id(original) == run_id else (run_id,)
 
 
 def parse_run_id(text: str, *, field: str = "run_id") -> str:

@@ -26,6 +26,7 @@ from signalbox_gateway.api.start_run import IdempotencyKeys, idempotency_key
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.outcomes import plain_workflow
 from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.run_info import RunInfo
@@ -61,6 +62,8 @@ class RetryHandler:
         request = await call.body(RetryRun, max_bytes=MAX_INPUT_BYTES)
         run_id = call.param("run_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
+        if snapshot.plain:
+            raise plain_workflow(run_id)
         run = await self._starter.describe(snapshot)
         if request.from_ == "start":
             return await self._starter.start(call, run, request)

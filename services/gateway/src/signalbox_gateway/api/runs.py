@@ -31,7 +31,7 @@ from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.http import base64url
 from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.lookup import RunReader
-from signalbox_gateway.runs.outcomes import run_ended
+from signalbox_gateway.runs.outcomes import plain_workflow, run_ended
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.run_info import RunInfo
 from signalbox_gateway.runs.search.index import RunIndex
@@ -68,7 +68,9 @@ class RunHandlers:
 
     async def list(self, call: ApiCall) -> Response:
         query = call.query(ListRuns)
-        if query.pipeline is not None and query.pipeline not in self._pipelines:
+        tenant = call.principal.tenant
+        queues = [name for name, owner in self._engine.workflow_ids.queue_tenants.items() if owner == tenant]
+        if query.pipeline is not None and query.pipeline not in self._pipelines and not queues:
             installed = ", ".join(sorted(self._pipelines)) or "none"
             raise InvalidInput(
                 f"there is no pipeline {query.pipeline[:60]!r}; installed: {installed}",
@@ -76,15 +78,22 @@ class RunHandlers:
                 code="unknown_pipeline",
             )
         search = parse_query(
-            query.q, pipelines=self._pipelines, find_names=self._find_names, now=datetime.now(UTC)
+            query.q,
+            pipelines=self._pipelines,
+            find_names=self._find_names,
+            now=datetime.now(UTC),
+            has_plain=bool(queues),
         )
-        tenant = call.principal.tenant
-        filters = visibility_query(tenant=tenant, pipeline=query.pipeline, status=query.status, search=search)
+        filters = visibility_query(
+            tenant=tenant, pipeline=query.pipeline, status=query.status, search=search, queues=queues
+        )
         # Not the filters: an age as in `started:7d` makes another instant of each request.
         bound_to = "\0".join((tenant, query.status or "", query.pipeline or "", query.q))
         page = await self._index.page(filters, limit=query.limit, token=_token(query.cursor, bound_to))
         # The visibility store orders open runs first; within a page the newest comes first.
-        newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
+        # The memo of a plain workflow may name another tenant than that of its task queue.
+        own = [run for run in page.runs if run.tenant == tenant]
+        newest_first = sorted(own, key=lambda run: run.started_at, reverse=True)
         items = tuple(_item(run, self._conditions.get(run.key)) for run in newest_first)
         return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, bound_to)))
 
@@ -103,6 +112,8 @@ class RunHandlers:
             raise Conflict(detail, code="not_finished", run_status=snapshot.status)
         if snapshot.status == "completed" and snapshot.result not in (None, _NULL):
             return _raw(bytes(snapshot.result or b""))
+        if snapshot.status == "completed" and snapshot.plain:
+            return _raw(b"null")
         outcome = await self._outcome(snapshot)
         if isinstance(outcome, Failure):
             raise no_result(snapshot, outcome)
@@ -111,13 +122,13 @@ class RunHandlers:
     async def cancel(self, call: ApiCall) -> Response:
         request = await call.body(CancelRun)
         run_id = call.param("run_id")
-        await self._states.check(call.principal, run_id)
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         reason = CancelReason(reason=request.reason, by=call.principal.name)
         key = run_key(call.principal.tenant, run_id)
         if await self._withdraw(key, reason):
             return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
         try:
-            await self._engine.cancel(key, reason)
+            await self._engine.cancel(key, reason, is_plain=snapshot.plain)
         except NotFound:
             raise await self._has_ended(key) from None
         return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
@@ -152,7 +163,9 @@ class RunHandlers:
     async def _control(self, call: ApiCall, signal: Literal["pause", "resume"]) -> Response:
         await call.body(NoBody)
         run_id = call.param("run_id")
-        await self._states.check(call.principal, run_id)
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
+        if snapshot.plain:
+            raise plain_workflow(run_id)
         key = run_key(call.principal.tenant, run_id)
         try:
             await self._engine.control(key, signal, Control(by=call.principal.name))

@@ -95,6 +95,7 @@ CODES: Final[Mapping[str, str]] = {
     "not_finished": "The run has no result yet.",
     "not_started": "The run is queued or was never started, so it has no recorded input.",
     "not_ended": "The run has not ended; cancel it first, or wait.",
+    "plain_workflow": "The run is a plain workflow: it can be cancelled, not paused or retried.",
     "not_failed": "The run did not fail: it is open, or it has completed.",
     "nothing_to_keep": "The run ended before any of its work; retry it from the start.",
     "would_repeat_steps": "Completed steps (`steps`) would run again; retry the run from the start.",

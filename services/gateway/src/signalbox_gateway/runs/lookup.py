@@ -135,7 +135,7 @@ def resolve_snapshot(
     known = (
         workflow_snapshot
         if workflow_snapshot is not None and workflow_snapshot.pipeline
-        else _just_started(info, spec)
+        else _just_started(info, spec if not info.is_plain else None)
     )
     if info.status in ENDED and known.status not in ENDED:
         return replace(known, status=info.status, ended_at=info.ended_at)
@@ -155,6 +155,7 @@ def _just_started(run: RunInfo, spec: PipelineSpec | None) -> Snapshot:
         starter=run.starter,
         subject=run.subject,
         tags=run.tags,
+        plain=run.is_plain,
     )
 
 

@@ -129,6 +129,14 @@ def _earlier_vote(state: ApprovalState, decision: Decision) -> DecisionRecord | 
     )
 
 
+def plain_workflow(run_id: str) -> Conflict:
+    """The problem of a request that needs a pipeline."""
+    return Conflict(
+        f"run {run_id} is a plain workflow, which has no pipeline: it can only be cancelled",
+        code="plain_workflow",
+    )
+
+
 def run_ended(run_id: str, status: str) -> Conflict:
     """The problem of controlling or deciding a run that has ended."""
     return Conflict(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
@@ -24,7 +24,8 @@ class RecordedStart(Struct, frozen=True, kw_only=True):
     """The start of a run as Temporal recorded it.
 
     Attributes:
-        input: the input as JSON; secrets are sealed strings.
+        input: the input as JSON; secrets are sealed strings. Of a plain workflow, the list of its arguments
+            unless there is exactly one.
         priority: 1 to 5; None when the start set none.
     """
 
@@ -93,9 +94,18 @@ async def _open_input(
     if not payloads:
         return _NULL
     codec = client.data_converter.payload_codec
-    if codec is None:
-        return msgspec.Raw(payloads[0].data)
-    if payload_tenant(codec, payloads[0]) not in (None, tenant):
-        raise NotFound("the input of this run belongs to another tenant", code="unknown_run")
-    (opened,) = await codec.decode(payloads[:1])
-    return msgspec.Raw(opened.data)
+    if codec is not None:
+        if any(payload_tenant(codec, payload) not in (None, tenant) for payload in payloads):
+            raise NotFound("the input of this run belongs to another tenant", code="unknown_run")
+        payloads = await codec.decode(payloads)
+    shown = [_as_json(payload) for payload in payloads]
+    return shown[0] if len(shown) == 1 else msgspec.Raw(msgspec.json.encode(shown))
+
+
+def _as_json(payload: Payload) -> msgspec.Raw:
+    """Return the payload if it is JSON, else a text that describes it."""
+    encoding = payload.metadata.get("encoding", b"").decode()
+    if encoding.startswith("json/"):
+        return msgspec.Raw(payload.data)
+    text = None if encoding == "binary/null" else f"({len(payload.data)} bytes, {encoding})"
+    return msgspec.Raw(msgspec.json.encode(text))

@@ -36,7 +36,7 @@ from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
-from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage, list_entry, run_info_of
+from signalbox_gateway.runs.run_info import NO_QUEUES, RunInfo, RunInfoPage, list_entry, run_info_of
 from signalbox_gateway.runs.search.visibility import executions_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
@@ -75,9 +75,15 @@ class TemporalRuns:
     Calls have a deadline and fail early in an outage.
     """
 
-    def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self,
+        client: Client,
+        queue_tenants: Mapping[str, str] = NO_QUEUES,
+        *,
+        deadline: timedelta = timedelta(seconds=5),
+    ) -> None:
         self.client = client
-        self.workflow_ids = WorkflowIds(client, deadline)
+        self.workflow_ids = WorkflowIds(client, deadline, queue_tenants)
         self.availability = TemporalAvailability(self.is_available)
         self._deadline = deadline
 
@@ -124,7 +130,8 @@ class TemporalRuns:
             return await self._call(handle.describe(rpc_timeout=self._deadline))
 
         try:
-            return await run_info_of(await self.workflow_ids.call(key, send))
+            found = await self.workflow_ids.call(key, send)
+            return await run_info_of(found, self.workflow_ids.queue_tenants)
         except NotFound:
             return None
 
@@ -150,7 +157,8 @@ class TemporalRuns:
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
         await self._call(found.fetch_next_page(page_size=limit))
-        runs = [await list_entry(item) for item in found.current_page or ()]
+        queues = self.workflow_ids.queue_tenants
+        runs = [await list_entry(item, queues) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
@@ -164,8 +172,11 @@ class TemporalRuns:
         executions = sorted(found.current_page or (), key=lambda each: each.start_time)
         return {each.id: each.run_id for each in executions}
 
-    async def cancel(self, key: str, reason: CancelReason) -> None:
+    async def cancel(self, key: str, reason: CancelReason, *, is_plain: bool = False) -> None:
         """Cancel the run. The reason is sent first, so the workflow has it when the cancellation arrives.
+
+        Args:
+            is_plain: a plain workflow, which may not expect the signal; the reason is part of the request.
 
         Raises:
             NotFound: the run has ended or does not exist.
@@ -173,8 +184,10 @@ class TemporalRuns:
 
         async def send(workflow_id: str) -> None:
             handle = self.client.get_workflow_handle(workflow_id)
-            await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
-            await self._call(handle.cancel(rpc_timeout=self._deadline))
+            if not is_plain:
+                await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
+            stated = reason.reason or f"cancelled by {reason.by}" if is_plain else ""
+            await self._call(handle.cancel(reason=stated, rpc_timeout=self._deadline))
 
         await self.workflow_ids.call(key, send)
 

@@ -127,6 +127,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     `retried_as`: the latest run that repeats this one.
     `waits`: what the run waits for, or has waited for, from outside.
     `retried_at`: when this run was last continued after it had ended.
+    `plain`: a workflow of other code than a pipeline's; it can only be cancelled.
     `trace_id`: the trace of its start (W3C Trace Context); null without one.
     """
 
@@ -155,6 +156,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     subject: str | None
     tags: tuple[str, ...]
     waits: tuple[EventWaitState, ...]
+    plain: bool
     trace_id: str | None
 
 
@@ -185,6 +187,7 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         subject=snapshot.subject,
         tags=snapshot.tags,
         waits=snapshot.waits,
+        plain=snapshot.plain,
         trace_id=snapshot.trace_id,
     )
 

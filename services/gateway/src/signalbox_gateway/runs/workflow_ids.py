@@ -1,6 +1,6 @@
-"""The workflow id of a run: its run key, or the run id alone for a run that an earlier release started."""
+"""The workflow id of a run: its run key, unless it is a plain workflow or a run of an earlier release."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -8,8 +8,8 @@ from temporalio.client import Client
 
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound
-from signalbox_core.ids import run_id_of, tenant_of
-from signalbox_core.temporal.names import MEMO_TENANT
+from signalbox_core.ids import plain_workflow_ids, run_id_of, tenant_of
+from signalbox_gateway.runs.run_info import NO_QUEUES, run_info_of
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 
 T = TypeVar("T")
@@ -19,14 +19,21 @@ _MAX_UNKEYED: Final = 10_000
 class WorkflowIds:
     """Calls Temporal with the workflow id of a run, without an extra round trip unless there is none.
 
-    An earlier release used the run id as workflow id, so that one tenant's run blocked the id for all others.
-    Such a workflow is used only if its memo names the tenant of the run key.
+    A plain workflow has an id of its own. An earlier release used the run id as workflow id, so that one
+    tenant's run blocked the id for all others. Such a workflow is used only if it belongs to the tenant of
+    the run key.
+
+    Args:
+        queue_tenants: the tenants of the task queues of plain workflows.
     """
 
-    def __init__(self, client: Client, deadline: timedelta) -> None:
+    def __init__(
+        self, client: Client, deadline: timedelta, queue_tenants: Mapping[str, str] = NO_QUEUES
+    ) -> None:
+        self.queue_tenants = queue_tenants
         self._client = client
         self._deadline = deadline
-        self._unkeyed = BoundedDict[str, None](_MAX_UNKEYED)
+        self._unkeyed = BoundedDict[str, str](_MAX_UNKEYED)
 
     async def call(self, key: str, send: Callable[[str], Awaitable[T]]) -> T:
         """Return `send(workflow_id)`.
@@ -44,20 +51,22 @@ class WorkflowIds:
             except NotFound:
                 if not await self.is_unkeyed(key):
                     raise
-        return await send(run_id_of(key))
+        return await send(self._unkeyed[key])
 
     async def is_unkeyed(self, key: str) -> bool:
-        """Whether a release without run keys started the run, so that its workflow id is its run id."""
+        """Whether the run is a plain workflow or one that a release without run keys started."""
         tenant = tenant_of(key)
         if tenant is None or key in self._unkeyed:
             return tenant is not None
-        try:
-            async with map_temporal_errors():
-                handle = self._client.get_workflow_handle(run_id_of(key))
-                found = await handle.describe(rpc_timeout=self._deadline)
-                is_own = await found.memo_value(MEMO_TENANT, None, type_hint=str) == tenant
-        except NotFound:
-            return False
-        if is_own:
-            self._unkeyed[key] = None
-        return is_own
+        for workflow_id in plain_workflow_ids(run_id_of(key)):
+            try:
+                async with map_temporal_errors():
+                    handle = self._client.get_workflow_handle(workflow_id)
+                    found = await handle.describe(rpc_timeout=self._deadline)
+                    run = await run_info_of(found, self.queue_tenants)
+            except NotFound:
+                continue
+            if run is not None and run.key == key:
+                self._unkeyed[key] = workflow_id
+                return True
+        return False

@@ -42,6 +42,7 @@ def snapshot_of(run: Run) -> Snapshot:
         subject=run.subject,
         tags=run.tags,
         waits=run.waits,
+        plain=run.plain,
         trace_id=run.trace_id,
     )
 

@@ -82,6 +82,8 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(Struct, frozen=True, kw_only=True):
+    """`plain`: a workflow of other code than a pipeline's, which the worker plugin shows as a run."""
+
     pipeline: str
     title: str
     steps: tuple[StepInfo, ...] = ()
@@ -91,6 +93,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     parent: str | UnsetType = UNSET
     subject: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    plain: bool | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
 
 

@@ -36,6 +36,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         parent=data.parent or None,
         subject=data.subject or None,
         tags=data.tags or (),
+        plain=data.plain or False,
         trace_id=data.trace_id or None,
         status="running",
     )

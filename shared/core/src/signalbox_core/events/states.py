@@ -199,6 +199,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         retry_of: the run that this one repeats from the start.
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
         retried_at: when this run was last reset and continued.
+        plain: a workflow of other code than a pipeline's; it has no contract, and can only be cancelled.
         trace_id: of the trace that the start belongs to.
         result: JSON null until the run has completed, because msgspec cannot decode into `Raw | None`.
     """
@@ -228,6 +229,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     subject: str | None = None
     tags: tuple[str, ...] = ()
     waits: tuple[EventWaitState, ...] = ()
+    plain: bool = False
     trace_id: str | None = None
 
     @property

@@ -9,8 +9,11 @@ local epoch, top, tenant = state[1], tonumber(state[2] or '0'), state[3]
 local terminal, gap_since = state[4], state[5]
 local old_top = top
 
+-- Lua writes a number of more than 14 digits with an exponent.
+local function digits(number) return string.format('%.0f', number) end
+
 local function publish(record)
-  local head = (epoch or '-') .. ' ' .. record.sequence .. ' ' .. record.name
+  local head = (epoch or '-') .. ' ' .. digits(record.sequence) .. ' ' .. record.name
   redis.call('PUBLISH', call.channel, head .. '\n' .. record.data)
 end
 
@@ -20,16 +23,22 @@ end
 
 local function create_stream(new_epoch, new_top)
   epoch, top, tenant, terminal, gap_since = new_epoch, new_top, call.tenant, false, false
-  redis.call('HSET', META, 'epoch', epoch, 'top', top, 'tenant', tenant)
+  redis.call('HSET', META, 'epoch', epoch, 'top', digits(top), 'tenant', tenant)
+end
+
+local function drop_parked()
+  for _, sequence in ipairs(redis.call('HKEYS', PARKED)) do
+    if tonumber(sequence) <= top or call.terminal then redis.call('HDEL', PARKED, sequence) end
+  end
 end
 
 local function append_next(record)
-  local id = record.sequence .. '-0'
+  local id = digits(record.sequence) .. '-0'
   redis.call('XADD', LOG, 'MAXLEN', '~', call.max_frames, id, 'n', record.name, 'd', record.data)
   if record.field ~= '' then redis.call('HSET', NEWEST, record.field, record.data) end
   if #record.marks > 0 then redis.call('HSET', META, unpack(record.marks)) end
   top = record.sequence
-  redis.call('HSET', META, 'top', top)
+  redis.call('HSET', META, 'top', digits(top))
   publish(record)
   if record.terminal then
     terminal = record.name
@@ -40,15 +49,23 @@ end
 
 local function append_parked()
   while not terminal do
-    local packed = redis.call('HGET', PARKED, tostring(top + 1))
+    local packed = redis.call('HGET', PARKED, digits(top + 1))
     if not packed then return end
-    redis.call('HDEL', PARKED, tostring(top + 1))
+    redis.call('HDEL', PARKED, digits(top + 1))
     append_next(cmsgpack.unpack(packed))
   end
 end
 
+local function begin(record)
+  redis.call('DEL', META, LOG, NEWEST)
+  create_stream(call.epoch, record.sequence - 1)
+  drop_parked()
+  if old_top > 0 then publish({ sequence = 0, name = 'stream.rebuilt', data = '{}' }) end
+end
+
 local function append(packed)
   local record = cmsgpack.unpack(packed)
+  if record.begins and record.sequence > top then begin(record) end
   -- Its number skips ahead, so it is parked, and the gap makes the reconciler rebuild the stream.
   if terminal and record.reopens and record.sequence > top then
     terminal = false
@@ -64,7 +81,7 @@ local function append(packed)
   -- When the parking buffer is full the event is dropped. Its gap remains, and closing the gap rebuilds the
   -- stream from the workflow's snapshot, which includes the event.
   if redis.call('HLEN', PARKED) < call.max_parked then
-    redis.call('HSET', PARKED, tostring(record.sequence), packed)
+    redis.call('HSET', PARKED, digits(record.sequence), packed)
   end
   return 'parked'
 end
@@ -96,9 +113,7 @@ local function rebuild()
   create_stream(call.epoch, call.top)
   redis.call('HSET', META, unpack(call.marks))
   redis.call('HSET', NEWEST, 'base', call.base)
-  for _, sequence in ipairs(redis.call('HKEYS', PARKED)) do
-    if tonumber(sequence) <= top or call.terminal then redis.call('HDEL', PARKED, sequence) end
-  end
+  drop_parked()
   publish({ sequence = 0, name = 'stream.rebuilt', data = '{}' })
   if call.terminal then
     terminal = 'rebuilt'

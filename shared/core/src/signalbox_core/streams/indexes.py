@@ -33,6 +33,7 @@ from signalbox_core.streams.record import (
     closed_approval,
     inbox_item,
     inbox_items,
+    is_first,
     pack_tenant_message,
 )
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
@@ -71,7 +72,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
 def updates_indexes(event: CloudEvent) -> bool:
     """Whether an index depends on this event."""
-    return event.sequence == 1 or event.name in TERMINAL or event.name in APPROVAL_EVENTS
+    return is_first(event) or event.name in TERMINAL or event.name in APPROVAL_EVENTS
 
 
 class RunIndexes:
@@ -200,7 +201,7 @@ def _change(append: RunAppend) -> _RunChange | None:
     ended_at = next((event.time for event in events if event.name in TERMINAL), None)
     ended = ended_at is not None
     first = next(
-        (outcome for event, outcome in zip(events, append.outcomes, strict=True) if event.sequence == 1),
+        (outcome for event, outcome in zip(events, append.outcomes, strict=True) if is_first(event)),
         None,
     )
     if not (requested or closed or ended or append.has_gap or append.healed or first):
@@ -230,15 +231,23 @@ def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
         pipe.sadd(GAPS, key)
     else:
         pipe.srem(GAPS, key)
+    _add_run_commands(pipe, change)
+    if change.is_new:
+        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
+    if change.opened or change.closed:
+        pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
+
+
+def _add_run_commands(pipe: Pipeline, change: _RunChange) -> None:
+    key, tenant = change.key, change.tenant
     if change.is_open:
         pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
+    if change.is_new:
+        # A workflow id that is used again begins a run that has ended before.
+        pipe.zrem(ended_runs_key(tenant), key)
     if change.ended_at is not None:
         pipe.zrem(open_runs_key(tenant), key)
         ended = ended_runs_key(tenant)
         pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
         pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
         pipe.expire(ended, _ENDED_TTL)
-    if change.is_new:
-        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
-    if change.opened or change.closed:
-        pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))

@@ -31,6 +31,7 @@ from signalbox_core.streams.run_stream import Frame, InboxItem
 ENDED_STEP: Final = "ended"
 CLOSED_APPROVAL: Final = "closed"
 REOPENS: Final = "run.retried"
+BEGINS: Final = "run.started"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
@@ -51,6 +52,8 @@ class Record(Struct, frozen=True, kw_only=True):
         marks: names and values to set in the run's meta hash, flattened.
         guard: a mark; while its value is `ended`, the record is dropped.
         reopens: the run continues, so a stream that has ended takes events again.
+        begins: a workflow has started whose id may have been used before, so the stream begins anew at this
+            number.
     """
 
     sequence: int
@@ -61,6 +64,7 @@ class Record(Struct, frozen=True, kw_only=True):
     guard: str = ""
     terminal: bool = False
     reopens: bool = False
+    begins: bool = False
 
 
 def milestone_record(event: CloudEvent) -> Record:
@@ -86,7 +90,13 @@ def milestone_record(event: CloudEvent) -> Record:
         marks=_marks(event),
         terminal=name in TERMINAL,
         reopens=name == REOPENS,
+        begins=name == BEGINS and event.sequence > 1,
     )
+
+
+def is_first(event: CloudEvent) -> bool:
+    """Whether a run's stream begins with this event."""
+    return event.sequence == 1 or event.name == BEGINS
 
 
 def live_record(event: CloudEvent) -> Record:

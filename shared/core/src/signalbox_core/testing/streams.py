@@ -201,7 +201,7 @@ class FakeRunStream:
         outcome = self._place(key, run, record)
         run.ended_at = run.ended_at or (event.time if record.terminal else None)
         self._update_gap(run, top_before=top_before)
-        if record.sequence == 1 and outcome is AppendOutcome.APPENDED:
+        if records.is_first(event) and outcome is AppendOutcome.APPENDED:
             self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if (
             event.name == "approval.requested"
@@ -220,6 +220,8 @@ class FakeRunStream:
         )
 
     def _place(self, key: str, run: FakeRunState, record: Record) -> AppendOutcome:
+        if record.begins and record.sequence > run.top:
+            self._begin(key, run, record)
         if record.reopens and record.sequence > run.top:
             run.ended = False
         if run.ended or record.sequence <= run.top:
@@ -230,6 +232,14 @@ class FakeRunStream:
         self._append_next(key, run, record)
         self._append_parked(key, run)
         return AppendOutcome.APPENDED
+
+    def _begin(self, key: str, run: FakeRunState, record: Record) -> None:
+        was_used = run.top > 0
+        parked = {sequence: item for sequence, item in run.parked.items() if sequence >= record.sequence}
+        begun = FakeRunState(epoch=next(self._epochs), tenant=run.tenant, top=record.sequence - 1)
+        vars(run).update(vars(begun), parked=parked)
+        if was_used:
+            self._send(key, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
 
     def _append_next(self, key: str, run: FakeRunState, record: Record) -> None:
         run.log = [*run.log, record][-self._max_frames :]

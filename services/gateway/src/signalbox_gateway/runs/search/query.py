@@ -64,7 +64,12 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
 
 
 def parse_query(
-    text: str, *, pipelines: Collection[str], find_names: Collection[str], now: datetime
+    text: str,
+    *,
+    pipelines: Collection[str],
+    find_names: Collection[str],
+    now: datetime,
+    has_plain: bool = False,
 ) -> SearchQuery:
     """Parse a query.
 
@@ -72,6 +77,7 @@ def parse_query(
         pipelines: the installed ones.
         find_names: the names of their `Find` fields.
         now: aware UTC; what ages such as `7d` refer to.
+        has_plain: the tenant has plain workflows, whose types count as pipelines.
 
     Raises:
         InvalidInput: the query is malformed; the message names the part and the remedy.
@@ -90,7 +96,10 @@ def parse_query(
         found.setdefault(key, []).append(value)
     return SearchQuery(
         statuses=tuple(_status(value) for value in found.pop("status", ())),
-        pipelines=tuple(_pipeline(value, pipelines) for value in found.pop("pipeline", ())),
+        pipelines=tuple(
+            value if has_plain and value not in pipelines else _pipeline(value, pipelines)
+            for value in found.pop("pipeline", ())
+        ),
         started=tuple(_period("started", value, now) for value in found.pop("started", ())),
         ended=tuple(_period("ended", value, now) for value in found.pop("ended", ())),
         terms={key: tuple(_searchable(key, value) for value in values) for key, values in found.items()},

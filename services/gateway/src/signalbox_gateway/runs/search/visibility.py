@@ -36,17 +36,21 @@ def visibility_query(
     pipeline: str | None = None,
     status: RunStatus | None = None,
     search: SearchQuery = _EVERYTHING,
+    queues: Sequence[str] = (),
 ) -> str:
     """Build the query of a list of runs.
 
     Values are quoted, so none can widen the query; of a search, only terms of a closed alphabet are used.
+
+    Args:
+        queues: the tenant's task queues of plain workflows.
     """
-    parts = [tenant_query(tenant)]
+    parts = [_owner_query(tenant, queues)]
     if pipeline is not None:
-        parts.append(f"{names.SEARCH_PIPELINE.name} = {_quoted(pipeline)}")
+        parts.append(_pipeline_query(f"= {_quoted(pipeline)}", queues))
     if status is not None:
         parts.append(f"ExecutionStatus = {_quoted(_execution_status(status))}")
-    return " AND ".join([*parts, *_search_parts(search)])
+    return " AND ".join([*parts, *_search_parts(search, queues)])
 
 
 def executions_query(workflow_ids: Sequence[str]) -> str:
@@ -54,12 +58,25 @@ def executions_query(workflow_ids: Sequence[str]) -> str:
     return f"WorkflowId {_in(workflow_ids)} AND {_LATEST}"
 
 
-def _search_parts(search: SearchQuery) -> Iterator[str]:
+def _owner_query(tenant: str, queues: Sequence[str]) -> str:
+    if not queues:
+        return tenant_query(tenant)
+    plain = f"{names.SEARCH_TENANT.name} IS NULL AND TaskQueue {_in(queues)}"
+    return f"({tenant_query(tenant)} OR ({plain}))"
+
+
+def _pipeline_query(values: str, queues: Sequence[str]) -> str:
+    """The condition that the pipeline, or the type of a plain workflow, is one of `values`."""
+    condition = f"{names.SEARCH_PIPELINE.name} {values}"
+    return f"({condition} OR WorkflowType {values})" if queues else condition
+
+
+def _search_parts(search: SearchQuery, queues: Sequence[str]) -> Iterator[str]:
     yield _LATEST
     if search.statuses:
         yield f"ExecutionStatus {_in([_execution_status(status) for status in search.statuses])}"
     if search.pipelines:
-        yield f"{names.SEARCH_PIPELINE.name} {_in(search.pipelines)}"
+        yield _pipeline_query(_in(search.pipelines), queues)
     for period in search.started:
         yield from _period_parts("StartTime", period)
     for period in search.ended:

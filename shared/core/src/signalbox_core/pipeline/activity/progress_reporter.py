@@ -46,6 +46,10 @@ class ProgressReporter:
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
         self._heartbeat(done, of)
+        self.show(done, of, message, text)
+
+    def show(self, done: float, of: float | None, message: str | None, text: str | None = None) -> None:
+        """Send progress to listeners, without a heartbeat."""
         if self._call.step is None:
             return
         # For one of several items only the workflow can compute the step's percentage.
@@ -81,7 +85,7 @@ class ProgressReporter:
             self._count += 1
             number = self._count
         workflow_id = self._info.workflow_id or ""
-        run_id = run_id_of(workflow_id)
+        run_id = self._call.run_id or run_id_of(workflow_id)
         event = CloudEvent(
             id=derived_id(
                 workflow_id,

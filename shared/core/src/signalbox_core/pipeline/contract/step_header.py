@@ -16,6 +16,7 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One activity call.
 
     Attributes:
+        run_id: of a plain workflow; by default that of the workflow id.
         index: position of the item when the call is part of a `step.map`.
         total: number of items when the call is part of a `step.map`; else 0.
         auto_heartbeat: the call sets no heartbeat timeout, so the worker sends the heartbeats.
@@ -29,6 +30,7 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: int = 0
     auto_heartbeat: bool = False
     approval: EffectApproval | None = None
+    run_id: str | None = None
 
 
 current_call: Final[ContextVar[StepCall | None]] = ContextVar("signalbox_call", default=None)

@@ -72,7 +72,7 @@ class ChildRun(Generic[Out]):
         try:
             return await self._handle
         except ChildWorkflowError as error:
-            status = _status_of(error)
+            status = child_status(error)
             if status == "cancelled" and workflow.cancellation_reason() is not None:
                 raise
             raise non_retryable_error(
@@ -85,7 +85,7 @@ class ChildRun(Generic[Out]):
             return
         error = handle.exception()
         if error is None or isinstance(error, ChildWorkflowError):
-            status = "completed" if error is None else _status_of(error)
+            status = "completed" if error is None else child_status(error)
             self._state.record_event("child.ended", ChildEnded(child_run_id=self.run_id, status=status))
 
 
@@ -193,7 +193,8 @@ def _search_attributes(
     return TypedSearchAttributes([own.get(pair.key.name, pair) for pair in inherited])
 
 
-def _status_of(error: ChildWorkflowError) -> ChildStatus:
+def child_status(error: ChildWorkflowError) -> ChildStatus:
+    """Return how a child workflow ended that did not complete."""
     match error.cause:
         case CancelledError():
             return "cancelled"

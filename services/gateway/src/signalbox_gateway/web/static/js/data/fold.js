@@ -39,7 +39,7 @@ const CHANGES = {
   "run.started": (snapshot, data, frame) => ({
     ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
     retry_of: data.retry_of ?? null, parent: data.parent ?? null, subject: data.subject ?? null, tags: data.tags ?? [],
-    starter: subject(data.starter), trace_id: data.trace_id ?? null,
+    starter: subject(data.starter), plain: data.plain ?? false, trace_id: data.trace_id ?? null,
     steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
   }),
   "step.started": (snapshot, data, frame) =>

@@ -35,9 +35,10 @@ export class RunControls {
   update(snapshot) {
     this.element.hidden = !may("operator");
     this.isOver = hasEnded(snapshot);
-    this.toggle.hidden = this.cancel.hidden = this.isOver;
-    this.again.hidden = this.changed.hidden = !this.isOver || !snapshot.pipeline;
-    this.retry.hidden = !this.isOver || snapshot.status === "completed";
+    this.cancel.hidden = this.isOver;
+    this.toggle.hidden = this.isOver || snapshot.plain;
+    this.again.hidden = this.changed.hidden = !this.isOver || !snapshot.pipeline || snapshot.plain;
+    this.retry.hidden = !this.isOver || snapshot.status === "completed" || snapshot.plain;
     setText(this.retry, snapshot.status === "failed" ? "Retry from the failed step" : "Continue the run");
     this.changed.setAttribute("href", addressOfCopy(snapshot.pipeline, this.runId));
     this.name = snapshot.title || humane(snapshot.pipeline);
@@ -63,7 +64,7 @@ export class RunControls {
     }
     const verb = this.paused ? "resume" : "pause";
     return [
-      { text: this.paused ? "Resume run" : "Pause run", icon: this.paused ? "play" : "pause", run: () => this.#do(verb) },
+      ...this.toggle.hidden ? [] : [{ text: this.paused ? "Resume run" : "Pause run", icon: this.paused ? "play" : "pause", run: () => this.#do(verb) }],
       { text: "Cancel run", icon: "cancel", run: () => this.#cancel() },
     ];
   }

@@ -1,0 +1,1 @@
+"""Plain workflows: what the worker plugin records of a workflow that is not a pipeline's."""

@@ -1,0 +1,1 @@
+"""Plain Temporal code, as its users have it: it imports nothing of Signalbox."""

@@ -1,0 +1,71 @@
+"""Plain workflows: run ids, titles, and progress in heartbeats."""
+
+import pytest
+
+from signalbox_core.ids import plain_run_id, plain_workflow_ids
+from signalbox_core.pipeline.activity.plain import HeartbeatProgress, heartbeat_progress
+from signalbox_core.pipeline.workflow.plain.titles import step_name, title_of
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "run_id"),
+    [
+        ("order-1", "order-1"),
+        ("a~b", "a~b"),
+        ("order/1", "order~2F1"),
+        ("order:1", "order~3A1"),
+        ("/root", "wf~2Froot"),
+        ("-x", "wf~2Dx"),
+        ("đơn 1", "wf~C4~91~C6~A1n~201"),
+    ],
+)
+def test_a_workflow_id_becomes_a_run_id_and_back(workflow_id: str, run_id: str) -> None:
+    assert plain_run_id(workflow_id) == run_id
+    assert workflow_id in plain_workflow_ids(run_id)
+
+
+def test_a_workflow_id_that_is_too_long_is_not_shown() -> None:
+    assert plain_run_id("x" * 128) is not None
+    assert plain_run_id("x" * 129) is None
+    assert plain_run_id("/" * 60) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("compose_greeting", "Compose greeting"),
+        ("ComposeGreeting", "Compose greeting"),
+        ("greetings.compose-all", "Greetings compose all"),
+        ("HTTPFetch", "HTTP fetch"),
+        ("packItem2", "Pack item2"),
+        ("---", "---"),
+    ],
+)
+def test_titles_are_made_from_names(name: str, title: str) -> None:
+    assert title_of(name) == title
+
+
+def test_the_name_of_a_step_is_printable_and_short() -> None:
+    assert step_name("a\nb") == "a_b"
+    assert len(step_name("ơ" * 300).encode()) <= 200
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ((3,), HeartbeatProgress(message="3")),
+        ((3, 10), HeartbeatProgress(done=3, of=10, message="3 of 10")),
+        (("page 3",), HeartbeatProgress(message="page 3")),
+        (({"percent": 40, "message": "half"},), HeartbeatProgress(done=40, of=100, message="half")),
+        (({"done": 1, "of": 4},), HeartbeatProgress(done=1, of=4, message="1 of 4")),
+        ((11, 10), None),
+        ((True,), None),
+        (({"token": "secret"},), None),
+        ((), None),
+        (({"percent": 140},), None),
+    ],
+)
+def test_progress_is_read_from_the_details_of_a_heartbeat(
+    details: tuple[object, ...], expected: HeartbeatProgress | None
+) -> None:
+    assert heartbeat_progress(details) == expected
