@@ -60,6 +60,9 @@ class StepScope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is GeneratorExit:
+            # An evicted run: the garbage collector closes its coroutine in the context of any other run.
+            return
         current_call.set(self._enclosing_call)
         assert self._started_at is not None
         if error is None:
