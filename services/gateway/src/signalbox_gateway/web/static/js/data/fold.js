@@ -20,7 +20,7 @@ export function emptySnapshot(runId, tenant = "") {
     ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
     blocked: null, queued: null, parent: null, children: [], retry_of: null, retried_as: null, retried_at: null, waits: [],
-    subject: null, tags: [], trace_id: null,
+    subject: null, tags: [], plain: false, trace_id: null,
   };
 }
 
