@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import Mount, Route
 
 from signalbox_core.settings import read_settings
+from signalbox_gateway.web import console_routes
 from support.deployment import (
     BASE,
     BURST,
@@ -270,6 +272,17 @@ def test_the_namespace_is_closed_except_for_named_paths() -> None:
     annotations = ingress["metadata"]["annotations"]
     assert int(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"]) >= 3600
     assert annotations["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
+
+
+def test_the_ingress_routes_every_page_and_no_internal_path() -> None:
+    (ingress,) = of_kind("Ingress")
+    routed = {
+        path["path"]: path["pathType"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]
+    }
+    pages = {route.path or "/" for route in console_routes() if isinstance(route, Route | Mount)}
+    assert {page for page in pages if page not in routed} == set()
+    assert {"/v1": "Prefix", "/docs": "Exact", "/openapi.json": "Exact"}.items() <= routed.items()
+    assert {"/metrics", "/readyz"}.isdisjoint(routed)
 
 
 def test_images_are_placeholders_that_an_overlay_must_replace() -> None:
