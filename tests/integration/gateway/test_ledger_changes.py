@@ -103,6 +103,24 @@ async def test_without_the_topic_there_is_no_token(recording: Parts, publisher: 
     assert (refused.status_code, "token" in refused.json()) == (503, False)
 
 
+async def test_a_token_ends_at_once_and_its_revocation_is_recorded_by_the_repeated_request(
+    recording: Parts, publisher: FakePublisher
+) -> None:
+    async with client_of(Gateway(recording).app()) as caller:
+        minted = (
+            await caller.post("/v1/tokens", json={"allow": [{"start": "echo"}], "expires_in": 600})
+        ).json()
+        publisher.failures.append(Unavailable("Pub/Sub does not respond"))
+        path, by_token = f"/v1/tokens/{minted['id']}", {"authorization": f"Bearer {minted['token']}"}
+
+        statuses = [(await caller.delete(path)).status_code]
+        start = {"pipeline": "echo", "input": {}}
+        statuses.append((await caller.post("/v1/runs", json=start, headers=by_token)).status_code)
+        statuses += [(await caller.delete(path)).status_code for _ in range(2)]
+
+    assert statuses == [503, 401, 204, 404]
+
+
 async def test_each_change_of_a_schedule_is_recorded_once(
     caller: httpx2.AsyncClient, store: FakeObjectStore
 ) -> None:

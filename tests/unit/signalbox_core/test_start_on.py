@@ -49,6 +49,20 @@ def contract(**members: Any) -> PipelineSpec:
     )
 
 
+def raise_error(error: Exception) -> OrderInput:
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyError("VN"), IndexError("no"), ArithmeticError("no")])
+def test_an_input_that_cannot_be_made_refuses_the_event(error: Exception) -> None:
+    start = StartOn(PLACED, input=lambda _: raise_error(error))
+
+    with pytest.raises(InvalidInput, match="no run can start from this event") as refused:
+        start.build_input(msgspec.Raw(b'{"number": "1"}'))
+
+    assert (refused.value.field, refused.value.stable_code) == ("data", "invalid_event")
+
+
 def test_each_event_id_has_its_own_run_whatever_its_key() -> None:
     start = StartOn(PLACED, input=order_input)
 

@@ -54,6 +54,16 @@ def test_a_long_event_id_is_shortened_to_one_of_its_own() -> None:
     assert max(map(len, ids)) <= 200
 
 
+def test_an_event_of_another_tenant_is_refused() -> None:
+    found = subscribed()
+
+    with pytest.raises(InvalidInput, match="check the filter of subscription shop") as refused:
+        found.read(b"{}", {"ce-tenantid": "globex"}, "m-1")
+
+    assert refused.value.stable_code == "tenant_mismatch"
+    assert found.read(b"{}", {"ce-tenantid": "acme"}, "m-1")[0].name == "order.placed"
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_data_that_is_not_json_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput, match="not JSON"):

@@ -27,6 +27,15 @@ redis.call('HINCRBY', KEYS[1], 'count ' .. ARGV[1], 1)
 redis.call('HSET', KEYS[1], 'use ' .. ARGV[1] .. ' ' .. ARGV[2], '1')
 return 1
 """
+# The token stays as a record of its revocation until that is published, and permits nothing any more.
+_REVOKE: Final = """
+local token = redis.call('HGET', KEYS[1], 'token')
+if not token then return end
+local left = redis.call('PTTL', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'revoked', token)
+redis.call('PEXPIRE', KEYS[1], math.max(left, 1))
+"""
 
 
 class ScopedTokens:
@@ -35,6 +44,7 @@ class ScopedTokens:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._take_script = redis.register_script(_TAKE)
+        self._revoke_script = redis.register_script(_REVOKE)
 
     async def issue(self, token: ScopedToken) -> tuple[str, str]:
         """Store a token until it expires, and return its id and the secret."""
@@ -49,7 +59,15 @@ class ScopedTokens:
         return token_id, secret
 
     async def revoke(self, token_id: str) -> None:
-        """Delete a token with its uses. Tickets and streams that were opened with it end with it."""
+        """End a token with its uses, and with the tickets and streams that were opened with it; idempotent.
+
+        `get_revoked` returns it until `forget` or its expiry.
+        """
+        with map_redis_errors("scoped tokens", detail=_UNAVAILABLE):
+            await self._revoke_script(keys=[_key(token_id)])
+
+    async def forget(self, token_id: str) -> None:
+        """Delete what is left of a revoked token."""
         with map_redis_errors("scoped tokens", detail=_UNAVAILABLE):
             await self._redis.delete(_key(token_id))
 
@@ -58,8 +76,16 @@ class ScopedTokens:
         return await self.get(_id_of(secret))
 
     async def get(self, token_id: str) -> TokenScope | None:
+        """The scope of a token that is neither revoked nor expired."""
+        return await self._read(token_id, "token")
+
+    async def get_revoked(self, token_id: str) -> TokenScope | None:
+        """The scope that a token had until it was revoked."""
+        return await self._read(token_id, "revoked")
+
+    async def _read(self, token_id: str, field: str) -> TokenScope | None:
         with map_redis_errors("scoped tokens", detail=_UNAVAILABLE):
-            found = await cast("Awaitable[bytes | None]", self._redis.hget(_key(token_id), "token"))
+            found = await cast("Awaitable[bytes | None]", self._redis.hget(_key(token_id), field))
         token = msgspec.json.decode(found, type=ScopedToken) if found is not None else None
         # Redis may expire a key a little late.
         if token is None or datetime.now(UTC) >= token.expires_at:

@@ -79,13 +79,18 @@ class TokenHandlers:
         return json_response(TokenMinted(id=token_id, token=secret, expires_at=token.expires_at), 201)
 
     async def revoke(self, call: ApiCall) -> Response:
-        """Revoke a token of the caller; an admin may revoke each of the tenant."""
+        """Revoke a token of the caller; an admin may revoke each of the tenant.
+
+        The token ends first, also while the revocation cannot be recorded: the repeated request records it.
+        """
         token_id, caller = call.param("token_id"), call.principal
-        found = await self._scoped_tokens.get(token_id)
+        tokens = self._scoped_tokens
+        found = await tokens.get(token_id) or await tokens.get_revoked(token_id)
         if found is None or not _may_revoke(caller, found.token):
             raise NotFound("there is no such token, it has expired, or another caller minted it")
+        await tokens.revoke(token_id)
         await self._record_change("token.revoked", caller, token_item(token_id, found.token), None)
-        await self._scoped_tokens.revoke(token_id)
+        await tokens.forget(token_id)
         log.info(
             "scoped token revoked", extra={"tenant": caller.tenant, "revoked_by": caller.subject.subject}
         )

@@ -9,7 +9,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.inbound.keyed_delivery import PipelineDelivery, check_data, unknown_event
 from signalbox_gateway.runs.lookup import RunReader
-from signalbox_gateway.runs.outcomes import run_ended
+from signalbox_gateway.runs.outcomes import plain_workflow, run_ended
 
 
 class RunDelivery:
@@ -34,9 +34,11 @@ class RunDelivery:
         Raises:
             NotFound: the contract of the run does not declare the event (`unknown_event`).
             InvalidInput: the data violates the contract.
-            Conflict: the run has ended, or keeps as many events as it may.
+            Conflict: the run has ended, keeps as many events as it may, or is a plain workflow.
             Unavailable: the event is not stored; deliver it again.
         """
+        if snapshot.plain:
+            raise plain_workflow(snapshot.run_id)
         spec = self._pipelines.get(snapshot.pipeline)
         if spec is not None:
             declared = spec.external_event(event.name)

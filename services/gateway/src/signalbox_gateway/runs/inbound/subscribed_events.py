@@ -65,8 +65,10 @@ class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Read a message: the event, and the id of the run that it is for.
 
         Raises:
-            InvalidInput: an attribute is missing, or the data is not JSON.
+            InvalidInput: an attribute is missing, the data is not JSON, or the message is an event of another
+                tenant (`tenant_mismatch`).
         """
+        self._check_tenant(attributes)
         try:
             body = msgspec.json.decode(data, type=msgspec.Raw)
             msgspec.json.decode(body)
@@ -83,6 +85,17 @@ class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             delivery_id=secrets.token_hex(13),
         )
         return event, attributes.get(self.run_attribute) or None if self.run_attribute else None
+
+    def _check_tenant(self, attributes: Mapping[str, str]) -> None:
+        """Refuse what a missing or mistyped filter of the subscription lets through."""
+        stated = attributes.get("ce-tenantid", self.tenant)
+        if stated != self.tenant:
+            raise InvalidInput(
+                f"the message is an event of another tenant than {self.tenant!r}: check the filter of"
+                f" subscription {self.subscription}",
+                field="ce-tenantid",
+                code="tenant_mismatch",
+            )
 
 
 class _SubscriptionsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,8 +19,8 @@ class StartOn(Struct, Generic[D], frozen=True):
 
     Attributes:
         event: its `timeout` and `keep` have no effect here.
-        input: makes the run's input from the event's data. Pure; gateways call it. Its ValueError refuses the
-            event.
+        input: makes the run's input from the event's data. Pure; gateways call it. It refuses the event by a
+            ValueError, LookupError or ArithmeticError.
         once_per: `event`: every event id starts one run. `key`: every business key does, whatever events
             have it, for as long as Temporal retains the run.
     """
@@ -45,9 +45,10 @@ class StartOn(Struct, Generic[D], frozen=True):
         """
         try:
             built = self.input(msgspec.json.decode(data, type=self.event.data))
-        except ValueError as error:
+        except (ValueError, LookupError, ArithmeticError) as error:
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
             raise InvalidInput(
-                f"no run can start from this event: {error}", field="data", code=INVALID_EVENT
+                f"no run can start from this event: {reason}", field="data", code=INVALID_EVENT
             ) from error
         return msgspec.Raw(msgspec.json.encode(built))
 

@@ -57,7 +57,8 @@ class OutcomeWaits:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._ended: list[str] = []
-        self._condition_task: asyncio.Task[None] | None = None
+        self._is_watching = False
+        self._watches: set[asyncio.Task[None]] = set()
 
     def end(self, approval_id: str) -> None:
         """Note that votes have ended a question."""
@@ -67,23 +68,32 @@ class OutcomeWaits:
         """Wait until votes end a question that they have not ended yet. One wait at a time per question."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[approval_id] = future
-        if self._condition_task is None or self._condition_task.done():
-            self._condition_task = asyncio.create_task(
-                workflow.wait_condition(self._wake_ended), name="signalbox outcomes"
-            )
+        if not self._is_watching:
+            self._watch()
         try:
             await future
         finally:
             del self._waiting[approval_id]
 
+    def _watch(self) -> None:
+        self._is_watching = True
+        task = asyncio.create_task(workflow.wait_condition(self._wake_ended), name="signalbox outcomes")
+        # The event loop has only weak references to tasks.
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
+
     def _wake_ended(self) -> bool:
-        """Wake the waits of the questions that have ended; True once nothing waits any more."""
+        """Wake the waits of the questions that have ended; True once nothing waits any more.
+
+        True ends the watch at once: its task ends later, and until then another wait may begin.
+        """
         for approval_id in self._ended:
             future = self._waiting.get(approval_id)
             if future is not None and not future.done():
                 future.set_result(None)
         self._ended.clear()
-        return not self._waiting
+        self._is_watching = bool(self._waiting)
+        return not self._is_watching
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:
