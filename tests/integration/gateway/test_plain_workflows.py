@@ -127,7 +127,12 @@ async def test_a_plain_workflow_is_cancelled_but_neither_paused_nor_retried(
     async with client_of(gateway.app()) as caller:
         refused = [
             await caller.post(f"/v1/runs/{run_id}/{verb}", json=body)
-            for verb, body in (("pause", {}), ("resume", {}), ("retry", {"from": "start"}))
+            for verb, body in (
+                ("pause", {}),
+                ("resume", {}),
+                ("retry", {"from": "start"}),
+                ("events/parcel.sent", {"event_id": "e-1", "data": {}}),
+            )
         ]
         accepted = await caller.post(f"/v1/runs/{run_id}/cancel", json={"reason": "moved"})
         await project(plain_worker, parts, run_id, "run.cancelled")
@@ -135,7 +140,7 @@ async def test_a_plain_workflow_is_cancelled_but_neither_paused_nor_retried(
 
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [
         (409, "plain_workflow")
-    ] * 3
+    ] * 4
     assert (accepted.status_code, snapshot["status"]) == (202, "cancelled")
     signals = [
         event
