@@ -422,6 +422,32 @@ def renumbered(events: list[CloudEvent], first: int) -> list[CloudEvent]:
     ]
 
 
+async def test_a_plain_workflow_with_the_id_of_a_pipelines_run_does_not_replace_its_stream(
+    streams: RunStream,
+) -> None:
+    await streams.append_many(MILESTONES[:3])
+    before = await streams.read("acme:run-1", None)
+
+    plain = renumbered(MILESTONES, 1_790_000_000_000_001)
+    assert await streams.append_many(plain) == ["dropped"] * len(plain)
+    assert await streams.append(MILESTONES[3]) == "appended"
+    after = await streams.read("acme:run-1", None)
+    assert (after.epoch, after.top) == (before.epoch, 4)
+    assert await streams.gaps(older_than=NOW) == []
+
+
+async def test_a_plain_workflow_begins_a_stream_after_one_of_its_id_that_published_nothing(
+    streams: RunStream,
+) -> None:
+    silent = Snapshot(run_id="run-1", tenant="acme", pipeline="Order", status="running", plain=True)
+    await streams.rebuild(silent, replaces="")
+    assert await streams.append(replace(MILESTONES[-1], sequence=1)) == "appended"
+
+    plain = renumbered(MILESTONES[:3], 1_790_000_000_000_001)
+    assert await streams.append_many(plain) == ["appended"] * 3
+    assert (await streams.read("acme:run-1", None)).top == plain[-1].sequence
+
+
 async def test_a_workflow_that_starts_again_under_its_id_begins_a_new_stream(streams: RunStream) -> None:
     begin = 1_790_000_000_000_001
     first, second = renumbered(MILESTONES, begin), renumbered(MILESTONES[:4], begin + 1_000)

@@ -18,9 +18,11 @@ from signalbox_worker.plugin import SignalboxPlugin
 from support.assertions.eventually import eventually
 from support.drivers.plain_worker import PlainWorker
 from support.drivers.signed_requests import new_private_key, write_private_key
+from support.drivers.sse import sequences
 from support.fakes.stub_receiver import stub_receiver
 from support.plain.orders import DeliveryWorkflow, Order, OrderWorkflow
 from support.servers.gateway import client_of
+from support.servers.streams import reading, serving
 
 WITHIN_S = 40.0
 ORDER = Order(customer="Lan", items=["tea"])
@@ -114,6 +116,29 @@ async def test_the_stream_of_a_plain_workflow_has_its_steps_and_result(
         ("Pack item", "completed"),
     ]
     assert result.json() == {"customer": "Lan", "parcels": 1}
+
+
+async def test_a_reader_of_a_plain_workflow_resumes_where_it_stopped(
+    plain_worker: PlainWorker, parts: Parts
+) -> None:
+    run_id = await started(plain_worker)
+    await plain_worker.client.get_workflow_handle(run_id.replace("~2F", "/")).signal("set_address", "Huế")
+    await eventually(lambda: plain_worker.events(run_id)[-1:] == ["run.completed"], within_s=WITHIN_S)
+    milestones = plain_worker.milestones(run_id)
+    await parts.streams.append_many(milestones[:2])
+    path = f"/v1/runs/{run_id}/stream"
+    async with serving(parts.redis) as gateway:
+        async with reading(gateway.origin, path) as first:
+            await first.until(1, within_s=WITHIN_S)
+            await parts.streams.append(milestones[2])
+            await first.until(2, within_s=WITHIN_S)
+        await parts.streams.append_many(milestones[3:])
+        async with reading(gateway.origin, path, {"last-event-id": first.ids[-1]}) as second:
+            events = await second.until_over(within_s=WITHIN_S)
+
+    assert first.names == ["snapshot", "message"]
+    assert sequences(events) == [event.sequence for event in milestones[3:]]
+    assert "reset" not in second.names
 
 
 async def test_a_plain_workflow_is_cancelled_but_neither_paused_nor_retried(

@@ -25,7 +25,7 @@ class PlainWorker:
         self.task_queue = f"orders-{uuid.uuid4().hex[:8]}"
 
     @contextlib.asynccontextmanager
-    async def running(self, *, shown: bool = True) -> AsyncIterator[None]:
+    async def running(self, *, shown: bool = True, max_cached: int = 1000) -> AsyncIterator[None]:
         plugins: Sequence[SignalboxPlugin] = [self.plugin] if shown else []
         async with Worker(
             self.client,
@@ -33,6 +33,7 @@ class PlainWorker:
             workflows=WORKFLOWS,
             activities=ACTIVITIES,
             plugins=plugins,
+            max_cached_workflows=max_cached,
         ):
             yield
 

@@ -119,5 +119,57 @@ class GreetingWorkflow:
         return f"Hello, {name}!"
 
 
-WORKFLOWS = (OrderWorkflow, DeliveryWorkflow, BatchWorkflow, GreetingWorkflow)
+@workflow.defn
+class ShopWorkflow:
+    """Is open until it is closed, or until its code is interrupted."""
+
+    def __init__(self) -> None:
+        self._is_closed = False
+
+    @workflow.signal
+    def close(self) -> None:
+        self._is_closed = True
+
+    @workflow.run
+    async def run(self) -> str:
+        try:
+            await workflow.wait_condition(lambda: self._is_closed)
+        except asyncio.CancelledError:
+            return "interrupted"
+        return "closed"
+
+
+@workflow.defn
+class ReturnWorkflow:
+    """Waits to be cancelled, then for the item, and packs that."""
+
+    def __init__(self) -> None:
+        self._has_item = False
+
+    @workflow.signal
+    def receive_item(self) -> None:
+        self._has_item = True
+
+    @workflow.query
+    def is_cancelled(self) -> bool:
+        return workflow.cancellation_reason() is not None
+
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await workflow.wait_condition(lambda: False)
+        except asyncio.CancelledError:
+            await workflow.wait_condition(lambda: self._has_item)
+            await workflow.execute_activity(pack_item, "returned", start_to_close_timeout=TIMEOUT)
+            raise
+
+
+WORKFLOWS = (
+    OrderWorkflow,
+    DeliveryWorkflow,
+    BatchWorkflow,
+    GreetingWorkflow,
+    ShopWorkflow,
+    ReturnWorkflow,
+)
 ACTIVITIES = (reserve_stock, pack_item, wait_for_carrier)

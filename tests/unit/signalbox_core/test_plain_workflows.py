@@ -1,10 +1,24 @@
 """Plain workflows: run ids, titles, and progress in heartbeats."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
+from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
 from signalbox_core.ids import plain_run_id, plain_workflow_ids
-from signalbox_core.pipeline.activity.plain import HeartbeatProgress, heartbeat_progress
+from signalbox_core.pipeline.activity.plain import (
+    HeartbeatProgress,
+    PlainActivityInterceptor,
+    heartbeat_progress,
+)
+from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
 from signalbox_core.pipeline.workflow.plain.titles import step_name, title_of
+from signalbox_core.temporal.names import HEADER_CALL
+from signalbox_core.testing.emitter import FakeEmitter
 
 
 @pytest.mark.parametrize(
@@ -69,3 +83,51 @@ def test_progress_is_read_from_the_details_of_a_heartbeat(
     details: tuple[object, ...], expected: HeartbeatProgress | None
 ) -> None:
     assert heartbeat_progress(details) == expected
+
+
+class SentHeartbeats(ActivityOutboundInterceptor):
+    """The SDK's end of the chain."""
+
+    def __init__(self) -> None:
+        self.details: list[tuple[Any, ...]] = []
+
+    def heartbeat(self, *details: Any) -> None:
+        self.details.append(details)
+
+
+class HeartbeatingActivity(ActivityInboundInterceptor):
+    """Runs an activity that sends a heartbeat with each of the values."""
+
+    def __init__(self, values: list[object]) -> None:
+        self._values = values
+        self._outbound: ActivityOutboundInterceptor | None = None
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        self._outbound = outbound
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ARG002
+        assert self._outbound is not None
+        for value in self._values:
+            self._outbound.heartbeat(value)
+        return "done"
+
+
+async def test_a_heartbeat_that_cannot_be_shown_does_not_fail_the_activity() -> None:
+    emitter, sent = FakeEmitter(), SentHeartbeats()
+    values: list[object] = ["\ud800", 10**5000, {"percent": 10**400}, "page 3"]
+    shown = PlainActivityInterceptor(emitter, shows_values=True).intercept_activity(
+        HeartbeatingActivity(values)
+    )
+    shown.init(sent)
+    call = StepCall(tenant="acme", run_id="order-1", step="read", attempt=1)
+    headers: Mapping[str, Payload] = {HEADER_CALL: to_payload(call)}
+
+    @activity.defn
+    async def read() -> str:
+        given = ExecuteActivityInput(fn=read, args=[], executor=None, headers=headers)
+        result: str = await shown.execute_activity(given)
+        return result
+
+    assert await ActivityEnvironment().run(read) == "done"
+    assert sent.details == [(value,) for value in values]
+    assert len(emitter.progress) == 1

@@ -25,8 +25,9 @@ MILESTONES = [event for event in story() if event.sequence is not None]
 PROGRESS = make_event("step.progress", StepProgress(step="read", percent=1.0))
 
 
-def test_a_cursor_round_trips() -> None:
-    assert Cursor.parse(str(Cursor("46811fac", 12))) == Cursor("46811fac", 12)
+@pytest.mark.parametrize("sequence", [0, 12, 1_790_000_000_000_012, 2**53 - 1])
+def test_a_cursor_round_trips(sequence: int) -> None:
+    assert Cursor.parse(str(Cursor("46811fac", sequence))) == Cursor("46811fac", sequence)
 
 
 NO_CURSORS = [
@@ -43,7 +44,9 @@ NO_CURSORS = [
     "a:1:2",
     "a:1.0",
     "a" * 17 + ":1",
+    f"a:{2**53}",
     "a:" + "9" * 16,
+    "a:" + "1" * 17,
 ]
 
 

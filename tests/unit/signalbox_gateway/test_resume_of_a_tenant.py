@@ -84,6 +84,22 @@ async def test_a_resumed_stream_sends_what_happened_in_between_and_nothing_twice
     await second.leave()
 
 
+async def test_a_plain_run_numbered_in_microseconds_resumes_too(live: Live) -> None:
+    begin = 1_790_000_000_000_000
+    events = [replace(event, sequence=begin + (event.sequence or 0)) for event in milestones("plain")]
+    await live.streams.append_many(events[:2])
+    first = feed(live)
+    await first.until_events(2)
+    await live.streams.append(events[2])
+    await eventually(lambda: ("message", begin + 3) in of_run(first.events, "plain"))
+    await first.leave()
+    await live.streams.append(events[3])
+    second = feed(live, last_id(first.events))
+    await eventually(lambda: of_run(second.events, "plain"))
+    assert of_run(second.events, "plain") == [("message", begin + 4)]
+    await second.leave()
+
+
 async def test_an_end_that_was_sent_is_not_sent_again(live: Live) -> None:
     await live.streams.append_many(milestones("before"))
     await live.streams.append_many(milestones("a")[:2])

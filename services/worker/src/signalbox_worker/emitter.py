@@ -71,11 +71,17 @@ class HttpEmitter:
 
         When the queue is full, the events stay with their run, which resends.
         """
+        if not self.try_forward(events):
+            extra = {"run_id": events[0].runid, "count": len(events)}
+            log.warning("forwarding queue is full; the run will resend its events", extra=extra)
+
+    def try_forward(self, events: Sequence[CloudEvent]) -> bool:
+        """Deliver in the background; returns False if the queue is full, and then does nothing."""
         try:
             self._forwarded.put_nowait(events)
         except asyncio.QueueFull:
-            extra = {"run_id": events[0].runid, "count": len(events)}
-            log.warning("forwarding queue is full; the run will resend its events", extra=extra)
+            return False
+        return True
 
     async def announce(self, event: CloudEvent) -> None:
         try:
@@ -98,13 +104,13 @@ class HttpEmitter:
             group.create_task(self._send_progress())
 
     async def flush(self) -> None:
-        """Wait up to two seconds for the forwarding queue to drain; runs resend what is left."""
+        """Wait up to two seconds for the forwarding queue to drain; pipelines' runs resend what is left."""
         try:
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self._forwarded.join()
         except TimeoutError:
             extra = {"batches": self._forwarded.qsize()}
-            log.info("forwarding queue not drained; the runs will resend their events", extra=extra)
+            log.info("forwarding queue not drained; runs of pipelines will resend their events", extra=extra)
 
     async def _deliver(
         self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
@@ -161,7 +167,7 @@ class HttpEmitter:
                         partial(self._deliver, events, SINGLE_ATTEMPT, can_wait=True), UNLIMITED, self._rng
                     )
             except Exception:
-                log.exception("events not forwarded; the run will resend them")
+                log.exception("events not forwarded; a run of a pipeline will resend them")
             finally:
                 self._forwarded.task_done()
 

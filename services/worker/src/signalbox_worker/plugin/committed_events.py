@@ -16,7 +16,7 @@ from typing import Final
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.catalogue import TERMINAL
@@ -30,8 +30,9 @@ FIRST_CHECK_S: Final = 0.05
 """How long a later workflow task may make the first check unnecessary."""
 MAX_CHECK_DELAY_S: Final = 2.0
 MAX_CHECKS: Final = 40
-"""After about a minute the events are dropped; the next replay records them again."""
+"""Checks of one workflow task that Temporal answers: after about a minute its events are dropped."""
 MAX_HELD_RUNS: Final = 10_000
+"""Above it, the events of the execution that has waited longest are dropped."""
 CLOSE_TIMEOUT_S: Final = 3.0
 _MAX_REQUESTS: Final = 20
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
@@ -39,17 +40,27 @@ _RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 @dataclass(kw_only=True)
 class _Held:
-    """The events of one execution that wait for their commit, by sequence number."""
+    """What is not forwarded yet of one execution.
+
+    Attributes:
+        events: those that wait for their commit, by sequence number.
+        committed: those that wait for room in the forwarding queue.
+    """
 
     workflow_id: str
     execution_id: str
     events: dict[int, RecordedEvent] = field(default_factory=dict)
+    committed: list[CloudEvent] = field(default_factory=list)
     history_length: int = 0
     check: "asyncio.Task[None] | None" = None
 
     @property
     def terminal(self) -> str | None:
         return next((item.event.name for item in self.events.values() if item.event.name in TERMINAL), None)
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self.events or self.committed)
 
     def add(self, recorded: RecordedEvent) -> None:
         assert recorded.event.sequence is not None
@@ -60,31 +71,32 @@ class _Held:
         self.events[recorded.event.sequence] = recorded
         self.history_length = max(self.history_length, recorded.history_length)
 
-    def take_committed(self) -> list[CloudEvent]:
-        """Remove and return the events of earlier workflow tasks, in order."""
-        return self._take(
+    def commit_earlier(self) -> None:
+        """Note that the events of earlier workflow tasks are committed."""
+        self._commit(
             lambda item: (
                 item.is_replay
                 or (item.history_length < self.history_length and item.event.name not in TERMINAL)
             )
         )
 
-    def take_all(self) -> list[CloudEvent]:
-        return self._take(lambda _: True)
+    def commit_all(self) -> None:
+        self._commit(lambda _: True)
 
-    def _take(self, is_taken: Callable[[RecordedEvent], bool]) -> list[CloudEvent]:
-        taken = sorted(place for place, item in self.events.items() if is_taken(item))
-        return [self.events.pop(place).event for place in taken]
+    def _commit(self, is_committed: Callable[[RecordedEvent], bool]) -> None:
+        places = sorted(place for place, item in self.events.items() if is_committed(item))
+        self.committed += [self.events.pop(place).event for place in places]
 
 
 class CommittedEvents:
     """Created before the worker runs; `open` and `close` run on its event loop.
 
     Args:
-        forward: takes the events of one run that are committed, in order.
+        forward: takes the events of one run that are committed, in order. While it returns False, they stay
+            here and are passed again.
     """
 
-    def __init__(self, client: Client, forward: Callable[[Sequence[CloudEvent]], None]) -> None:
+    def __init__(self, client: Client, forward: Callable[[Sequence[CloudEvent]], bool]) -> None:
         self._client = client
         self._forward = forward
         self._lock = threading.Lock()
@@ -104,6 +116,8 @@ class CommittedEvents:
         checks = [held.check for held in self._held.values() if held.check is not None]
         if checks:
             await asyncio.wait(checks, timeout=CLOSE_TIMEOUT_S)
+        if left := sum(len(held.events) + len(held.committed) for held in self._held.values()):
+            log.info("stopped before all events of workflows were forwarded", extra={"count": left})
         for check in checks:
             check.cancel()
         await asyncio.gather(*checks, return_exceptions=True)
@@ -130,51 +144,62 @@ class CommittedEvents:
             held.add(item)
             touched[item.execution_id] = held
         for held in touched.values():
-            self._send(held.take_committed())
-            if held.events and held.check is None:
+            held.commit_earlier()
+            self._send(held)
+            if self._held.get(held.execution_id) is not held or held.check is not None:
+                continue
+            if held.is_waiting:
                 held.check = asyncio.get_running_loop().create_task(self._check(held))
-            elif not held.events:
-                self._release(held)
+            else:
+                del self._held[held.execution_id]
 
     def _hold(self, held: _Held) -> None:
         self._held[held.execution_id] = held
         if len(self._held) > MAX_HELD_RUNS:
-            oldest = self._held[next(iter(self._held))]
-            log.warning("too many events wait for their commit", extra={"workflow": oldest.workflow_id})
-            oldest.events.clear()
-            self._release(oldest)
+            oldest = self._held.pop(next(iter(self._held)))
+            if oldest.check is not None:
+                oldest.check.cancel()
+            log.warning(
+                "too many workflows have events to forward; those of one are dropped",
+                extra={"workflow": oldest.workflow_id},
+            )
 
-    def _release(self, held: _Held) -> None:
-        if held.check is None:
-            self._held.pop(held.execution_id, None)
-
-    def _send(self, events: Sequence[CloudEvent]) -> None:
-        for batch in batches(events):
-            self._forward(batch)
+    def _send(self, held: _Held) -> None:
+        """Forward what is committed, as far as there is room."""
+        for batch in batches(tuple(held.committed)):
+            if not self._forward(batch):
+                return
+            del held.committed[: len(batch)]
 
     async def _check(self, held: _Held) -> None:
-        """Describe the workflow until nothing waits for a commit."""
+        """Describe the workflow until nothing waits for its commit or for room in the queue."""
+        delay_s, pending = FIRST_CHECK_S, 0
         try:
-            delay_s = FIRST_CHECK_S
-            for _ in range(MAX_CHECKS):
+            while held.is_waiting:
                 await asyncio.sleep(delay_s)
-                if not held.events:
-                    return
-                length, terminal = held.history_length, held.terminal
-                state = await self._commit_state(held, length, terminal)
-                if (held.history_length, held.terminal) != (length, terminal):
+                checked = (held.history_length, held.terminal)
+                state = await self._commit_state(held, *checked) if held.events else None
+                if (held.history_length, held.terminal) != checked:
+                    delay_s, pending = FIRST_CHECK_S, 0
                     continue
                 if state is CommitState.COMMITTED:
-                    self._send(held.take_all())
+                    held.commit_all()
                 elif state is CommitState.LOST:
                     held.events.clear()
-                else:
-                    delay_s = min(2 * delay_s, MAX_CHECK_DELAY_S)
+                elif state is CommitState.PENDING:
+                    pending += 1
+                    if pending == MAX_CHECKS:
+                        log.warning("workflow task not committed", extra={"workflow": held.workflow_id})
+                        held.events.clear()
+                delay_s = min(2 * delay_s, MAX_CHECK_DELAY_S)
+                self._send(held)
         finally:
             held.check = None
-            self._held.pop(held.execution_id, None)
+            if self._held.get(held.execution_id) is held:
+                del self._held[held.execution_id]
 
-    async def _commit_state(self, held: _Held, length: int, terminal: str | None) -> CommitState:
+    async def _commit_state(self, held: _Held, length: int, terminal: str | None) -> CommitState | None:
+        """Return the state of the latest workflow task; None while Temporal is unavailable."""
         request = DescribeWorkflowExecutionRequest(
             namespace=self._client.namespace,
             execution=WorkflowExecution(workflow_id=held.workflow_id, run_id=held.execution_id),
@@ -184,6 +209,6 @@ class CommittedEvents:
                 found = await self._client.workflow_service.describe_workflow_execution(
                     request, timeout=_RPC_TIMEOUT
                 )
-            except RPCError:
-                return CommitState.PENDING
+            except RPCError as error:
+                return CommitState.LOST if error.status is RPCStatusCode.NOT_FOUND else None
         return commit_state(found, history_length=length, terminal=terminal)

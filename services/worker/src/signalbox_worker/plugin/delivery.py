@@ -27,7 +27,7 @@ class PluginDelivery:
         self._posts = PostClient(receiver_url)
         metrics = WorkerMetrics()
         self.emitter = HttpEmitter(ReceiverClient(self._posts, receiver_url, signer, metrics), metrics)
-        self.committed = CommittedEvents(client, self.emitter.forward)
+        self.committed = CommittedEvents(client, self.emitter.try_forward)
 
     @asynccontextmanager
     async def running(self, task_queue: str, *, catch_up_limit: int) -> AsyncIterator[None]:

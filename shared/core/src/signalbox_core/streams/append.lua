@@ -63,8 +63,16 @@ local function begin(record)
   if old_top > 0 then publish({ sequence = 0, name = 'stream.rebuilt', data = '{}' }) end
 end
 
+-- The run of a pipeline and a plain workflow may have the same id: the stream stays with the pipeline's run.
+-- A plain workflow that published nothing has small numbers too, after the gateway ended its stream.
+local function is_foreign(record)
+  if top == 0 or top >= call.first_plain or record.sequence < call.first_plain then return false end
+  return not redis.call('HGET', META, 'plain')
+end
+
 local function append(packed)
   local record = cmsgpack.unpack(packed)
+  if is_foreign(record) then return 'dropped' end
   if record.begins and record.sequence > top then begin(record) end
   -- Its number skips ahead, so it is parked, and the gap makes the reconciler rebuild the stream.
   if terminal and record.reopens and record.sequence > top then

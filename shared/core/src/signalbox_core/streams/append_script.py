@@ -13,7 +13,7 @@ from signalbox_core.errors import Conflict
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams.keys import RunKeys
-from signalbox_core.streams.record import Record
+from signalbox_core.streams.record import FIRST_PLAIN_SEQUENCE, Record
 from signalbox_core.streams.run_stream import AppendOutcome
 
 
@@ -27,6 +27,7 @@ class ScriptCall(Struct, kw_only=True):
     ttl_ms: int
     max_frames: int
     max_parked: int
+    first_plain: int = FIRST_PLAIN_SEQUENCE
     replaces: str | None = None
     top: int = 0
     base: str = ""

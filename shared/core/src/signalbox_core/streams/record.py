@@ -32,6 +32,10 @@ ENDED_STEP: Final = "ended"
 CLOSED_APPROVAL: Final = "closed"
 REOPENS: Final = "run.retried"
 BEGINS: Final = "run.started"
+FIRST_PLAIN_SEQUENCE: Final = 10**15
+"""Plain workflows number from their start in microseconds; runs of pipelines from 1, or in milliseconds."""
+PLAIN: Final = "plain"
+"""The mark of a stream that was rebuilt from the snapshot of a plain workflow."""
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
@@ -145,6 +149,8 @@ def event_record(event: CloudEvent) -> Record:
 def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the marks of a stream whose events fold into this snapshot."""
     marks = ["pipeline", snapshot.pipeline, *_subject_mark(snapshot.subject)]
+    if snapshot.plain:
+        marks += [PLAIN, "yes"]
     for step in snapshot.steps:
         if step.status not in ("pending", "running"):
             marks += [f"step:{step.name}", ENDED_STEP]

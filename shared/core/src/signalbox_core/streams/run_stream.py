@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, SignalboxError
-from signalbox_core.events import CloudEvent, Snapshot
+from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, Snapshot
 
 RUN_APPEARED: Final = "run.appeared"
 """Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`, the key of the stream."""
@@ -17,7 +17,7 @@ INBOX_CHANGED: Final = "inbox.changed"
 """Sent on `tenant_channel` when an approval was requested or closed."""
 PRESENCE_CHANGED: Final = "presence.changed"
 """Sent on `tenant_channel` when the viewers of a question change; the data is the `presence` event."""
-_CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,14})")
+_CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,15})")
 
 
 class AppendOutcome(StrEnum):
@@ -47,7 +47,7 @@ class Cursor(Struct, frozen=True):
             InvalidInput: the text has another form.
         """
         match = _CURSOR.fullmatch(text)
-        if match is None:
+        if match is None or int(match[2]) > MAX_SAFE_INTEGER:
             raise InvalidInput(
                 "a cursor has the form <epoch>:<sequence>, as in the id of a frame", field="last_event_id"
             )

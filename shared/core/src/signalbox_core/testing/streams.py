@@ -220,6 +220,8 @@ class FakeRunStream:
         )
 
     def _place(self, key: str, run: FakeRunState, record: Record) -> AppendOutcome:
+        if _is_foreign(run, record):
+            return AppendOutcome.DROPPED
         if record.begins and record.sequence > run.top:
             self._begin(key, run, record)
         if record.reopens and record.sequence > run.top:
@@ -274,3 +276,8 @@ class FakeRunStream:
             run.gap_since = None
         elif run.gap_since is None or run.top != top_before:
             run.gap_since = self._now()
+
+
+def _is_foreign(run: FakeRunState, record: Record) -> bool:
+    """Whether the record is of a plain workflow, and the stream of a pipeline's run with the same id."""
+    return 0 < run.top < records.FIRST_PLAIN_SEQUENCE <= record.sequence and records.PLAIN not in run.marks

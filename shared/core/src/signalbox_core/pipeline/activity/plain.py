@@ -1,6 +1,7 @@
 """The activity side of the worker plugin: the heartbeats of plain activities as progress of their step."""
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from signalbox_core.pipeline.activity.tenant import call_tenant
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.contract.step_header import read_step_call
 
+log = logging.getLogger(__name__)
 _MAX_MESSAGE_CHARS: Final = 200
 
 
@@ -77,6 +79,13 @@ class _ObservedHeartbeats(ActivityOutboundInterceptor):
 
     def heartbeat(self, *details: Any) -> None:
         super().heartbeat(*details)
+        try:
+            self._show(details)
+        except Exception:
+            # The activity itself must never fail because it is shown.
+            log.exception("heartbeat not shown as progress")
+
+    def _show(self, details: Sequence[object]) -> None:
         found = heartbeat_progress(details)
         if self.reporter is not None and found is not None:
             message = found.message if self._shows_values else None

@@ -61,10 +61,12 @@ class _Recording:
         self._is_created = False
 
     def apply(self, record: Callable[[PlainRun], T]) -> T | None:
-        """Record something, unless the workflow is not shown.
+        """Record something, unless the workflow is not shown or is being evicted.
 
         The workflow itself must never fail because of it: after an error nothing further is recorded.
         """
+        if _is_evicted():
+            return None
         try:
             if not self._is_created:
                 self._is_created = True
@@ -74,6 +76,21 @@ class _Recording:
             log.exception("workflow is not shown any further")
             self._run = None
             return None
+
+
+def _is_evicted() -> bool:
+    """Whether the SDK is removing the workflow from its cache.
+
+    It then cancels the tasks and sets `is_replaying`, although what the code does from now on is not part of
+    the history. The only public sign is that calls such as `random` raise an error that is no `Exception`.
+    """
+    try:
+        workflow.random()
+    except workflow.ReadOnlyContextError:
+        return False
+    except BaseException:  # noqa: BLE001 - the class of the error is private
+        return True
+    return False
 
 
 class _PlainInbound(WorkflowInboundInterceptor):

@@ -6,6 +6,7 @@ replay records the same events under the same numbers.
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -36,6 +37,8 @@ from signalbox_core.temporal.names import HEADER_CARRIED, MEMO_STARTED_BY, MEMO_
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NULL: Final = msgspec.Raw(b"null")
 _MAX_CARRIED_BYTES: Final = 200_000
+_MAX_FAILURES: Final = 50
+"""The latest failed activities, among which the cause of the workflow's failure is looked up."""
 _JSON: Final = frozenset({b"json/plain", b"json/protobuf"})
 _REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "child.ended"})
 _HIDDEN: Final = "the message is not shown, because the worker encrypts payloads; see Temporal's UI"
@@ -58,7 +61,7 @@ class PlainRun:
         self._shows_values = settings.shows_values
         self._was_reset = False
         self._has_published = False
-        self._failures: list[tuple[BaseException, Failure]] = []
+        self._failures: deque[tuple[BaseException, Failure]] = deque(maxlen=_MAX_FAILURES)
         self._restore_carried()
         if workflow.get_query_handler(QUERY_SNAPSHOT) is None:
             workflow.set_query_handler(QUERY_SNAPSHOT, self.snapshot)
