@@ -17,6 +17,8 @@ from support.servers.stack import DEV, RunningStack, running_stack
 
 INPUT = {"task": "summarise", "text": "A short text. It has two sentences."}
 PDF = b"%PDF-1.4\n" + bytes(2_000_000)
+HEALTHY = {"ready", "on_demand"}
+"""The simulated sites start on their first connection, which this test does not make."""
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def status_of(stack: RunningStack) -> dict[str, Any]:
     command = [*DEV, "status", "--json", "--state-dir", str(stack.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     found: dict[str, Any] = json.loads(done.stdout)
-    assert (done.returncode == 0) == all(part["status"] == "ready" for part in found["parts"])
+    assert (done.returncode == 0) == all(part["status"] in HEALTHY for part in found["parts"])
     return found
 
 
@@ -85,7 +87,7 @@ async def test_a_full_disk_is_named_and_everything_recovers_with_room(
         assert "is full; free some space" in status_of(stack)["problem"]
 
         disk.make_room()
-        await eventually(lambda: set(parts_of(stack).values()) == {"ready"}, within_s=60, every_s=0.5)
+        await eventually(lambda: set(parts_of(stack).values()) <= HEALTHY, within_s=60, every_s=0.5)
         assert status_of(stack)["problem"] is None
 
         async def is_accepted() -> bool:

@@ -10,6 +10,9 @@ from uuid import uuid4
 import pytest
 from msgspec import Struct
 from temporalio import activity, workflow
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.common import Priority
 from temporalio.service import RPCError
@@ -107,6 +110,17 @@ def hand(temporal: Client, spec: PipelineSpec) -> Worker:
     )
 
 
+async def has_backlog(temporal: Client, spec: PipelineSpec, activities: int) -> bool:
+    request = DescribeTaskQueueRequest(
+        namespace=temporal.namespace,
+        task_queue=TaskQueue(name=spec.task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        report_stats=True,
+    )
+    found = await temporal.workflow_service.describe_task_queue(request)
+    return found.stats.approximate_backlog_count >= activities
+
+
 def assert_turns(tenants: Sequence[str | None]) -> None:
     """First come, first served would serve the quiet tenant's last at the very end."""
     assert sorted(map(str, tenants)) == ["acme"] * MANY + ["other"] * FEW
@@ -131,6 +145,8 @@ async def test_nor_do_their_activities(start: Start, temporal: Client, spec: Pip
         await eventually(lambda: len(RUNS) == MANY, within_s=30)
         await start(QUIET, FEW)
         await eventually(lambda: len(RUNS) == MANY + FEW, within_s=30)
+        # The server hands activities to their queue some time after the workflow task that scheduled them.
+        await eventually(lambda: has_backlog(temporal, spec, MANY + FEW), within_s=30)
     # Every first activity waits now, the busy tenant's in front.
     async with hand(temporal, spec):
         await eventually(lambda: len(ACTIVITIES) == MANY + FEW, within_s=30)
