@@ -4,9 +4,11 @@ decides with a scoped token that permits nothing else."""
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -81,7 +83,18 @@ def new_service_key(stack: RunningStack) -> str:
     )
     found = re.search(r"sbx_[\w-]+", done.stdout)
     assert found is not None, done.stdout
+    wait_until_accepted(stack, found[0])
     return found[0]
+
+
+def wait_until_accepted(stack: RunningStack, key: str) -> None:
+    """Wait until the gateway has reloaded the file, which it checks once a second."""
+    url = f"{str(stack.endpoints.gateway).rstrip('/')}/v1/pipelines"
+    headers, deadline = {"authorization": f"Bearer {key}"}, time.monotonic() + 30
+    with httpx2.Client(headers=headers, trust_env=False) as client:
+        while client.get(url).status_code == 401:
+            assert time.monotonic() < deadline, "the gateway does not accept the new key"
+            time.sleep(0.05)
 
 
 def started_run(page: Page) -> str:

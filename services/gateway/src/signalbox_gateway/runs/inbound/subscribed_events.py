@@ -66,7 +66,7 @@ class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
         Raises:
             InvalidInput: an attribute is missing, the data is not JSON, or the message is an event of another
-                tenant (`tenant_mismatch`).
+                tenant.
         """
         self._check_tenant(attributes)
         try:
@@ -94,7 +94,6 @@ class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"the message is an event of another tenant than {self.tenant!r}: check the filter of"
                 f" subscription {self.subscription}",
                 field="ce-tenantid",
-                code="tenant_mismatch",
             )
 
 
