@@ -1,13 +1,13 @@
-"""Asking a person: record the question, take the rungs of its ladder, wait for its outcome."""
+"""Asking a person: record the question, wait for its outcome, carry it over to the next execution."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
@@ -18,7 +18,11 @@ from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
-from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
+from signalbox_core.pipeline.workflow.approval_lifecycle import (
+    ApprovalEffect,
+    ApprovalInput,
+    ApprovalPhase,
+)
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
@@ -29,7 +33,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
 from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS, EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
-from signalbox_core.pipeline.workflow.waits import wait_until
+from signalbox_core.pipeline.workflow.waits import wait_until, wait_until_idle
 
 
 class ApprovalQuestion(Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
 
     Attributes:
         about: what the question is about; None when the title says it.
+        approval_id: empty for the next one of the approval.
         proposal: the answer, or a part of it, as proposed; None without one.
     """
 
@@ -52,22 +57,48 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     proposal: object = None
 
 
-def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
-    """Return the policy of a question: the contract's, or a stricter one.
+async def ask_question(
+    state: RunState, question: ApprovalQuestion, refusal_of_early: Callable[[Decision], str | None]
+) -> AskedQuestion:
+    """Ask a question, or ask one again that the run's previous execution has carried over.
+
+    A question that is asked again stays as it was asked, except for its check.
+
+    Raises:
+        ApplicationError: `pipeline_bug`: the id is in use, or the policy is weaker than the contract's or can
+            never be met.
+    """
+    resumed = _resume_question(state, question)
+    if resumed is not None:
+        return resumed
+    async with state.recorder.slot():
+        approval_id = question.approval_id or state.approvals.next_id(question.approval.name)
+        question = structs.replace(question, approval_id=approval_id)
+        _check_policy(question)
+        return open_question(state, question, refusal_of_early)
+
+
+def _resume_question(state: RunState, question: ApprovalQuestion) -> AskedQuestion | None:
+    name, approval_id = question.approval.name, question.approval_id
+    for asked in state.approvals.questions:
+        if asked.is_carried and asked.requested.name == name and approval_id in ("", asked.approval_id):
+            asked.is_carried, asked.is_resumed, asked.check = False, True, question.check
+            state.approvals.close(asked.approval_id, ApprovalInput.ASK_AGAIN)
+            return asked
+    return None
+
+
+def _check_policy(question: ApprovalQuestion) -> None:
+    """Check the policy of a question: the contract's, or a stricter one.
 
     A question that the history has keeps its policy, even if the contract's has become stricter since. So the
     refusal is recorded as a patch.
-
-    Raises:
-        ApplicationError: `pipeline_bug`: the policy is weaker than the contract's, or can never be met.
     """
-    policy = narrowed if narrowed is not None else approval.policy
     try:
-        check_narrowed(approval.policy, policy, run_starter())
+        check_narrowed(question.approval.policy, question.policy, run_starter())
     except ValueError as error:
-        if workflow.patched(f"signalbox.policy-refused-{approval_id}"):
-            raise pipeline_bug(f"approval {approval_id}: {error}") from None
-    return policy
+        if workflow.patched(f"signalbox.policy-refused-{question.approval_id}"):
+            raise pipeline_bug(f"approval {question.approval_id}: {error}") from None
 
 
 def open_question(
@@ -165,12 +196,18 @@ def answer_of(asked: AskedQuestion, open_for: timedelta) -> Any:
 
 
 async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    if state.follows_ladders:
-        # The rungs are those that the history has.
-        await workflow.wait_condition(lambda: not asked.awaits_record)
-    for rung in recorded_rungs(asked.requested, workflow.now()):
+    if state.follows_ladders or asked.is_resumed:
+        # The rungs are those that the history has. Votes that waited precede a deadline that has passed.
+        await workflow.wait_condition(lambda: not asked.defers_votes)
+    if asked.is_resumed and not asked.is_open:
+        return
+    if asked.rungs is None:
+        asked.rungs = recorded_rungs(asked.requested, workflow.now())
+    while asked.rungs:
+        rung = asked.rungs[0]
         if await _ended_by_votes_within(state, asked, rung.at - workflow.now()):
             return
+        asked.rungs = asked.rungs[1:]
         take_rung(state, asked, rung)
     if await _ended_by_votes_within(state, asked, asked.deadline_at - workflow.now()):
         return
@@ -180,10 +217,58 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default:
     state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))
 
 
+async def carry_questions(state: RunState, approval_ids: Iterable[str]) -> None:
+    """Let the run's next execution take questions over, once no message is being handled.
+
+    A decision that waits for the record of its question would end with this execution.
+
+    Raises:
+        ApplicationError: `pipeline_bug`: this execution has not asked a question, or has withdrawn it.
+    """
+    found = [_carriable(state, approval_id) for approval_id in approval_ids]
+    for asked in found:
+        asked.carries_over = True
+    await workflow.wait_condition(
+        lambda: workflow.all_handlers_finished() and not any(asked.defers_votes for asked in found)
+    )
+
+
+def _carriable(state: RunState, approval_id: str) -> AskedQuestion:
+    asked = state.approvals.find(approval_id)
+    if asked is None or asked.is_carried or asked.phase is ApprovalPhase.WITHDRAWN:
+        raise pipeline_bug(
+            f"approval {approval_id!r} cannot be carried over: this execution of the run has not asked it, "
+            "or has withdrawn it; call run.ask first, and do not cancel it"
+        )
+    return asked
+
+
 def withdraw_open_questions(state: RunState) -> None:
     """Withdraw what nobody waits for after continue-as-new."""
     for asked in state.approvals.pending():
-        withdraw(state, asked)
+        if not asked.carries_over:
+            withdraw(state, asked)
+
+
+async def withdraw_unasked_in_time(state: RunState) -> None:
+    """Withdraw the carried questions that the first workflow task does not ask again.
+
+    The bound lets decisions that arrive meanwhile wait for the check that comes with `ask`, and be judged in
+    the workflow task in which they arrived, where a patch can record the refusal. In a paused run, whose
+    steps do not begin, it is the workflow task that resumes it.
+    """
+    await wait_until_idle()
+    if state.paused:
+        await workflow.wait_condition(lambda: not state.paused)
+        await wait_until_idle()
+    withdraw_unasked(state)
+
+
+def withdraw_unasked(state: RunState) -> None:
+    """Withdraw the carried questions that have not been asked again."""
+    for asked in state.approvals.pending():
+        if asked.is_carried:
+            withdraw(state, asked)
 
 
 def withdraw(state: RunState, asked: AskedQuestion) -> None:
@@ -193,6 +278,7 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
     """
     if state.questions_patch is None or not workflow.patched(state.questions_patch):
         return
+    asked.is_carried = asked.carries_over = False
     if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
         withdrawn = approval_data.ApprovalWithdrawn(approval_id=asked.approval_id)
         state.record_event("approval.withdrawn", withdrawn)

@@ -20,11 +20,12 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
 from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState
-from signalbox_core.pipeline.workflow.origin import new_journal, run_started
+from signalbox_core.pipeline.workflow.origin import new_journal, run_started, run_starter
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
 from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
@@ -75,6 +76,7 @@ class RunState:
         self._cancel_received = False
         self._awaits_retried = False
         self._retried_task: asyncio.Task[None] | None = None
+        self.withdrawal: asyncio.Task[None] | None = None
         self._starts: dict[str, int] = {}
         self.kept = msgspec.Raw(b"null")
         self._running_steps: dict[str, StepState] = {}
@@ -256,6 +258,7 @@ class RunState:
             early=self.approvals.early_decisions,
             kept=self.kept,
             waits=self.waits.carried(),
+            questions=self.approvals.carry(),
         )
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool, refusal: str | None) -> None:
@@ -278,7 +281,10 @@ class RunState:
             return
         carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
-        self.approvals.restore(carried.asked, carried.early)
+        questions = restored_questions(
+            carried.questions, self.spec, starter=run_starter(), tenant=self.tenant, run_id=self.run_id
+        )
+        self.approvals.restore(carried, questions)
         self.waits.restore(carried.waits)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
         self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
