@@ -216,7 +216,7 @@ async def test_a_carried_ladder_takes_each_rung_once_at_its_time(
     ask: str, days: list[int], rungs: list[str]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
-        run = await pipeline.start(CarryInput(ask=ask, rounds=3, days=4))
+        run = await pipeline.start(CarryInput(ask=ask, days=4))
         assert await run.result() == CarryResult(published=False)
         names = await ended_events(run)
     assert names == [f"approval.{name}" for name in ("requested", *rungs, "expired")]
