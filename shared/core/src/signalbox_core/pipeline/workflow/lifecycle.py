@@ -17,8 +17,11 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.contract.search_terms import ERROR, STEP, bounded, value_term
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
+from signalbox_core.pipeline.workflow.ballot.continuation import (
+    withdraw_unasked,
+    withdraw_unasked_after_first_task,
+)
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
-from signalbox_core.pipeline.workflow.questions import withdraw_unasked, withdraw_unasked_in_time
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
 from signalbox_core.temporal.names import SEARCH_FIND
@@ -44,7 +47,9 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
     """
     if any(asked.is_carried for asked in state.approvals.questions):
         # The event loop has only weak references to tasks.
-        state.withdrawal = asyncio.create_task(withdraw_unasked_in_time(state), name="signalbox carried")
+        state.withdrawal = asyncio.create_task(
+            withdraw_unasked_after_first_task(state), name="signalbox carried"
+        )
     try:
         result = await _run_cancellable(state, body)
         await state.hold_for_cancel()

@@ -1,7 +1,7 @@
-"""Asking a person: record the question, wait for its outcome, carry it over to the next execution."""
+"""Asking a person: record the question, take the rungs of its ladder, wait for its outcome."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -18,12 +18,9 @@ from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
-from signalbox_core.pipeline.workflow.approval_lifecycle import (
-    ApprovalEffect,
-    ApprovalInput,
-    ApprovalPhase,
-)
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.continuation import withdraw
 from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
     recorded_rungs,
@@ -33,7 +30,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
 from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS, EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
-from signalbox_core.pipeline.workflow.waits import wait_until, wait_until_idle
+from signalbox_core.pipeline.workflow.waits import wait_until
 
 
 class ApprovalQuestion(Struct, frozen=True, kw_only=True):
@@ -79,6 +76,9 @@ async def ask_question(
 
 
 def _resume_question(state: RunState, question: ApprovalQuestion) -> AskedQuestion | None:
+    if state.withdrawal is None:
+        # Nothing was carried over; a run may ask very many questions.
+        return None
     name, approval_id = question.approval.name, question.approval_id
     for asked in state.approvals.questions:
         if asked.is_carried and asked.requested.name == name and approval_id in ("", asked.approval_id):
@@ -217,73 +217,6 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default:
     state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))
 
 
-async def carry_questions(state: RunState, approval_ids: Iterable[str]) -> None:
-    """Let the run's next execution take questions over, once no message is being handled.
-
-    A decision that waits for the record of its question would end with this execution.
-
-    Raises:
-        ApplicationError: `pipeline_bug`: this execution has not asked a question, or has withdrawn it.
-    """
-    found = [_carriable(state, approval_id) for approval_id in approval_ids]
-    for asked in found:
-        asked.carries_over = True
-    await workflow.wait_condition(
-        lambda: workflow.all_handlers_finished() and not any(asked.defers_votes for asked in found)
-    )
-
-
-def _carriable(state: RunState, approval_id: str) -> AskedQuestion:
-    asked = state.approvals.find(approval_id)
-    if asked is None or asked.is_carried or asked.phase is ApprovalPhase.WITHDRAWN:
-        raise pipeline_bug(
-            f"approval {approval_id!r} cannot be carried over: this execution of the run has not asked it, "
-            "or has withdrawn it; call run.ask first, and do not cancel it"
-        )
-    return asked
-
-
-def withdraw_open_questions(state: RunState) -> None:
-    """Withdraw what nobody waits for after continue-as-new."""
-    for asked in state.approvals.pending():
-        if not asked.carries_over:
-            withdraw(state, asked)
-
-
-async def withdraw_unasked_in_time(state: RunState) -> None:
-    """Withdraw the carried questions that the first workflow task does not ask again.
-
-    The bound lets decisions that arrive meanwhile wait for the check that comes with `ask`, and be judged in
-    the workflow task in which they arrived, where a patch can record the refusal. In a paused run, whose
-    steps do not begin, it is the workflow task that resumes it.
-    """
-    await wait_until_idle()
-    if state.paused:
-        await workflow.wait_condition(lambda: not state.paused)
-        await wait_until_idle()
-    withdraw_unasked(state)
-
-
-def withdraw_unasked(state: RunState) -> None:
-    """Withdraw the carried questions that have not been asked again."""
-    for asked in state.approvals.pending():
-        if asked.is_carried:
-            withdraw(state, asked)
-
-
-def withdraw(state: RunState, asked: AskedQuestion) -> None:
-    """Close a question that the run no longer asks; one of an older history stays as it was.
-
-    An eviction cancels the waiting task as well; `workflow.patched` raises then.
-    """
-    if state.questions_patch is None or not workflow.patched(state.questions_patch):
-        return
-    asked.is_carried = asked.carries_over = False
-    if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
-        withdrawn = approval_data.ApprovalWithdrawn(approval_id=asked.approval_id)
-        state.record_event("approval.withdrawn", withdrawn)
-
-
 async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: timedelta) -> bool:
     if state.questions_patch != LEAN_QUESTIONS:
         return await wait_until(lambda: asked.is_voted_out, limit)
@@ -291,6 +224,9 @@ async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: t
         with suppress(TimeoutError):
             async with asyncio.timeout(limit.total_seconds()):
                 await state.outcomes.wait(asked.approval_id)
+    if asked.phase is ApprovalPhase.CARRIED:
+        # A message that came with the timer has continued the run as new: the next execution waits on.
+        await workflow.wait_condition(lambda: False)
     return asked.is_voted_out
 
 

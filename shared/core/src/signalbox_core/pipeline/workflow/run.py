@@ -19,6 +19,7 @@ from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.contract.tenancy import workflow_id_in_tenant
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
+from signalbox_core.pipeline.workflow.ballot.continuation import carry_questions
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
 from signalbox_core.pipeline.workflow.external.open_callback import OpenCallback, open_callback
@@ -28,7 +29,6 @@ from signalbox_core.pipeline.workflow.questions import (
     ApprovalQuestion,
     answer_of,
     ask_question,
-    carry_questions,
     wait_for_outcome,
 )
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
@@ -223,7 +223,7 @@ class Run:
             options: the choices; the digest covers them and `evidence`, exactly as the approver sees them.
             check: a pure rule for the decoded answer. When it raises InvalidInput, the decision is rejected
                 and the question stays open.
-            approval_id: unique in the run; by default that of a carried question, else the next: `variants-2`
+            approval_id: unique in the run; by default a carried question's, else `variants`, `variants-2`, …
             default: the answer when the deadline passes. Without one, and without a `Default` in the
                 approval's ladder, the run fails with code `approval_expired`.
             title, deadline: replace those of the contract for this question.
