@@ -1,7 +1,7 @@
 """A response that arrives late, or refuses, neither moves the user nor hides what happened."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
@@ -10,8 +10,8 @@ from signalbox_client import Signalbox
 from support.drivers.browser import Site
 from support.drivers.console import RUN_MS
 
-RUN = "http://console.test/v1/runs/run-9"
-DECISION = f"{RUN}/approvals/captcha-1/decision"
+API = "http://console.test/v1/"
+DECISION = "POST runs/run-9/approvals/captcha-1/decision"
 QUESTION: Mapping[str, object] = {
     "approval_id": "captcha-1",
     "name": "captcha",
@@ -58,16 +58,40 @@ class Decisions:
         route.fulfill(status=status, json=body)
 
 
+class HeldRoutes:
+    """Requests whose responses are still to come."""
+
+    def __init__(self) -> None:
+        self.routes: list[Route] = []
+
+    def __call__(self, route: Route, _: Request) -> None:
+        self.routes.append(route)
+
+
+class ConsoleApi:
+    """Replaces the gateway's API, by method and path; nobody else looks at a question."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Callable[[Route, Request], None]] = {}
+
+    def give(self, operation: str, body: object, status: int = 200) -> None:
+        self.handlers[operation] = lambda route, _: route.fulfill(status=status, json=body)
+
+    def __call__(self, route: Route, request: Request) -> None:
+        operation = f"{request.method} {request.url.removeprefix(API)}"
+        if operation in self.handlers:
+            self.handlers[operation](route, request)
+        else:
+            route.fulfill(json={"questions": []})
+
+
 @pytest.fixture
-def console(modules: Page) -> Iterator[Page]:
-    """A page with the console's modules and a session, where nobody else looks at a question."""
-    modules.route(
-        "http://console.test/v1/approvals/presence", lambda route: route.fulfill(json={"questions": []})
-    )
-    modules.route(f"{RUN}/approvals/captcha-1/presence", lambda route: route.fulfill(json={"questions": []}))
+def gateway(modules: Page) -> Iterator[ConsoleApi]:
+    gateway = ConsoleApi()
+    modules.route(f"{API}**", gateway)
     modules.evaluate(PREPARE)
-    yield modules
-    modules.unroute_all(behavior="ignoreErrors")
+    yield gateway
+    modules.unroute(f"{API}**")
     modules.evaluate("localStorage.clear(); document.body.replaceChildren(); location.hash = '';")
 
 
@@ -89,71 +113,60 @@ def send(page: Page, text: str) -> None:
     expect(page.locator(".approval[aria-busy]")).to_have_count(0)
 
 
-def test_a_change_of_a_recorded_decision_is_a_new_decision(console: Page) -> None:
+def test_a_change_of_a_recorded_decision_is_a_new_decision(modules: Page, gateway: ConsoleApi) -> None:
     decisions = Decisions()
     decisions.answers = [(202, {"status": "recorded"}), (202, {"status": "recorded"})]
-    console.route(DECISION, decisions)
-    show_panel(console)
+    gateway.handlers[DECISION] = decisions
+    show_panel(modules)
 
-    send(console, "one")
-    send(console, "two")
+    send(modules, "one")
+    send(modules, "two")
 
     assert len(set(decisions.ids)) == 2
 
 
-def test_after_a_lost_response_a_changed_answer_can_be_sent(console: Page) -> None:
+def test_after_a_lost_response_a_changed_answer_can_be_sent(modules: Page, gateway: ConsoleApi) -> None:
     decisions = Decisions()
     taken = {"code": "decision_id_taken", "status": 409, "detail": "The decision id was used."}
     decisions.answers = [(409, taken), (200, {"status": "counted", "message": "1 of 2"})]
-    console.route(DECISION, decisions)
-    show_panel(console)
+    gateway.handlers[DECISION] = decisions
+    show_panel(modules)
 
-    send(console, "two")
-    expect(console.get_by_text("The decision id was used.")).to_be_visible()
-    send(console, "two")
+    send(modules, "two")
+    expect(modules.get_by_text("The decision id was used.")).to_be_visible()
+    send(modules, "two")
 
     assert len(set(decisions.ids)) == 2
 
 
-def test_a_refused_decision_leaves_its_dialog_open(console: Page) -> None:
+def test_a_refused_decision_leaves_its_dialog_open(modules: Page, gateway: ConsoleApi) -> None:
     refused = {"code": "already_decided", "status": 409, "detail": "Lan decided this."}
-    console.route(
-        RUN, lambda route: route.fulfill(json={"run_id": "run-9", "approvals": [QUESTION], "artifacts": []})
-    )
-    console.route(
-        f"{RUN}/approvals/captcha-1", lambda route: route.fulfill(json={**QUESTION, "decisions": []})
-    )
-    console.route(DECISION, lambda route: route.fulfill(status=409, json=refused))
-    console.evaluate(
+    run = {"run_id": "run-9", "approvals": [QUESTION], "artifacts": []}
+    gateway.give("GET runs/run-9", run)
+    gateway.give("GET runs/run-9/approvals/captcha-1", {**QUESTION, "decisions": []})
+    gateway.give(DECISION, refused, 409)
+    modules.evaluate(
         """async () => {
             const { decideInDialog } = await import("/console/js/approval/decide-dialog.js");
-            window.closed = false;
-            decideInDialog("run-9", "Invoice 7").then(() => { window.closed = true; });
+            window.dialogIsOver = false;
+            decideInDialog("run-9", "Invoice 7").then(() => { window.dialogIsOver = true; });
         }"""
     )
-    send(console, "one")
+    send(modules, "one")
 
-    expect(console.get_by_text("Lan decided this.")).to_be_visible()
-    assert console.evaluate("window.closed") is False
-    console.get_by_role("button", name="Close").click()
-    console.wait_for_function("window.closed")
+    expect(modules.get_by_text("Lan decided this.")).to_be_visible()
+    assert modules.evaluate("window.dialogIsOver") is False
+    modules.get_by_role("button", name="Close").click()
+    modules.wait_for_function("window.dialogIsOver")
 
 
-def test_a_late_start_does_not_move_a_user_who_has_left(console: Page) -> None:
-    held: list[Route] = []
-    console.route("http://console.test/v1/runs", held.append)
-    console.route(
-        "http://console.test/v1/pipelines/import",
-        lambda route: route.fulfill(
-            json={
-                "name": "import",
-                "title": "Import",
-                "steps": [],
-                "input_schema": {"type": "object", "properties": {}},
-            }
-        ),
-    )
-    console.evaluate(
+def test_a_late_start_does_not_move_a_user_who_has_left(modules: Page, gateway: ConsoleApi) -> None:
+    held = HeldRoutes()
+    gateway.handlers["POST runs"] = held
+    schema = {"type": "object", "properties": {}}
+    pipeline = {"name": "import", "title": "Import", "steps": [], "input_schema": schema}
+    gateway.give("GET pipelines/import", pipeline)
+    modules.evaluate(
         """async () => {
             location.hash = "#/start/import";
             const { startPage } = await import("/console/js/pipelines/start.js");
@@ -161,19 +174,19 @@ def test_a_late_start_does_not_move_a_user_who_has_left(console: Page) -> None:
             document.body.append(page.element);
         }"""
     )
-    button = console.get_by_role("button", name="Start the run")
-    with console.expect_request("http://console.test/v1/runs"):
+    button = modules.get_by_role("button", name="Start the run")
+    with modules.expect_request(f"{API}runs"):
         button.click()
-    console.evaluate("location.hash = '#/inbox'")
-    held[0].fulfill(status=201, json={"run_id": "run-2"})
+    modules.evaluate("location.hash = '#/inbox'")
+    held.routes[0].fulfill(status=201, json={"run_id": "run-2"})
     expect(button).to_be_enabled()
-    assert console.evaluate("location.hash") == "#/inbox"
+    assert modules.evaluate("location.hash") == "#/inbox"
 
 
-def test_a_result_that_its_event_left_out_is_read(console: Page) -> None:
-    console.route(f"{RUN}/result", lambda route: route.fulfill(json={"rows": ["x" * 300_000, "last"]}))
-    console.route(f"{RUN}/input", lambda route: route.fulfill(json={"input": {}}))
-    console.evaluate(
+def test_a_result_that_its_event_left_out_is_read(modules: Page, gateway: ConsoleApi) -> None:
+    gateway.give("GET runs/run-9/result", {"rows": ["x" * 300_000, "last"]})
+    gateway.give("GET runs/run-9/input", {"input": {}})
+    modules.evaluate(
         """async () => {
             const { DataTab } = await import("/console/js/run/data-tab.js");
             const tab = new DataTab("run-9");
@@ -182,9 +195,9 @@ def test_a_result_that_its_event_left_out_is_read(console: Page) -> None:
             tab.load();
         }"""
     )
-    shown = console.get_by_role("region", name="Result as JSON")
+    shown = modules.get_by_role("region", name="Result as JSON")
     expect(shown).to_contain_text('"rows"')
-    expect(console.get_by_text("The first 200,000 of 300,")).to_be_visible()
+    expect(modules.get_by_text("The first 200,000 of 300,")).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +223,9 @@ def test_a_late_decision_leaves_the_question_that_is_shown_now(
     signed_in: Page, site: Site, waiting: Sequence[str]
 ) -> None:
     page = signed_in
-    held: list[Route] = []
+    held = HeldRoutes()
     first, second = waiting
-    page.route("**/decision", held.append)
+    page.route("**/decision", held)
     page.goto(f"{site.origin}/#/inbox/{first}/{approval_of(page, site, first)}")
     panel = page.locator(".triage-main .approval.open")
     expect(panel.get_by_role("radio", name="Approve")).to_be_visible(timeout=RUN_MS)
@@ -220,10 +233,10 @@ def test_a_late_decision_leaves_the_question_that_is_shown_now(
     expect(panel.get_by_role("radio", name="Approve")).to_be_checked()
     with page.expect_request("**/decision"):
         page.keyboard.press("Control+Enter")
-    page.locator(f".question[href*='{second}']").click()
+    page.goto(f"{site.origin}/#/inbox/{second}/{approval_of(page, site, second)}")
     expect(page.locator(".triage-about code")).to_have_text(second, timeout=RUN_MS)
 
-    held[0].continue_()
+    held.routes[0].continue_()
     expect(page.locator(".question")).to_have_count(1, timeout=RUN_MS)
 
     expect(page.locator(".triage-about code")).to_have_text(second)

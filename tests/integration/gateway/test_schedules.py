@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
+from signalbox_gateway.api.schedules.changes import started_just_now
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.schedules.limits import schedule_limits
 from signalbox_gateway.schedules.store import ScheduleStore
@@ -414,12 +415,22 @@ async def test_temporal_ignores_a_trigger_that_is_sent_twice(
     store = ScheduleStore(
         parts.temporal, deadline=timedelta(seconds=10), limits=schedule_limits(parts.settings)
     )
-    for request_id in ("one", "one", "two"):
+
+    async def send(request_id: str) -> None:
+        # A schedule starts one run a second.
+        async def is_second_over() -> bool:
+            return not started_just_now(await store.get("acme", schedule_id), datetime.now(UTC))
+
+        await eventually(is_second_over, within_s=30)
         await store.trigger("acme", schedule_id, "allow_all", request_id=f"{schedule_id}-{request_id}")
 
     async def two_runs() -> bool:
         return len(await runs_of(caller, schedule_id)) == 2
 
+    await send("one")
+    await eventually(lambda: runs_of(caller, schedule_id), within_s=30)
+    for request_id in ("one", "two"):
+        await send(request_id)
     await eventually(two_runs, within_s=30)
     for run in await runs_of(caller, schedule_id):
         await ended(caller, str(run["run_id"]))

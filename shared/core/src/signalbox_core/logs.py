@@ -78,7 +78,7 @@ def configure_logs(
     derive: RecordFields = _no_fields,
 ) -> None:
     """Write the records of every logger to `stream` (standard error by default). Called once."""
-    # No line has these facts, and finding them costs a third of a record (see "Optimization" in logging's docs).
+    # No line has these facts, and finding them costs a third of a record ("Optimization" in logging's docs).
     logging._srcfile = None  # type: ignore[attr-defined]
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)

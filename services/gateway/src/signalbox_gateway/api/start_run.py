@@ -57,11 +57,8 @@ class StartRunHandler:
         requested = RequestedRun(input=body.input, run_id=run_id, priority=body.priority, tags=body.tags)
         request = build_start_request(requested, spec, call.principal, self._payload_keys)
         await self._run_ids.count_start(call.principal, request)
-        if not is_unused:
-            queued, may_be_unkeyed = await self._waiting.look_up(request.key)
-            if queued is not None and (response := self._check_queued(request, queued)) is not None:
-                return response
-            is_unused = not (may_be_unkeyed or self._engine.workflow_ids.has_plain_queue(request.tenant))
+        if not is_unused and (response := await self._check_queued(request)) is not None:
+            return response
         outcome = await self._starter.start(request, spec, is_unused=is_unused)
         if isinstance(outcome, PendingStart):
             return _queued(request, outcome)
@@ -70,12 +67,15 @@ class StartRunHandler:
         log.info("run started", extra={"run_id": run_id, "tenant": request.tenant, "pipeline": spec.name})
         return _started(request, "running", 201)
 
-    def _check_queued(self, request: StartRequest[Struct], queued: PendingStart) -> Response | None:
-        """The response, if the queued start was withdrawn.
+    async def _check_queued(self, request: StartRequest[Struct]) -> Response | None:
+        """The response, if the tenant has queued a start of this run id and withdrawn it.
 
         Raises:
             Conflict: a different request with this run id is queued.
         """
+        queued = await self._waiting.find(request.key)
+        if queued is None:
+            return None
         if queued.digest != request.digest:
             raise _run_id_taken(request.run_id)
         return _started(request, "cancelled", 200) if queued.is_withdrawn else None

@@ -22,8 +22,6 @@ from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.client import disk_problem, map_redis_errors
 from signalbox_core.secret import encode_hook
-from signalbox_core.streams.keys import RunKeys
-from signalbox_core.streams.record import PLAIN
 from signalbox_core.subjects import Subject
 from signalbox_core.topology import START_REQUESTS
 from signalbox_core.traces import current_context
@@ -136,21 +134,6 @@ class PendingStarts:
         except RedisError:
             return None
         return _decoded(fields)
-
-    async def look_up(self, key: str) -> tuple[PendingStart | None, bool]:
-        """The pending or withdrawn start of this run key, and whether a run without run key may have its id.
-
-        Such a run, a plain workflow or one of an earlier release, has a stream as long as Redis keeps it.
-        """
-        try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hgetall(_redis_key(key))
-                pipe.exists(RunKeys(run_id_of(key)).meta)
-                pipe.hexists(RunKeys(key).meta, PLAIN)
-                fields, is_unkeyed, is_plain = await pipe.execute()
-        except RedisError:
-            return None, True
-        return _decoded(fields), bool(is_unkeyed or is_plain)
 
     async def withdraw(self, key: str, reason: CancelReason) -> PendingStart | None:
         """Withdraw a pending start. A start in progress is cancelled by the withdrawal message.

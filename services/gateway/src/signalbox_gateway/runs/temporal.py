@@ -93,7 +93,7 @@ class TemporalRuns:
         """Start the run; False when the tenant has a run of this id (in any state).
 
         Args:
-            is_unused: no plain workflow and no run of an earlier release can have the run id.
+            is_unused: the run id was made for this start, so that no run can have it yet.
 
         Raises:
             Unavailable: Temporal did not respond. The run may have started; the same request may be retried.

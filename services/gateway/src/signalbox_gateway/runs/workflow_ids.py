@@ -53,10 +53,6 @@ class WorkflowIds:
                     raise
         return await send(self._unkeyed[key])
 
-    def has_plain_queue(self, tenant: str) -> bool:
-        """Whether the tenant has a task queue of plain workflows, which may have no streams."""
-        return tenant in self.queue_tenants.values()
-
     async def is_unkeyed(self, key: str) -> bool:
         """Whether the run is a plain workflow or one that a release without run keys started."""
         tenant = tenant_of(key)

@@ -26,7 +26,7 @@ class RunStarter:
         """Start the run.
 
         Args:
-            is_unused: as for `TemporalRuns.start`.
+            is_unused: the run id was made for this start, so that no run can have it yet.
 
         Returns:
             Whether the run is new. While Temporal is unavailable, the pending start of its run key: this one,
