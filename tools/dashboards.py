@@ -10,6 +10,12 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).resolve().parent.parent / "compose/observability/dashboards"
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 8
 _DATASOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
+_WITH_EXEMPLARS: Final = (
+    "signalbox_gateway_request_seconds_bucket",
+    "signalbox_gateway_start_seconds_bucket",
+    "signalbox_gateway_projection_seconds_bucket",
+    "signalbox_receiver_seconds_bucket",
+)
 
 
 @dataclass(frozen=True)
@@ -269,9 +275,20 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
         },
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "targets": [
-            {"refId": chr(ord("A") + place), "expr": query, "legendFormat": legend, "datasource": _DATASOURCE}
-            for place, (legend, query) in enumerate(panel.queries.items())
+            _target(place, legend, query) for place, (legend, query) in enumerate(panel.queries.items())
         ],
+    }
+
+
+def _target(place: int, legend: str, query: str) -> dict[str, Any]:
+    """A query. The exemplars of its metric are shown once in a panel, by the first query."""
+    shows_exemplars = place == 0 and any(name in query for name in _WITH_EXEMPLARS)
+    return {
+        "refId": chr(ord("A") + place),
+        "expr": query,
+        "legendFormat": legend,
+        "datasource": _DATASOURCE,
+        **({"exemplar": True} if shows_exemplars else {}),
     }
 
 
