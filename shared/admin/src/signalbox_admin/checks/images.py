@@ -20,7 +20,7 @@ _SERVICES: Final = ("autoscaler", "gateway", "webhook-receiver", _BASE, _BURST)
 _SET_IMAGES: Final = "set it with `images:` in the overlay, then kubectl apply -k OVERLAY"
 
 
-class _Metadata(Struct):
+class _ObjectMetadata(Struct):
     labels: dict[str, str] = {}
 
 
@@ -34,7 +34,7 @@ class _Pod(Struct):
 
 class _Template(Struct):
     spec: _Pod
-    metadata: _Metadata = field(default_factory=_Metadata)
+    metadata: _ObjectMetadata = field(default_factory=_ObjectMetadata)
 
 
 class _DeploymentSpec(Struct):
