@@ -79,7 +79,7 @@ def configure_logs(
 ) -> None:
     """Write the records of every logger to `stream` (standard error by default). Called once."""
     # No line has these facts, and finding them costs a third of a record ("Optimization" in logging's docs).
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service, derive))
