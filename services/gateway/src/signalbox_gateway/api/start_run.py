@@ -197,7 +197,7 @@ class IdempotencyKeys:
 
 
 def _redis_key(tenant: str, key: str) -> str:
-    return f"signalbox:idempotency:{IdempotencyKeys.derive(tenant, key)}"
+    return f"signalbox:idempotency:run-{derived_id(tenant, key)}"
 
 
 def idempotency_key(call: ApiCall) -> str | None:
