@@ -126,6 +126,4 @@ def problem_response(error: SignalboxError, headers: Mapping[str, str] | None = 
 
 def bug_response() -> Response:
     """The response of an unexpected exception; reveals nothing about it."""
-    return responses.internal_error_response(
-        "internal error; the log has it under this response's request id"
-    )
+    return responses.internal_error_response("internal error, logged under this response's request id")
