@@ -95,7 +95,7 @@ class ScheduleStore:
             if await self._find(start.tenant, start.schedule_id) is not None:
                 raise _id_taken(start.schedule_id)
             raise Conflict(
-                f"the tenant has {self.limits.count} schedules, the most it may have; delete one first",
+                f"the tenant has {self.limits.count} schedules, the maximum; delete one first",
                 code="too_many_schedules",
             )
         try:
