@@ -11,20 +11,19 @@ DIGEST_MISMATCH: Final = "digest_mismatch"
 
 
 def verified_digest(approval: Approval) -> str:
-    """Compute the digest of a question from what is shown, and return it if the gateway sent the same.
+    """Return the digest that the gateway sent, if it is that of what is shown.
 
     Raises:
         Conflict: `digest_mismatch`: the gateway shows another question than the one that the digest is of.
     """
-    digest = _content(approval).digest
-    if digest != approval.digest:
+    if not _content(approval).matches(approval.digest):
         raise Conflict(
             f"approval {approval.approval_id}: its digest is not that of the question shown here, so nothing "
             "was sent; load it again, and tell the operator of the gateway if this stays so",
             code=DIGEST_MISMATCH,
             field="digest",
         )
-    return digest
+    return approval.digest
 
 
 def _content(approval: Approval) -> QuestionContent:

@@ -1,0 +1,48 @@
+// Checks that a question is what its digest says, before a decision is sent with that digest. Loaded when a question is shown.
+
+import { canonicalJson, hex, sha256 } from "./canonical-json.js";
+
+const PREFIX = "jcs:";
+
+/** `code` is "digest_mismatch": nothing was sent. */
+export class DigestMismatchError extends Error {
+  constructor() {
+    super("What is shown here is not the question that its digest is of, so nothing was sent. Reload the page and "
+      + "decide again; if this message comes back, do not decide here, and report it to the operator of the gateway.");
+    Object.assign(this, { name: "DigestMismatchError", code: "digest_mismatch", errors: [] });
+  }
+}
+
+/** Whether this page can compute the digest: not one of an earlier version, nor without HTTPS or localhost. */
+export const isCheckable = ({ digest }) => Boolean(digest?.startsWith(PREFIX) && globalThis.crypto?.subtle);
+
+/**
+ * Resolves with the digest of an approval that was shown, to send with the decision.
+ *
+ * Rejects with a DigestMismatchError if the digest is that of another question. One that cannot be checked here is
+ * returned as it is.
+ */
+export async function verifiedDigest(approval) {
+  if (!isCheckable(approval)) return approval.digest;
+  const computed = PREFIX + hex(await sha256(canonicalJson(contentOf(approval))));
+  if (computed !== approval.digest) throw new DigestMismatchError();
+  return approval.digest;
+}
+
+/** What the digest covers; members that the question does not have are left out. */
+function contentOf({ title, answer_schema: schema, options, evidence, about, proposal, policy, asked_policy: asked }) {
+  const question = { title, answer_schema: schema };
+  const optional = { about, proposal, policy: policyOf(asked ?? policy) };
+  for (const [name, value] of Object.entries(optional)) if (value !== null && value !== undefined) question[name] = value;
+  return { question, options, evidence };
+}
+
+/** The policy as it is recorded; null for the default, which the gateway shows without a quorum. */
+function policyOf(shown) {
+  if (!shown?.quorum?.length) return null;
+  const { quorum, veto, exclude_starter: excludeStarter, people, require_signature: isSigned } = shown;
+  return {
+    quorum: quorum.map(({ needed, group }) => ({ needed, group })), veto, exclude_starter: excludeStarter, people,
+    ...(isSigned && { require_signature: true }),
+  };
+}
