@@ -3,15 +3,14 @@
 import time
 from typing import Any, Final
 
-from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.converter import StorageDriverStoreContext
-from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker import Replayer, WorkflowInstance
 
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.activity.loader import load_workflow, sandbox
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.temporal import data_converter
+from signalbox_core.temporal.workflow_wrappers import WrappedInstance, WrappedRunner
 from signalbox_core.testing.emitter import FakeEmitter
 from support.assertions.replays import repeat_while_busy
 
@@ -39,7 +38,9 @@ async def measured_replay(spec: PipelineSpec, history: WorkflowHistory) -> list[
         replayer = Replayer(
             workflows=[load_workflow(spec)],
             data_converter=data_converter,
-            workflow_runner=_MeasuredRunner(sandbox([spec]), steps),
+            workflow_runner=WrappedRunner(
+                sandbox([spec]), lambda instance, _: _MeasuredInstance(instance, steps)
+            ),
             interceptors=[RunInterceptor(FakeEmitter().offer)],
         )
         await replayer.replay_workflow(history)
@@ -48,41 +49,14 @@ async def measured_replay(spec: PipelineSpec, history: WorkflowHistory) -> list[
     return steps
 
 
-class _MeasuredRunner(WorkflowRunner):
-    def __init__(self, runner: WorkflowRunner, cpu_s: list[float]) -> None:
-        self._runner = runner
-        self._cpu_s = cpu_s
-
-    def prepare_workflow(self, defn: Any) -> None:
-        self._runner.prepare_workflow(defn)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return _MeasuredInstance(self._runner.create_instance(det), self._cpu_s)
-
-    def set_worker_level_failure_exception_types(self, types: Any) -> None:
-        self._runner.set_worker_level_failure_exception_types(types)
-
-
-class _MeasuredInstance(WorkflowInstance):
+class _MeasuredInstance(WrappedInstance):
     def __init__(self, instance: WorkflowInstance, cpu_s: list[float]) -> None:
-        self._instance = instance
+        super().__init__(instance)
         self._cpu_s = cpu_s
 
     def activate(self, act: Any) -> Any:
         began = time.thread_time()
         try:
-            return self._instance.activate(act)
+            return super().activate(act)
         finally:
             self._cpu_s.append(time.thread_time() - began)
-
-    def get_serialization_context(self, command_info: Any) -> Any:
-        return self._instance.get_serialization_context(command_info)
-
-    def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
-        return self._instance.get_external_store_context(command_info)
-
-    def get_info(self) -> workflow.Info:
-        return self._instance.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._instance.get_thread_id()

@@ -4,7 +4,6 @@ decides with a scoped token that permits nothing else."""
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
+from support.assertions.wait_until import wait_until
 from support.customer.site import CustomerSite, customer_site
 from support.drivers.browser import WatchedPage
 from support.servers.backends import free_port
@@ -90,11 +90,8 @@ def new_service_key(stack: RunningStack) -> str:
 def wait_until_accepted(stack: RunningStack, key: str) -> None:
     """Wait until the gateway has reloaded the file, which it checks once a second."""
     url = f"{str(stack.endpoints.gateway).rstrip('/')}/v1/pipelines"
-    headers, deadline = {"authorization": f"Bearer {key}"}, time.monotonic() + 30
-    with httpx2.Client(headers=headers, trust_env=False) as client:
-        while client.get(url).status_code == 401:
-            assert time.monotonic() < deadline, "the gateway does not accept the new key"
-            time.sleep(0.05)
+    with httpx2.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
+        wait_until(lambda: client.get(url).status_code != 401, within_s=30)
 
 
 def started_run(page: Page) -> str:

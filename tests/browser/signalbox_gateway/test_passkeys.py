@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support.assertions.wait_until import wait_until
 from support.drivers.browser import WatchedPage
 from support.drivers.console import asked, cards, faults_of
 from support.drivers.virtual_authenticator import VirtualAuthenticator
@@ -83,13 +83,6 @@ def register(page: Page, name: str) -> None:
     page.get_by_label("Name, for example this device").fill(name)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=MS)
-
-
-def wait_until(condition: Callable[[], bool], *, within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.2)
 
 
 def signed_run(stack: RunningStack) -> str:

@@ -1,6 +1,7 @@
 """One gateway and one echo worker on the session's real servers."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -9,10 +10,13 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 
 from signalbox_core.temporal import connect
+from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_test
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
 from support.fakes.echo_worker import echo_worker
 from support.servers.gateway import client_of, gateway_parts
+from support.shipping.activities import file_parcel
+from support.shipping.contract import SPEC
 
 AsCaller = Callable[[str | None], httpx2.AsyncClient]
 
@@ -52,3 +56,25 @@ def as_caller(app: Starlette) -> AsCaller:
 async def worker(temporal: Client) -> AsyncIterator[None]:
     async with echo_worker(temporal):
         yield
+
+
+@pytest.fixture
+async def shipping(temporal: Client) -> AsyncIterator[PipelineUnderTest]:
+    """A worker of the pipeline that waits for events from outside, and is started by them."""
+    queue = SPEC.task_queue
+    async with pipeline_under_test(
+        SPEC, activities=[file_parcel], client=temporal, task_queue=queue
+    ) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
+def shipping_parts(parts: Parts) -> Parts:
+    return replace(parts, pipelines={SPEC.name: SPEC})
+
+
+@pytest.fixture
+async def api(shipping_parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
+    """A caller of a gateway that has only this pipeline."""
+    async with client_of(Gateway(shipping_parts).app()) as client:
+        yield client

@@ -9,10 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from google.pubsub_v1 import types
-from temporalio.client import Client
 
 from signalbox_core.pubsub import Subscriber
-from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.pubsub.server import run_server
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents
@@ -20,7 +18,6 @@ from support.assertions.eventually import beside, eventually
 from support.drivers.api_calls import ended
 from support.servers.gateway import client_of
 from support.servers.pubsub import PROJECT, Local
-from support.shipping.activities import file_parcel
 from support.shipping.contract import SPEC
 
 SHOP = SubscribedEvents(
@@ -56,15 +53,6 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         subscription = await local.subscription(topic, "shop", dead_letter_policy=policy)
         yield Shop(local, topic, subscription, await local.subscription(dead, "hold"))
         await local.close()
-
-
-@pytest.fixture
-async def shipping(temporal: Client) -> AsyncIterator[PipelineUnderTest]:
-    queue = SPEC.task_queue
-    async with pipeline_under_test(
-        SPEC, activities=[file_parcel], client=temporal, task_queue=queue
-    ) as pipeline:
-        yield pipeline
 
 
 @pytest.fixture

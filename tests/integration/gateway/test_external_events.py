@@ -1,43 +1,18 @@
 """Events from outside by API: to a run and by business key, duplicates, refusals, outages, other tenants."""
 
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import httpx2
 import pytest
-from temporalio.client import Client
 
-from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_test
+from signalbox_core.testing.pipeline import PipelineUnderTest
 from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import ended
 from support.servers.gateway import client_of
-from support.shipping.activities import file_parcel
-from support.shipping.contract import SPEC
 
 PAYMENT = "payment.settled"
 PAID = {"amount": 4_200}
-
-
-@pytest.fixture
-async def shipping(temporal: Client) -> AsyncIterator[PipelineUnderTest]:
-    queue = SPEC.task_queue
-    async with pipeline_under_test(
-        SPEC, activities=[file_parcel], client=temporal, task_queue=queue
-    ) as pipeline:
-        yield pipeline
-
-
-@pytest.fixture
-def shipping_parts(parts: Parts) -> Parts:
-    return replace(parts, pipelines={SPEC.name: SPEC})
-
-
-@pytest.fixture
-async def api(shipping_parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(Gateway(shipping_parts).app()) as client:
-        yield client
 
 
 def new_order() -> str:

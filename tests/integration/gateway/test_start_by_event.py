@@ -1,43 +1,19 @@
 """Events from outside that start runs: one run for each event or key, its starter, refusals, outages."""
 
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
-from temporalio.client import Client
 
-from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_test
 from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.servers import backends
 from support.servers.gateway import client_of, gateway_parts
-from support.shipping.activities import file_parcel
 from support.shipping.contract import SPEC
 
 PLACED, CONFIRMED = "order.placed", "order.confirmed"
-
-
-@pytest.fixture
-async def shipping(temporal: Client) -> AsyncIterator[PipelineUnderTest]:
-    queue = SPEC.task_queue
-    async with pipeline_under_test(
-        SPEC, activities=[file_parcel], client=temporal, task_queue=queue
-    ) as pipeline:
-        yield pipeline
-
-
-@pytest.fixture
-def shipping_parts(parts: Parts) -> Parts:
-    return replace(parts, pipelines={SPEC.name: SPEC})
-
-
-@pytest.fixture
-async def api(shipping_parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(Gateway(shipping_parts).app()) as client:
-        yield client
 
 
 def unique(prefix: str) -> str:

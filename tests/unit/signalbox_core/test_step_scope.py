@@ -24,7 +24,7 @@ class ResumedRun:
 
 
 class Suspend:
-    def __await__(self):  # type: ignore[no-untyped-def]  # yields to whoever drives the coroutine
+    def __await__(self):  # type: ignore[no-untyped-def]  # a generator without a type
         yield
 
 

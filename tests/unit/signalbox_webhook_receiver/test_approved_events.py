@@ -86,7 +86,7 @@ def test_of_a_thousand_events_with_one_changed_byte_none_passes() -> None:
         except SignalboxError:
             refused += 1
         else:
-            # A byte that is no part of the event's content, as in `z` for `Z` of the time.
+            # The changed byte is outside the event's content, such as `z` for `Z` in the time.
             assert encode_event(run.entries[0].event) == body
     assert refused > TIMES * 0.9
 

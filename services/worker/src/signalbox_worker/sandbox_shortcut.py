@@ -7,7 +7,6 @@ takes a third of a worker's CPU time in a step of 25 small activities.
 
 from typing import Any
 
-from temporalio import workflow
 from temporalio.converter import (
     DataConverter,
     StorageDriverStoreContext,
@@ -18,6 +17,7 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, Workflo
 
 from signalbox_core.temporal.claim_check import ClaimCheckCodec
 from signalbox_core.temporal.codec import SealedPayloads
+from signalbox_core.temporal.workflow_wrappers import WrappedInstance, WrappedRunner
 
 
 def skip_context_lookups(runner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
@@ -26,31 +26,20 @@ def skip_context_lookups(runner: WorkflowRunner, converter: DataConverter) -> Wo
     is_simple = isinstance(codec, ClaimCheckCodec | SealedPayloads) or not isinstance(
         codec, WithSerializationContext
     )
-    return _SingleContextRunner(runner) if is_simple and converter.external_storage is None else runner
+    if not is_simple or converter.external_storage is not None:
+        return runner
+    return WrappedRunner(runner, _with_single_context)
 
 
-class _SingleContextRunner(WorkflowRunner):
-    def __init__(self, runner: WorkflowRunner) -> None:
-        self._runner = runner
-
-    def prepare_workflow(self, defn: Any) -> None:
-        self._runner.prepare_workflow(defn)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        context = WorkflowSerializationContext(det.info.namespace, det.info.workflow_id)
-        return _SingleContextInstance(self._runner.create_instance(det), context)
-
-    def set_worker_level_failure_exception_types(self, types: Any) -> None:
-        self._runner.set_worker_level_failure_exception_types(types)
+def _with_single_context(instance: WorkflowInstance, details: WorkflowInstanceDetails) -> WorkflowInstance:
+    context = WorkflowSerializationContext(details.info.namespace, details.info.workflow_id)
+    return _SingleContextInstance(instance, context)
 
 
-class _SingleContextInstance(WorkflowInstance):
+class _SingleContextInstance(WrappedInstance):
     def __init__(self, instance: WorkflowInstance, context: WorkflowSerializationContext) -> None:
-        self._instance = instance
+        super().__init__(instance)
         self._context = context
-
-    def activate(self, act: Any) -> Any:
-        return self._instance.activate(act)
 
     def get_serialization_context(
         self,
@@ -63,9 +52,3 @@ class _SingleContextInstance(WorkflowInstance):
         command_info: Any,  # noqa: ARG002 - the interface
     ) -> StorageDriverStoreContext:
         return StorageDriverStoreContext(target=None)
-
-    def get_info(self) -> workflow.Info:
-        return self._instance.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._instance.get_thread_id()
