@@ -19,6 +19,7 @@ from support.fakes.asked_questions import VECTORS, approval_view, compact_json, 
 ORIGIN = "http://questions.localhost"
 TIMES = 1_000
 EVERYTHING = "RFC 8785: everything that a question can have"
+EARLIER = "ab" * 32
 REFUSAL = "is not the question that its digest is of, so nothing was sent"
 CHECK = """async (texts) => {
   const { verifiedDigest } = await import("/client/questions/shown-question.js");
@@ -131,6 +132,17 @@ def test_a_digest_of_an_earlier_version_is_sent_as_it_is(page: Page) -> None:
     assert computed(page, *map(approval_view, earlier)) == [item["digest"] for item in earlier]
 
 
+def test_a_digest_of_a_later_form_is_refused(page: Page) -> None:
+    view = approval_view(vector(EVERYTHING))
+    assert computed(page, {**view, "digest": f"jcs2:{'0' * 64}"}) == ["digest_mismatch"]
+
+
+def test_a_question_with_half_a_surrogate_pair_is_refused(page: Page) -> None:
+    view = approval_view(vector(EVERYTHING))
+    text = compact_json({**view, "evidence": "@"}).decode().replace('"@"', r'"\ud800"')
+    assert page.evaluate(CHECK, [text]) == ["digest_mismatch"]
+
+
 def test_a_question_that_was_handed_over_has_the_digest_with_which_it_was_asked(page: Page) -> None:
     view = approval_view(vector(EVERYTHING))
     handed_over = {**view, "policy": {"needed": 1}, "asked_policy": view["policy"]}
@@ -162,8 +174,9 @@ def test_a_changed_question_is_refused(page: Page, changes: dict[str, Any]) -> N
     assert computed(page, {**approval_view(vector(EVERYTHING)), **changes}) == ["digest_mismatch"]
 
 
-def test_the_element_sends_the_digest_that_it_has_computed(page: Page) -> None:
-    approval = asked()
+@pytest.mark.parametrize("changes", [{}, {"digest": EARLIER}], ids=["computed", "of an earlier version"])
+def test_the_element_sends_the_digest(page: Page, changes: dict[str, str]) -> None:
+    approval = asked(**changes)
     show_element(page, approval)
     expect(page.get_by_role("status")).to_have_text("Decision accepted.")
     assert page.evaluate("state.sent.map(({ digest }) => digest)") == [approval["digest"]]
@@ -176,8 +189,9 @@ def test_the_element_sends_nothing_when_another_question_is_shown(page: Page) ->
     assert page.evaluate("state.sent") == []
 
 
-def test_the_console_sends_the_digest_that_it_has_computed(page: Page, decisions: Decisions) -> None:
-    approval = asked()
+@pytest.mark.parametrize("changes", [{}, {"digest": EARLIER}], ids=["computed", "of an earlier version"])
+def test_the_console_sends_the_digest(page: Page, decisions: Decisions, changes: dict[str, str]) -> None:
+    approval = asked(**changes)
     page.evaluate(SHOW_PANEL, approval)
     page.get_by_label("Verdict").select_option("grant")
     page.get_by_role("button", name="Send decision").click()

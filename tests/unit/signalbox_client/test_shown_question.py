@@ -41,6 +41,20 @@ def test_the_prefix_cannot_be_left_out_or_added() -> None:
         verified_digest(replace(earlier, digest=JCS_PREFIX + earlier.digest))
 
 
+def test_a_digest_of_a_later_form_is_refused_with_the_remedy() -> None:
+    newer = shown(vector(NEWER))
+    with pytest.raises(Conflict, match="update signalbox-client") as refusal:
+        verified_digest(replace(newer, digest=newer.digest.replace(JCS_PREFIX, "jcs2:")))
+    assert refusal.value.stable_code == "digest_mismatch"
+
+
+@pytest.mark.parametrize("evidence", [rb'"\ud800"', b"1e400"], ids=["half a surrogate pair", "too large"])
+@pytest.mark.parametrize("name", [TOO_LARGE, NEWER])
+def test_a_question_with_what_json_cannot_represent_is_refused(name: str, evidence: bytes) -> None:
+    with pytest.raises(Conflict):
+        verified_digest(replace(shown(vector(name)), evidence=msgspec.Raw(evidence)))
+
+
 def test_how_a_number_is_written_matters_only_to_the_earlier_form() -> None:
     earlier = shown(vector(TOO_LARGE))
     with pytest.raises(Conflict):

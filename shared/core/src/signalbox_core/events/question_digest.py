@@ -8,14 +8,18 @@ import hashlib
 from typing import Final
 
 import msgspec
-import rfc8785
 from msgspec import Struct
 
-from signalbox_core.canonical_json import sha256_of
+from signalbox_core.canonical_json import jcs_json, sha256_of
 from signalbox_core.events.policy import Policy
 
 JCS_PREFIX: Final = "jcs:"
 """Begins a digest of JSON in the canonical form of RFC 8785, the JSON Canonicalization Scheme."""
+
+
+def is_known_form(digest: str) -> bool:
+    """Return whether this version can compute digests of this form, which a prefix distinguishes."""
+    return ":" not in digest or digest.startswith(JCS_PREFIX)
 
 
 class QuestionContent(Struct, frozen=True, kw_only=True):
@@ -53,15 +57,21 @@ class QuestionContent(Struct, frozen=True, kw_only=True):
         return sha256_of(self._covered())
 
     def matches(self, digest: str) -> bool:
-        """Return whether a digest, in either form, is that of this question."""
-        expected = self._jcs_digest() if digest.startswith(JCS_PREFIX) else self.text_digest
+        """Return whether a digest, in either form, is that of this question.
+
+        A question with what JSON cannot represent, such as half of a surrogate pair, has no digest.
+        """
+        try:
+            expected = self._jcs_digest() if digest.startswith(JCS_PREFIX) else self.text_digest
+        except msgspec.DecodeError:
+            return False
         return digest == expected
 
     def _jcs_digest(self) -> str | None:
         """The digest by RFC 8785; None if an integer exceeds what RFC 8785 can represent."""
         try:
-            canonical = rfc8785.dumps(msgspec.json.decode(msgspec.json.encode(self._covered())))
-        except rfc8785.CanonicalizationError:
+            canonical = jcs_json(self._covered())
+        except ValueError:
             return None
         return f"{JCS_PREFIX}{hashlib.sha256(canonical).hexdigest()}"
 
