@@ -17,8 +17,12 @@ export function withDialog(name) {
   return `#${path}${text ? `?${text}` : ""}`;
 }
 
+/** The event after `replaceQuery`, for which browsers have none. */
+export const REPLACED = "signalbox-place-replaced";
+
 /** Writes another query into the address, without a new entry in the history. */
 export function replaceQuery(query) {
   const text = String(new URLSearchParams(Object.entries(query).filter(([, value]) => value)));
   history.replaceState(history.state, "", `#${parsePlace().path}${text ? `?${text}` : ""}`);
+  dispatchEvent(new Event(REPLACED));
 }
