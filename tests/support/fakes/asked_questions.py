@@ -8,6 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from signalbox_core.events.policy import Policy
+from signalbox_gateway.runs.views import policy_view
+
 VECTORS: Final[list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[2] / "data/question_digests.json").read_text()
 )
@@ -22,9 +25,9 @@ def vector(name: str) -> dict[str, Any]:
 def approval_view(item: dict[str, Any]) -> dict[str, Any]:
     """The question of a vector as the gateway shows it."""
     question = {"proposal": None, **item["question"]}
-    policy = question.pop("policy", None)
+    policy = policy_view(msgspec.convert(question.pop("policy", {}), Policy))
     state = {"approval_id": "a", "name": "a", "status": "pending", "requested_at": "2026-01-02T03:04:05Z"}
-    return {**state, **question, "digest": item["digest"], "policy": policy or {"needed": 1}}
+    return {**state, **question, "digest": item["digest"], "policy": msgspec.to_builtins(policy)}
 
 
 def compact_json(value: object) -> bytes:

@@ -48,9 +48,8 @@ function contentOf({ title, answer_schema: schema, options, evidence, about, pro
 /** The policy as it is recorded; null for the default, which the gateway shows without a quorum. */
 function policyOf(shown) {
   if (!shown?.quorum?.length) return null;
-  const { quorum, veto, exclude_starter: excludeStarter, people, require_signature: isSigned } = shown;
-  return {
-    quorum: quorum.map(({ needed, group }) => ({ needed, group })), veto, exclude_starter: excludeStarter, people,
-    ...(isSigned && { require_signature: true }),
-  };
+  // The gateway leaves out members with their defaults; the recorded policy has all but the last.
+  const { veto = [], exclude_starter: excludeStarter = false, people = [], require_signature: isSigned = false } = shown;
+  const quorum = shown.quorum.map(({ needed, group = null }) => ({ needed, group }));
+  return { quorum, veto, exclude_starter: excludeStarter, people, ...(isSigned && { require_signature: true }) };
 }
