@@ -130,8 +130,9 @@ async def test_an_invalid_query_names_its_field(
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
-async def test_without_a_ledger_there_is_no_activity(caller: httpx2.AsyncClient, parts: Parts) -> None:
-    answer = await caller.get("/v1/activity")
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_ledger")
-    async with client_of(Gateway(replace(parts, ledger_signers=(SIGNER,))).app()) as other:
-        assert await listed(other) == []
+async def test_without_a_ledger_there_is_no_activity(parts: Parts) -> None:
+    async with client_of(Gateway(parts).app()) as caller:
+        answer = await caller.get("/v1/activity")
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_ledger")
+    async with client_of(Gateway(replace(parts, ledger_signers=(SIGNER,))).app()) as caller:
+        assert await listed(caller) == []
