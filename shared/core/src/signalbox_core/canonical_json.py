@@ -27,6 +27,11 @@ def jcs_json(value: object) -> bytes:
     return rfc8785.dumps(_plain(value))
 
 
+def compact_json(value: msgspec.Raw) -> msgspec.Raw:
+    """Remove the white space between the tokens of JSON; texts and numbers stay as they are written."""
+    return msgspec.Raw(msgspec.json.format(bytes(value), indent=-1))
+
+
 def normalized_json(value: msgspec.Raw) -> bytes:
     """Encode an answer as canonical JSON in which whole numbers have no fraction: 1.0 is 1."""
     return msgspec.json.encode(_DECODER.decode(value), order="sorted")
