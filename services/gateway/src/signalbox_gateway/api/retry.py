@@ -69,7 +69,7 @@ class RetryHandler:
             return await self._starter.start(call, run, request)
         if request.input is not None:
             raise InvalidInput(
-                "an edited input needs `from: start`: the completed steps worked on the old input",
+                "an edited input needs `from: start`: the completed steps used the old input",
                 field="input",
                 code="input_needs_start",
             )
@@ -169,7 +169,7 @@ class RetryStarter:
             )
         spec = self._pipelines.get(run.pipeline)
         if spec is None:
-            raise NotFound(f"pipeline {run.pipeline} is not installed any more", code="unknown_pipeline")
+            raise NotFound(f"pipeline {run.pipeline} is no longer installed", code="unknown_pipeline")
         recorded = await read_recorded_start(
             self._client, run.workflow_id, run.tenant, deadline=timedelta(seconds=5)
         )

@@ -110,7 +110,7 @@ class ScheduleStore:
         start = definition.start
         if await self._count(start.tenant) >= self.limits.count:
             raise Conflict(
-                f"the tenant has {self.limits.count} schedules, the most it may have; delete one first",
+                f"the tenant has {self.limits.count} schedules, the maximum; delete one first",
                 code="too_many_schedules",
             )
         try:

@@ -143,7 +143,7 @@ class LinkDecisionHandlers:
         approvals = snapshot.approvals if snapshot is not None else ()
         state = next((item for item in approvals if item.approval_id == link.approval_id), None)
         if snapshot is None or state is None:
-            raise NotFound("the question of this link does not exist any more", code="unknown_approval")
+            raise NotFound("the question of this link no longer exists", code="unknown_approval")
         check_link(link, snapshot, state)
         return snapshot, state
 
@@ -158,7 +158,7 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
         raise _used()
     if state.digest != link.digest:
         raise Conflict(
-            "the question has changed since this link was sent; ask for the new one in another way",
+            "the question has changed since this link was sent; ask the sender how to decide it",
             code="link_stale",
         )
     if state.status != "pending":
@@ -169,7 +169,7 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
 
 
 def _used() -> Conflict:
-    return Conflict("this link was used before; a link decides once", code="link_used")
+    return Conflict("this link has already been used; each link decides once", code="link_used")
 
 
 def _key(link: DecisionLink) -> str:

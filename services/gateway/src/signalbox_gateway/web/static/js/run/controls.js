@@ -13,7 +13,7 @@ const REQUESTED = {
   cancel: "Cancellation requested: the run cleans up and ends.",
 };
 const CONTINUES = "The run continues. Completed steps keep their results.";
-const CONTINUES_LATER = "Retry accepted. The run is shown as it ended until a worker is available.";
+const CONTINUES_LATER = "Retry accepted. Until a worker is available, the run is shown with its previous outcome.";
 
 export class RunControls {
   // A repeated click or a lost response does not retry twice.

@@ -66,8 +66,8 @@ function latestRuns({ runs }) {
 }
 
 const OVERLAPS = {
-  skip: "Leave out the time", buffer_one: "Start one run afterwards", buffer_all: "Start every run afterwards",
-  cancel_other: "Cancel the open run first", allow_all: "Start beside it",
+  skip: "Skip this start", buffer_one: "Start one run afterwards", buffer_all: "Start every run afterwards",
+  cancel_other: "Cancel the open run first", allow_all: "Start in parallel",
 };
 
 function settings(schedule) {
