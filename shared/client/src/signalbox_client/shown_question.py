@@ -23,8 +23,8 @@ def verified_digest(approval: Approval) -> str:
     if not _content(approval).matches(approval.digest):
         raise _mismatch(
             approval,
-            "its digest is not that of the question shown here, so nothing was sent; load it again, and contact "
-            "the gateway's operator if this persists",
+            "its digest is not that of the question shown here, so nothing was sent; load it again, and "
+            "contact the gateway's operator if this persists",
         )
     return approval.digest
 
