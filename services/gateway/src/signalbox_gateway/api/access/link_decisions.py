@@ -15,6 +15,7 @@ from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Decide, Note
@@ -114,7 +115,8 @@ class LinkDecisionHandlers:
             body = Decide(
                 answer=request.answer, decision_id=link.decision_id, digest=link.digest, note=request.note
             )
-            response = await self._approvals.decide(_call_as(link, call.request, body))
+            with bind_payloads_to(link.tenant):
+                response = await self._approvals.decide(_call_as(link, call.request, body))
         except BaseException:
             with map_redis_errors(key):
                 await self._redis.delete(key)

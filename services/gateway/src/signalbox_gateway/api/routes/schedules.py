@@ -8,12 +8,13 @@ from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
 from signalbox_gateway.api.schedules import schemas as schedule_schemas
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
+from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 
 _NOT_FOUND: Final = problem(404, "The schedule does not exist, or belongs to another tenant")
 
 
-def schedule_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
-    return (*_read_routes(schedules), *_change_routes(schedules), *_start_routes(schedules))
+def schedule_routes(schedules: ScheduleHandlers, trigger: ScheduleTrigger) -> tuple[Endpoint, ...]:
+    return (*_read_routes(schedules), *_change_routes(schedules), *_start_routes(schedules, trigger))
 
 
 def _read_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
@@ -79,7 +80,7 @@ def _change_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
     )
 
 
-def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
+def _start_routes(schedules: ScheduleHandlers, trigger: ScheduleTrigger) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
@@ -87,7 +88,7 @@ def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
             name="trigger_schedule",
             summary="Start a run of a schedule now, also while it is paused",
             role=Role.OPERATOR,
-            handle=schedules.trigger,
+            handle=trigger.trigger,
             body=schedule_schemas.TriggerSchedule,
             takes_idempotency_key=True,
             replies=(

@@ -100,6 +100,7 @@ class RunPage {
     this.approvals.close();
     this.liveText.close();
     this.timeline.close();
+    this.controls.close();
     cancelAnimationFrame(this.#drawing);
   }
 
