@@ -15,6 +15,8 @@ from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
 COMMANDS: Final = (
     "doctor",
+    "backup",
+    "restore",
     "provision",
     "keys",
     "payload_keys",
@@ -54,9 +56,9 @@ class _OneLineErrorParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
-        description="Set up and operate Signalbox: topics, keys, the ledger, dead letters, capacity.",
+        description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, capacity.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
-        "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
+        "Exit codes: 0 success, 2 invalid options or input, 3 a server is unavailable.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-admin')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
