@@ -2,21 +2,25 @@
 
 from typing import Any
 
+import pytest
 import yaml
 
 from signalbox_autoscaler.actuate.executor import DRAIN_S
 from support.deployment import ROOT, environment
 
-FOLDER = ROOT / "k8s/components/keda"
+COMPONENTS = ("keda", "keda-target")
 
 
-def spec_of_the_scaled_object() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((FOLDER / "scaled-object.yaml").read_text())["spec"]
+def spec_of_the_scaled_object(component: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(
+        (ROOT / "k8s/components" / component / "scaled-object.yaml").read_text()
+    )["spec"]
     return found
 
 
-def patched_worker_pod() -> dict[str, Any]:
-    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+def patched_worker_pod(component: str) -> dict[str, Any]:
+    path = ROOT / "k8s/components" / component / "kustomization.yaml"
+    kustomization = yaml.safe_load(path.read_text())
     patches = [
         yaml.safe_load(item["patch"])
         for item in kustomization["patches"]
@@ -27,8 +31,9 @@ def patched_worker_pod() -> dict[str, Any]:
     return found
 
 
-def test_replicas_are_removed_one_at_a_time_and_late() -> None:
-    spec = spec_of_the_scaled_object()
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_replicas_are_removed_one_at_a_time_and_late(component: str) -> None:
+    spec = spec_of_the_scaled_object(component)
     scale_down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
 
     assert scale_down["stabilizationWindowSeconds"] >= 600
@@ -37,8 +42,9 @@ def test_replicas_are_removed_one_at_a_time_and_late() -> None:
     assert "cooldownPeriod" not in spec, "it applies to scaling to zero only"
 
 
-def test_a_removed_worker_drains_as_long_as_a_burst_worker() -> None:
-    pod = patched_worker_pod()
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_removed_worker_drains_as_long_as_a_burst_worker(component: str) -> None:
+    pod = patched_worker_pod(component)
     drain_s = float(environment(pod["containers"][0])["SIGNALBOX_WORKER_GRACEFUL_SHUTDOWN_S"])
 
     assert drain_s >= DRAIN_S

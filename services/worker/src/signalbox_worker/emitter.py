@@ -221,4 +221,10 @@ class RunLocks:
 
 def _marker(event: CloudEvent, error: DeliveryRefused) -> CloudEvent:
     data: Struct = catalogue.EventRefused(name=event.name, event_id=event.id, reason=error.detail[:500])
-    return replace(event, id=derived_id(event.id, _MARKER), type=full_type(_MARKER), data=Raw(encode(data)))
+    return replace(
+        event,
+        id=derived_id(event.id, _MARKER),
+        type=full_type(_MARKER),
+        data=Raw(encode(data)),
+        effectdigest=None,
+    )

@@ -15,6 +15,8 @@ from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
 COMMANDS: Final = (
     "doctor",
+    "backup",
+    "restore",
     "provision",
     "keys",
     "payload_keys",
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
         allow_abbrev=False,
-        description="Set up and operate Signalbox: topics, keys, the ledger, dead letters, capacity.",
+        description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, capacity.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
         "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
     )

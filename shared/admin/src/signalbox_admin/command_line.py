@@ -14,6 +14,9 @@ KEY_FILE_VARIABLES: Final = {
 }
 
 
+_OBJECTS: Final = "SIGNALBOX_GATEWAY_OBJECTS_URL"
+
+
 class Subparsers(Protocol):
     """What `ArgumentParser.add_subparsers()` returns."""
 
@@ -49,6 +52,26 @@ def key_file(options: argparse.Namespace, variable: str) -> Path:
     if not name:
         raise InvalidInput(f"no key file given: use --file FILE, or set {variable}", field="file")
     return Path(name)
+
+
+def add_objects_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--objects",
+        default=os.environ.get(_OBJECTS),
+        metavar="URL",
+        help=f"the object store, as file:///folder or gs://bucket/prefix (default: ${_OBJECTS})",
+    )
+
+
+def required_objects(options: argparse.Namespace) -> str:
+    """The address of the object store.
+
+    Raises:
+        InvalidInput: neither --objects nor SIGNALBOX_GATEWAY_OBJECTS_URL is set.
+    """
+    if not options.objects:
+        raise InvalidInput(f"no object store given: use --objects URL, or set {_OBJECTS}", field="objects")
+    return str(options.objects)
 
 
 def add_pubsub_options(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,11 @@ def sha256_of(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def compact_json(value: msgspec.Raw) -> msgspec.Raw:
+    """Remove the white space between the tokens of JSON; texts and numbers stay as they are written."""
+    return msgspec.Raw(msgspec.json.format(bytes(value), indent=-1))
+
+
 def normalized_json(value: msgspec.Raw) -> bytes:
     """Encode an answer as canonical JSON in which whole numbers have no fraction: 1.0 is 1."""
     return msgspec.json.encode(_DECODER.decode(value), order="sorted")

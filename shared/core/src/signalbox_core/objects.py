@@ -68,7 +68,7 @@ class MutableObjectStore(ObjectStore, Protocol):
         ...
 
     async def list_keys(self, folder: str) -> list[str]:
-        """The keys of all objects below a folder."""
+        """The keys of all objects below a folder; of the whole store if `folder` is empty."""
         ...
 
 
@@ -165,7 +165,8 @@ class ObstoreObjects:
 
     async def list_keys(self, folder: str) -> list[str]:
         def listed() -> list[str]:
-            return [item["path"] for page in obstore.list(self._store, check_key(folder)) for item in page]
+            pages = obstore.list(self._store, check_key(folder) if folder else None)
+            return [item["path"] for page in pages for item in page]
 
         return await _in_thread(folder, listed)
 

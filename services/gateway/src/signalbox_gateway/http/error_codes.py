@@ -29,6 +29,7 @@ CODES: Final[Mapping[str, str]] = {
     "upload_too_large": "The file is larger than 50 MB.",
     "wrong_upload_type": "The file's type is not supported.",
     "empty_upload": "The file is empty.",
+    "answer_too_large": "The answer has more than 128 KiB; upload large files, and answer with their keys.",
     "method_not_allowed": "The path does not support the method; `Allow` lists those that it does.",
     "invalid_input": "Fields are missing, unknown or invalid; `errors` names each.",
     "invalid_query": "The search `q` is malformed; `detail` names the part and the remedy.",
