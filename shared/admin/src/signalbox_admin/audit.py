@@ -115,7 +115,7 @@ def _add_erase(actions: Subparsers) -> None:
     erase.add_argument("--tenant", required=True, metavar="NAME", help="the tenant")
     erase.add_argument("--person", metavar="TEXT", help="only entries of this subject or display name")
     erase.add_argument("--run", dest="run_id", metavar="ID", help="only entries of this run")
-    erase.add_argument("--apply", action="store_true", help="erase; it cannot be undone")
+    erase.add_argument("--apply", action="store_true", help="erase the values; this cannot be undone")
     erase.set_defaults(run=lambda options: asyncio.run(_erase(options)))
 
 

@@ -20,7 +20,7 @@ def verified_digest(approval: Approval) -> str:
     if digest != approval.digest:
         raise Conflict(
             f"approval {approval.approval_id}: its digest is not that of the question shown here, so nothing "
-            "was sent; load it again, and tell the operator of the gateway if this stays so",
+            "was sent; load it again, and contact the gateway's operator if this persists",
             code=DIGEST_MISMATCH,
             field="digest",
         )

@@ -89,6 +89,6 @@ class LedgerHandlers:
     def _require_ledger(self) -> None:
         if not self._verifiers:
             raise NotFound(
-                "this deployment keeps no ledger; set SIGNALBOX_GATEWAY_LEDGER_KEY_FILE to keep one",
+                "this deployment has no ledger; set SIGNALBOX_GATEWAY_LEDGER_KEY_FILE to enable it",
                 code="no_ledger",
             )

@@ -42,9 +42,9 @@ def judge_readiness(report: Reporter, status: int, body: bytes) -> Finding:
         )
     problems = _problems(reply)
     if status != _READY:
-        return report.error(f"is not ready: {problems or status}", "repair what it names; see its log")
+        return report.error(f"is not ready: {problems or status}", "fix the reported problems; see its log")
     if problems:
-        return report.warning(f"is ready but degraded: {problems}", "repair what it names; see its log")
+        return report.warning(f"is ready but degraded: {problems}", "fix the reported problems; see its log")
     return report.ok("is ready")
 
 

@@ -90,9 +90,9 @@ def _add_start_and_watch(add: AddCommand) -> None:
     types.add_argument("--to", metavar="FILE", help="write to this file instead of standard output")
     new = add(
         "new",
-        "write a new pipeline that works, with tests and a recorded run",
+        "write a new, working pipeline with tests and a recorded run",
         new_command.new,
-        details="It becomes a package of its own in a folder of its name. Needs no gateway.",
+        details="Creates a separate package in a folder of that name. Needs no gateway.",
     )
     new.set_defaults(is_local=True)
     new.add_argument("name", metavar="NAME", help="lower case letters, digits and underscores")
@@ -123,8 +123,8 @@ def _add_setup(add: AddCommand, parser: argparse.ArgumentParser) -> None:
         "login",
         "store your API key for a gateway",
         login_commands.login,
-        details="Prompts for the key, or reads it from --key-file; checks it at the gateway; stores it in a "
-        "file that only you can read. SIGNALBOX_API_KEY takes precedence over it.",
+        details="Prompts for the key, or reads it from --key-file; checks it with the gateway, and stores it "
+        "in a file that only you can read. SIGNALBOX_API_KEY takes precedence over it.",
     )
     login.add_argument("--key-file", metavar="FILE", help="read the key from this file (-: standard input)")
     add(

@@ -96,7 +96,7 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
 def too_large(url: str, max_bytes: int, field: str) -> Rejected:
     limit = f"{max_bytes / 1_000_000:g} MB"
     return Rejected(
-        f"{url} is larger than {limit}; give a smaller one",
+        f"{url} is larger than {limit}; use a smaller one",
         field=field,
         code="too_large",
         max_bytes=max_bytes,

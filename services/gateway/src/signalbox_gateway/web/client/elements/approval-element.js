@@ -114,7 +114,7 @@ class QuestionSession {
     } catch (error) {
       this.view.refuse(error);
       // A corrected answer is a new decision; a repetition after a lost response is the same one.
-      if (error.status === 422) this.#decisionId = newId();
+      if (error.status === 422 || error.code === "decision_id_taken") this.#decisionId = newId();
       if (error.status === 409) await this.#read();
     } finally {
       this.#isSending = false;

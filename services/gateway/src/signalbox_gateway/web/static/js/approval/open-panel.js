@@ -161,8 +161,8 @@ export class OpenPanel {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       }));
       this.discard();
-      // A change of this vote is a new decision.
-      if (body.status === "counted") this.#decisionId = newKey();
+      // A change of what was accepted is a new decision.
+      if (status === 202 || body.status === "counted") this.#decisionId = newKey();
       toast(doneText(status, body), { kind: "good" });
       this.decided({ accepted: true, isOpen: body.status === "counted" });
     } catch (problem) {
@@ -190,8 +190,9 @@ export class OpenPanel {
     const inForm = (error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") });
     if (own.length) this.body.show(own.map(inForm));
     if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem), PASSKEY_CODES.has(problem.code) ? passkeysLink() : null);
-    // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
-    if (problem.status === 422) this.#decisionId = newKey();
+    // A corrected answer after a 422 is a new decision; a retry after a lost response is not. The id of a vote whose
+    // response was lost has its first answer.
+    if (problem.status === 422 || problem.code === "decision_id_taken") this.#decisionId = newKey();
     if (problem.status === 409) {
       this.hasDraft = true;
       this.decided({ accepted: false });

@@ -88,6 +88,7 @@ export const api = {
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
   input: (runId, options) => get(`/v1/runs/${id(runId)}/input`, options),
+  result: (runId, options) => get(`/v1/runs/${id(runId)}/result`, options),
   upload: (file) => call("POST", "/v1/objects", { body: file }),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
