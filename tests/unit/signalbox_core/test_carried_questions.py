@@ -60,7 +60,7 @@ def next_execution(registry: ApprovalRegistry) -> ApprovalRegistry:
     )
     decoded = msgspec.json.decode(msgspec.json.encode(state), type=CarriedState)
     restored = ApprovalRegistry(SPEC)
-    questions = restored_questions(decoded.questions, SPEC, starter=None, tenant="acme", run_id="r")
+    questions = restored_questions(decoded.questions, SPEC, run=decoded.snapshot, starter=None)
     restored.restore(decoded, questions)
     return restored
 
@@ -114,7 +114,7 @@ def test_what_is_not_carried_over_is_left_out(registry: ApprovalRegistry) -> Non
 
 def test_a_question_of_an_approval_that_was_removed_can_be_withdrawn(registry: ApprovalRegistry) -> None:
     questions = restored_questions(
-        registry.carry(), replace(SPEC, approvals=()), starter=None, tenant="acme", run_id="r"
+        registry.carry(), replace(SPEC, approvals=()), run=Snapshot(run_id="r", tenant="acme"), starter=None
     )
     later = ApprovalRegistry(SPEC)
     later.restore(CarriedState(snapshot=Snapshot(run_id="r", tenant="acme")), questions)

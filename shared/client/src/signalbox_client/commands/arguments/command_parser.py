@@ -105,7 +105,7 @@ def _add_start_and_watch(add: AddCommand) -> None:
     )
     start.add_argument("name", metavar="NAME", nargs="?", help="the pipeline's name")
     # They are parsed once the fields of the pipeline are known; here they are for completion.
-    own_options = CommandParser(add_help=False)
+    own_options = CommandParser(add_help=False, allow_abbrev=False)
     start_command.add_start_options(own_options, takes_files=True)
     start.set_defaults(own_options=own_options)
     watch = add(
@@ -150,7 +150,7 @@ def _add_setup(add: AddCommand, parser: argparse.ArgumentParser) -> None:
 
 
 def _common(default: object) -> CommandParser:
-    parser = CommandParser(add_help=False)
+    parser = CommandParser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("common options")
     group.add_argument("--json", action="store_true", default=default or False, help="print JSON")
     group.add_argument(

@@ -64,6 +64,7 @@ class RunState:
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
+        self.starting_children = 0
         # At the start, because a patch is not reliable right after a local activity.
         self.follows_ladders = follows_ladders(spec)
         self.questions_patch = questions_patch(spec)
@@ -282,7 +283,7 @@ class RunState:
         carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
         questions = restored_questions(
-            carried.questions, self.spec, starter=run_starter(), tenant=self.tenant, run_id=self.run_id
+            carried.questions, self.spec, run=carried.snapshot, starter=run_starter()
         )
         self.approvals.restore(carried, questions)
         self.waits.restore(carried.waits)

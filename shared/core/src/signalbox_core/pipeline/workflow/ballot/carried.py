@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from signalbox_core.events.approval_data import ApprovalRequested, LadderRung
 from signalbox_core.events.policy import Policy
+from signalbox_core.events.snapshot import Snapshot
 from signalbox_core.events.states import ClaimState
 from signalbox_core.pipeline.contract.messages import DecisionRecord
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec, json_schema
@@ -61,16 +62,11 @@ def carried_question(asked: AskedQuestion) -> CarriedQuestion:
 
 
 def restored_questions(
-    carried: Iterable[CarriedQuestion],
-    spec: PipelineSpec,
-    *,
-    starter: Subject | None,
-    tenant: str,
-    run_id: str,
+    carried: Iterable[CarriedQuestion], spec: PipelineSpec, *, run: Snapshot, starter: Subject | None
 ) -> tuple[AskedQuestion, ...]:
     """Return the questions as the previous execution left them; their checks come with the next `ask`."""
     return tuple(
-        structs.replace(_restored(question, spec), starter=starter, tenant=tenant, run_id=run_id)
+        structs.replace(_restored(question, spec), starter=starter, tenant=run.tenant, run_id=run.run_id)
         for question in carried
     )
 
