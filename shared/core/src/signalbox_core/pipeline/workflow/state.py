@@ -281,16 +281,15 @@ class RunState:
         if payload is None:
             return
         carried = msgspec.json.decode(payload.data, type=CarriedState)
-        self.journal.snapshot = carried.snapshot
-        questions = restored_questions(
-            carried.questions, self.spec, run=carried.snapshot, starter=run_starter()
-        )
+        starter, snapshot = run_starter(), carried.snapshot
+        self.journal.snapshot = snapshot
+        questions = restored_questions(carried.questions, self.spec, run=snapshot, starter=starter)
         self.approvals.restore(carried, questions)
         self.waits.restore(carried.waits)
-        self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
-        self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
+        self._starts = {step.name: step.attempt for step in snapshot.steps}
+        self._running_steps = {step.name: step for step in snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
-        self.paused = carried.snapshot.status == "paused"
+        self.paused = snapshot.status == "paused"
         if carried.undelivered:
             self.outbox.add(*carried.undelivered)
 
