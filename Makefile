@@ -5,11 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check format docs generate lock bench chaos containers clean
+.PHONY: help setup demo dev test check format docs generate lock bench chaos containers release clean
 
-help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+help: ## Explain the commands
+	@echo "Signalbox. To see it work: make demo. To change it: make check and make test before a commit."
+	@echo "Every command runs make setup first where it needs to; it is a no-op when nothing has changed."
+	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' \
+		$(MAKEFILE_LIST)
 
+## Run
 setup: .venv/.ready ## Install the hash-pinned locks into .venv (no-op when nothing changed)
 
 .venv/.ready: requirements/dev.lock requirements/bootstrap.lock \
@@ -22,6 +26,7 @@ demo: setup ## Demonstrate PIPELINE=ad_creative (default), document_batch, ai_ta
 dev: setup ## Start the embedded stack and keep it running; prints addresses and a key
 	@$(BIN)/signalbox-dev up --state-dir .state/dev
 
+## Change
 test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= goes to pytest
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
@@ -56,6 +61,7 @@ docs: setup ## Generate docs/events.md and the table in docs/approvals.md
 lock: setup ## Export requirements/*.lock, pins kept; ARGS=--upgrade takes the newest
 	@$(BIN)/python tools/locks.py $(ARGS)
 
+## Measure and ship
 bench: setup ## Run the benchmarks, each against a limit and a peer
 	@$(BIN)/python -m pytest tests/bench -o timeout=1200 -p no:logging $(ARGS)
 
@@ -65,5 +71,9 @@ chaos: setup ## Run only the tests that kill processes (make test runs them too)
 containers: setup ## Build the images with Podman, run the services locked down and use them
 	@$(BIN)/python tools/containers.py $(ARGS)
 
+release: setup ## Build wheels, the npm package, release notes and checksums into dist/
+	@$(BIN)/python tools/release.py
+
+## Clean
 clean: ## Remove .venv and all local state
-	@rm -rf .venv .state
+	@rm -rf .venv .state dist

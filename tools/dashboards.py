@@ -1,6 +1,7 @@
 """Generate the Grafana dashboards in compose/observability/dashboards; --check only compares."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).resolve().parent.parent / "compose/observability/dashboards"
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 8
 _DATASOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
+_WITH_EXEMPLARS: Final = re.compile("signalbox_(receiver|gateway_(request|start|projection))_seconds_bucket")
 
 
 @dataclass(frozen=True)
@@ -255,21 +257,19 @@ def dashboard(name: str) -> dict[str, Any]:
 
 
 def _panel(number: int, panel: Panel) -> dict[str, Any]:
+    row, column = divmod(number, _COLUMNS)
     return {
         "id": number + 1,
         "type": "timeseries",
         "title": panel.title,
         "description": "No data until it happens for the first time." if panel.is_quiet else "",
         "datasource": _DATASOURCE,
-        "gridPos": {
-            "x": number % _COLUMNS * _WIDTH,
-            "y": number // _COLUMNS * _HEIGHT,
-            "w": _WIDTH,
-            "h": _HEIGHT,
-        },
+        "gridPos": {"x": column * _WIDTH, "y": row * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "targets": [
             {"refId": chr(ord("A") + place), "expr": query, "legendFormat": legend, "datasource": _DATASOURCE}
+            # Once in a panel: all its queries read the same histogram.
+            | ({"exemplar": True} if place == 0 and _WITH_EXEMPLARS.search(query) else {})
             for place, (legend, query) in enumerate(panel.queries.items())
         ],
     }

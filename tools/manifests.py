@@ -20,6 +20,14 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SECRETS: Final = ("api-keys.json", "ledger.key", "payload-keys.json", "receiver-keys.json", "worker.pem")
 _KUBERNETES: Final = kubernetes_validate.latest_version()
 _OWN: Final = ROOT / "tools/manifest_schemas.yaml"
+_OBSERVABILITY: Final = {
+    "collector.yaml": "OpenTelemetry collector",
+    "prometheus.yaml": "Prometheus",
+    "rules.yaml": "Prometheus rules",
+    "grafana/dashboards.yaml": "Grafana dashboards",
+    "grafana/datasource.yaml": "Grafana data sources",
+}
+"""Configuration files below compose/observability by their schema."""
 _CLOUD_RUN_ONLY: Final = ("containerConcurrency", "timeoutSeconds", "maxRetries")
 
 Manifest = Mapping[str, Any]
@@ -29,7 +37,8 @@ def main() -> int:
     compose = [
         problem for path in sorted((ROOT / "compose").glob("*.yml")) for problem in compose_problems(path)
     ]
-    found = [*problems(ROOT / "k8s"), *compose]
+    observability = observability_problems(ROOT / "compose/observability")
+    found = [*problems(ROOT / "k8s"), *compose, *observability]
     print("\n".join(found), file=sys.stderr, end="\n" if found else "")
     return 1 if found else 0
 
@@ -94,6 +103,17 @@ def compose_problems(path: Path) -> list[str]:
     report = json.loads(answer.stdout)
     errors = [*report.get("errors", ()), *report.get("parse_errors", ())]
     return [f"{path.name}: {error.get('path', '')}: {error['message']}" for error in errors]
+
+
+def observability_problems(folder: Path) -> Iterator[str]:
+    """What is wrong with the configuration of Prometheus, Grafana and the collector."""
+    own: Mapping[str, Any] = yaml.safe_load(_OWN.read_text())
+    for name, schema in _OBSERVABILITY.items():
+        try:
+            jsonschema.validate(yaml.safe_load((folder / name).read_text()), own[schema])
+        except jsonschema.ValidationError as error:
+            where = ".".join(str(part) for part in error.absolute_path)
+            yield f"{name}: {where}: {error.message}"
 
 
 def _render_problems(folder: Path) -> Iterator[str]:

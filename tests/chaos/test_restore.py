@@ -1,7 +1,14 @@
-"""Backup, total loss, restore: Temporal's database, objects and keys are the truth, the rest is rebuilt."""
+"""Backup, total loss, restore: Temporal's database, objects and keys are the truth, the rest is rebuilt.
+
+Objects are copied by `signalbox-admin backup` and `restore`; the database and the keys by the file system, as
+by the means of their own that a deployment has.
+"""
 
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,18 +21,40 @@ from support.drivers.journeys import approve, decide, start_ads, until_asked, un
 from support.servers.stack import running_stack
 
 WITHIN_S = 180
-TRUTH = ("temporal.sqlite*", "objects", "keys", "secrets")
-"""What docs/runbooks.md#restore lists; without Redis and Pub/Sub."""
+FILES = ("temporal.sqlite*", "keys", "secrets")
+"""With the objects what docs/runbooks.md#restore lists; without Redis and Pub/Sub."""
 
 
-def copy_truth(source: Path, target: Path) -> None:
+def copy_files(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
-    for pattern in TRUTH:
+    for pattern in FILES:
         for path in source.glob(pattern):
             if path.is_dir():
                 shutil.copytree(path, target / path.name)
             else:
                 shutil.copy2(path, target)
+
+
+def back_up(stack: Path, backup: Path) -> None:
+    """In the order of the runbook: Temporal's database before the objects."""
+    copy_files(stack, backup)
+    assert admin("backup", backup, stack) == 0
+
+
+def restore(backup: Path, stack: Path) -> None:
+    copy_files(backup, stack)
+    assert admin("restore", backup, stack) == 0
+
+
+def admin(command: str, backup: Path, stack: Path) -> int:
+    program = Path(sys.executable).with_name("signalbox-admin")
+    variables = {"SIGNALBOX_PAYLOAD_KEYS_FILE": str(stack / "keys/payload_keys.json")}
+    return subprocess.run(
+        [str(program), command, str(backup / "copied"), "--objects", (stack / "objects").as_uri()],
+        env={**os.environ, **variables},
+        check=False,
+        timeout=WITHIN_S,
+    ).returncode
 
 
 async def approve_ads(client: AsyncSignalbox, run_id: str) -> str:
@@ -52,10 +81,10 @@ async def test_a_waiting_run_goes_on_after_everything_was_lost_and_restored(tmp_
             await eventually(lambda: has_receipt(client, ended), within_s=WITHIN_S, every_s=0.5)
             waiting = await start_ads(stack, client)
             asked = await until_asked(client, waiting, within_s=WITHIN_S)
-    copy_truth(folder, backup)
+    back_up(folder, backup)
     shutil.rmtree(folder)
 
-    copy_truth(backup, folder)
+    restore(backup, folder)
     with running_stack(folder) as stack:
         async with stack.client() as client:
 

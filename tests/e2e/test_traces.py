@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from signalbox_client.commands.prompts import variants_of
 from signalbox_devstack.stack.keys import TENANT
@@ -50,6 +52,18 @@ def hops(spans: Sequence[CollectedSpan]) -> set[tuple[str, str]]:
     return {(span.service, span.name) for span in spans}
 
 
+async def exemplar_traces(address: str) -> dict[str, set[str]]:
+    """The traces of the exemplars of each histogram, as Prometheus reads them."""
+    headers = {"accept": "application/openmetrics-text; version=1.0.0"}
+    async with httpx2.AsyncClient(trust_env=False) as caller:
+        text = (await caller.get(urljoin(address, "/metrics"), headers=headers)).text
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return {
+        family.name: {sample.exemplar.labels["trace_id"] for sample in family.samples if sample.exemplar}
+        for family in families
+    }
+
+
 async def eventually_empty(missing: Callable[[], set[tuple[str, str]]]) -> set[tuple[str, str]]:
     """Wait until nothing is missing; return what still is at the deadline."""
     with suppress(AssertionError):
@@ -85,6 +99,10 @@ async def test_one_trace_id_is_found_in_all_hops(tmp_path: Path, collector: Otlp
             missing = await eventually_empty(lambda: HOPS - hops(collector.of_trace(TRACE)))
             assert not missing, hops(collector.of_trace(TRACE))
             logs = stack.log("gateway", 2_000)
+            exemplars = {
+                "signalbox_gateway_start_seconds": await exemplar_traces(str(endpoints.gateway)),
+                "signalbox_receiver_seconds": await exemplar_traces(str(endpoints.receiver)),
+            }
 
         spans = collector.of_trace(TRACE)
         by_id = {span.span_id: span for span in spans}
@@ -97,5 +115,6 @@ async def test_one_trace_id_is_found_in_all_hops(tmp_path: Path, collector: Otlp
         assert [span.name for span in decided] == ["POST /v1/runs/{run_id}/approvals/{approval_id}/decision"]
         assert {request.headers["traceparent"].split("-")[1] for request in hooks.requests} <= {TRACE}
         assert f'"trace_id": "{TRACE}"' in logs
+        assert all(TRACE in found[name] for name, found in exemplars.items())
         # Nothing of the run's content is in a span.
         assert "/en/coffee" not in repr(collector.spans)

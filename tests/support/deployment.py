@@ -83,7 +83,7 @@ def compose_mounts(service: Mapping[str, Any]) -> ContainerMounts:
     """The environment and mounts of a Compose service."""
     volumes = [volume.split(":") for volume in service.get("volumes", ())]
     return ContainerMounts(
-        {key: str(value) for key, value in service.get("environment", {}).items()},
+        {key: str(value) for key, value in service.get("environment", {}).items() if value is not None},
         frozenset(
             [f"/run/secrets/{name}" for name in service.get("secrets", ())]
             + [parts[1] for parts in volumes if parts[0].startswith(".")]

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from signalbox_admin.checks.findings import Finding, Level
 from signalbox_admin.checks.key_files import check_key_files
-from signalbox_admin.checks.redis import check_redis
+from signalbox_admin.checks.redis import check_redis, judge_redis
 from signalbox_admin.checks.temporal import judge_namespace, judge_version
 from signalbox_admin.cli import main
 from signalbox_admin.doctor import diagnose
@@ -116,6 +116,13 @@ def absent_sender_keys(environ: Environ) -> None:
     environ["SIGNALBOX_RECEIVER_KEYS"] += ".old"
 
 
+def no_valid_sender_key(environ: Environ) -> None:
+    path = Path(environ["SIGNALBOX_RECEIVER_KEYS"])
+    keys = msgspec.json.decode(path.read_bytes())
+    keys["keys"][0]["not_after"] = "2026-01-01T00:00:00Z"
+    path.write_bytes(msgspec.json.encode(keys))
+
+
 def unknown_object_store(environ: Environ) -> None:
     environ["SIGNALBOX_GATEWAY_OBJECTS_URL"] = "s3://bucket"
 
@@ -132,6 +139,7 @@ def unknown_object_store(environ: Environ) -> None:
         (readable_payload_keys, "Payload keys", "chmod 0600"),
         (damaged_ledger_key, "Ledger key", "SIGNALBOX_GATEWAY_LEDGER_KEY_FILE"),
         (absent_sender_keys, "Sender keys", "SIGNALBOX_RECEIVER_KEYS"),
+        (no_valid_sender_key, "Sender keys", "keys rotate --kind sender"),
         (unknown_object_store, "Objects", "check the address"),
     ],
 )
@@ -200,6 +208,11 @@ async def test_redis_that_evicts_or_is_nearly_full_is_named(redis: Redis, enviro
 
 
 def test_old_servers_and_switches_that_are_off_are_faults() -> None:
+    versions = {
+        version: judge_redis({"redis_version": version})[0] for version in ("6.0.16", "6.2.0", "7.2.4")
+    }
+    assert [found.level for found in versions.values()] == [Level.ERROR, Level.OK, Level.OK]
+    assert versions["6.0.16"].remedy == "upgrade to 6.2 or newer"
     assert judge_version("1.30.4").level is Level.ERROR
     assert judge_version("1.31.0").level is Level.OK
     findings = judge_namespace("default", timedelta(days=1), has_heartbeats=False)
@@ -207,11 +220,14 @@ def test_old_servers_and_switches_that_are_off_are_faults() -> None:
     assert "frontend.WorkerHeartbeatsEnabled" in findings[1].remedy
 
 
-def test_an_old_payload_key_and_an_api_key_that_expires_soon_are_warnings(environ: Environ) -> None:
+def test_old_keys_and_an_api_key_that_expires_soon_are_warnings(environ: Environ) -> None:
     in_two_years = datetime.now(UTC) + timedelta(days=730)
     findings = check_key_files(environ, in_two_years)
-    (old,) = [finding for finding in findings if finding.level is Level.WARNING]
-    assert (old.subject, "payload-keys rotate" in old.remedy) == ("Payload keys", True)
+    old = {finding.subject: finding.remedy for finding in findings if finding.level is Level.WARNING}
+    assert old.keys() == {"API keys", "Sender keys", "Payload keys"}
+    assert "payload-keys rotate" in old["Payload keys"]
+    assert "keys rotate --kind api --keyid" in old["API keys"]
+    assert "keys rotate --kind sender" in old["Sender keys"]
 
     path = Path(environ["SIGNALBOX_GATEWAY_API_KEYS_FILE"])
     keys = msgspec.json.decode(path.read_bytes())

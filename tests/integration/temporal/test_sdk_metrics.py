@@ -4,8 +4,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from signalbox_core.errors import Unavailable
+from signalbox_core.http.health import as_openmetrics
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
 from support.servers.backends import free_port
@@ -17,15 +20,23 @@ def taken() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def parse(openmetrics: bytes) -> Iterator[Metric]:
+    text = f"{openmetrics.decode()}# EOF\n"
+    yield from text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+
+
 async def test_calls_of_a_client_are_in_the_metrics(temporal_address: str) -> None:
     metrics = open_sdk_metrics()
     client = await connect(temporal_address, "default", runtime=metrics.runtime)
     await client.count_workflows("ExecutionStatus = 'Running'")
 
     text = (await metrics.read()).decode()
+    families = {family.name: family.type for family in parse(as_openmetrics(text.encode()))}
 
     assert 'operation="CountWorkflowExecutions"' in text
     assert "# TYPE temporal_request_latency_seconds histogram" in text
+    assert "# TYPE temporal_request_total counter" in text
+    assert families["temporal_request"] == "counter"
 
 
 def test_another_port_is_taken_when_a_process_was_faster(taken: int) -> None:

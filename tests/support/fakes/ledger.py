@@ -6,7 +6,7 @@ import msgspec
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.approval_data import ApprovalDecided, ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalExpired, ApprovalRequested
 from signalbox_core.ledger.audit import LogDamage, find_damage
 from signalbox_core.ledger.layout import LogKeys
 from signalbox_core.ledger.log import TenantLog
@@ -23,7 +23,7 @@ SIGNER = new_signer("signalbox.test/ledger")
 WITNESS = new_signer("witness.test", use="witness")
 
 
-def asked(run_id: str, *, evidence: object = None, digest: str = "d" * 64) -> CloudEvent:
+def asked(run_id: str, *, evidence: object = None, digest: str = "d" * 64, sequence: int = 1) -> CloudEvent:
     """The question `publish` of a run."""
     data = ApprovalRequested(
         approval_id="publish",
@@ -34,7 +34,7 @@ def asked(run_id: str, *, evidence: object = None, digest: str = "d" * 64) -> Cl
         evidence=msgspec.Raw(msgspec.json.encode(evidence)),
         digest=digest,
     )
-    return make_event("approval.requested", data, sequence=1, run_id=run_id, tenant=TENANT)
+    return make_event("approval.requested", data, sequence=sequence, run_id=run_id, tenant=TENANT)
 
 
 def decided(
@@ -43,6 +43,7 @@ def decided(
     answer: object = True,
     note: str | None = "looks right",
     signatures: tuple[PasskeySignature, ...] = (),
+    sequence: int = 2,
 ) -> CloudEvent:
     """The decision about that question."""
     data = ApprovalDecided(
@@ -53,7 +54,13 @@ def decided(
         note=note,
         signatures=signatures or msgspec.UNSET,
     )
-    return make_event("approval.decided", data, sequence=2, run_id=run_id, tenant=TENANT)
+    return make_event("approval.decided", data, sequence=sequence, run_id=run_id, tenant=TENANT)
+
+
+def expired(run_id: str, *, sequence: int = 2) -> CloudEvent:
+    """The end of that question at its deadline."""
+    data = ApprovalExpired(approval_id="publish")
+    return make_event("approval.expired", data, sequence=sequence, run_id=run_id, tenant=TENANT)
 
 
 def open_log(store: FakeObjectStore) -> TenantLog:

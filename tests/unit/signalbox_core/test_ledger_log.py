@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.approval_data import ApprovalDecided
-from signalbox_core.ledger.entries import decode_entry
+from signalbox_core.ledger.entries import decode_entry, event_key
 from signalbox_core.ledger.log import LedgerDamaged, TenantLog
 from signalbox_core.subjects import Subject
 from signalbox_core.testing.objects import FakeObjectStore
@@ -20,6 +20,7 @@ from support.fakes.ledger import (
     asked,
     damage_of,
     decided,
+    expired,
     filled_store,
     open_log,
     stored_entries,
@@ -62,6 +63,18 @@ async def test_a_decision_in_the_batch_of_its_question_has_the_digest_of_the_que
     question, decision = (decode_entry(body) for body in stored_entries(store))
     assert (question.event, decision.event) == ("approval.requested", "approval.decided")
     assert decision.question_digest == "e" * 64
+
+
+async def test_a_decision_has_the_digest_of_the_question_that_was_asked_last() -> None:
+    """A retried run asks again under the same approval id, perhaps with other evidence."""
+    store = FakeObjectStore()
+    log = open_log(store)
+    await log.append([asked("a", digest="1" * 64), expired("a", sequence=2)])
+    await log.append([asked("a", digest="2" * 64, sequence=3), decided("a", sequence=4)])
+    await open_log(store).append([asked("a", digest="3" * 64, sequence=5)])
+    await open_log(store).append([expired("a", sequence=6)])
+    found = [decode_entry(body).question_digest for body in stored_entries(store)]
+    assert found == [digit * 64 for digit in "112233"]
 
 
 async def test_members_that_an_event_carries_about_who_acted_are_recorded() -> None:
@@ -142,6 +155,29 @@ async def test_two_writers_at_once_lose_and_double_nothing() -> None:
     await asyncio.gather(*(write(log, offset) for offset, log in enumerate(logs)))
     assert sorted(ids(store)) == sorted(event.id for event in events)
     assert damage_of(store) is None
+
+
+async def test_an_event_that_another_writer_left_uncovered_is_covered_by_who_gets_it_again() -> None:
+    events = [decided("a"), decided("b")]
+    base = FakeObjectStore()
+    await open_log(base).append(events[:1])
+    uncovered = 0
+    for at in range(1, 100):
+        store = CrashingStore(dict(base.bodies), at=at, is_written=False)
+        survivor = open_log(after := FakeObjectStore())
+        after.bodies = store.bodies
+        # It has read the log before the other writer appends.
+        assert await survivor.append(events[:1]) == 0
+        try:
+            await open_log(store).append(events[1:])
+        except Unavailable:
+            uncovered += event_key(events[1]) in str(after.bodies.keys())
+        else:
+            break
+        await survivor.append(events[1:])
+        assert ids(after) == [event.id for event in events], at
+        assert damage_of(after) is None, at
+    assert uncovered
 
 
 async def test_an_older_checkpoint_that_was_put_back_is_replaced() -> None:

@@ -19,7 +19,17 @@ from signalbox_core.ledger.receipts import (
     verify_receipt,
 )
 from signalbox_core.testing.objects import FakeObjectStore
-from support.fakes.ledger import SIGNER, TENANT, WITNESS, damage_of, decided, filled_store, open_log
+from support.fakes.ledger import (
+    SIGNER,
+    TENANT,
+    WITNESS,
+    asked,
+    damage_of,
+    decided,
+    expired,
+    filled_store,
+    open_log,
+)
 
 KEYS = [SIGNER.verifier]
 
@@ -52,6 +62,20 @@ async def test_every_entry_of_a_log_has_a_valid_receipt_at_every_size() -> None:
         await log.append([decided(f"run-{number}")])
         for index in range(number + 1):
             assert verify_receipt(await receipt_of(store, f"run-{index}"), KEYS).entry.index == index
+
+
+async def test_the_receipt_is_of_the_last_outcome_of_a_question_that_was_asked_again() -> None:
+    store = FakeObjectStore()
+    log = open_log(store)
+    await log.append([asked("a", digest="1" * 64), expired("a"), asked("b"), expired("b")])
+    assert verify_receipt(await receipt_of(store, "a"), KEYS).entry.outcome == "expired"
+    again = [asked("a", digest="2" * 64, sequence=3), expired("a", sequence=4)]
+    await log.append([*again, asked("a", digest="3" * 64, sequence=5), decided("a", sequence=6)])
+    # A writer that starts from an older checkpoint stores the same lookups again.
+    await open_log(store).append([decided("c")])
+    found = verify_receipt(await receipt_of(store, "a"), KEYS).entry
+    assert (found.outcome, found.question_digest) == ("decided", "3" * 64)
+    assert verify_receipt(await receipt_of(store, "b"), KEYS).entry.outcome == "expired"
 
 
 async def test_a_receipt_fits_into_4_kb_whatever_the_values_are() -> None:

@@ -46,6 +46,12 @@ def container(service: str) -> Mapping[str, Any]:
     return DEPLOYMENTS[service]["spec"]["template"]["spec"]["containers"][0]
 
 
+def compose_environment(service: str) -> dict[str, str]:
+    """What Compose sets by itself; a variable without a value is passed on if the caller has it."""
+    given = COMPOSE["services"][service]["environment"]
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def manifest_environment(service: str) -> dict[str, str]:
     return environment(container(service))
 
@@ -54,9 +60,7 @@ def manifest_environment(service: str) -> dict[str, str]:
 @pytest.mark.parametrize("source", ["compose", "k8s"])
 def test_every_service_accepts_the_environment_it_is_given(service: str, source: str) -> None:
     module, prefix = SERVICES[service]
-    given = (
-        COMPOSE["services"][service]["environment"] if source == "compose" else manifest_environment(service)
-    )
+    given = compose_environment(service) if source == "compose" else manifest_environment(service)
     settings = importlib.import_module(f"{module}.settings").Settings
     read_settings(settings, prefix=prefix, environ={**image_environment(service), **given})
 
@@ -266,6 +270,9 @@ def test_the_namespace_is_closed_except_for_named_paths() -> None:
     policies = {item["metadata"]["name"]: item["spec"] for item in of_kind("NetworkPolicy")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert policies["metrics"]["ingress"][0]["from"] != policies["public-gateway"]["ingress"][0]["from"]
+    (traces,) = policies["traces"]["egress"]
+    assert traces["to"] == policies["metrics"]["ingress"][0]["from"], "collector and Prometheus: monitoring"
+    assert traces["ports"] == [{"protocol": "TCP", "port": 4318}]
     (ingress,) = of_kind("Ingress")
     paths = [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
     assert "/metrics" not in paths

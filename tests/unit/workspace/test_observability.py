@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +19,11 @@ needs_promtool = pytest.mark.skipif(
 )
 OTHERS = re.compile(r"temporal_\w+|process_\w+|up")
 """Metrics of Temporal's SDK, of prometheus-client and of Prometheus."""
+
+
+def compose(name: str) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = yaml.safe_load((ROOT / "compose" / name).read_text())
+    return parsed
 
 
 @needs_promtool
@@ -86,24 +93,64 @@ def test_every_alert_has_a_severity_a_summary_and_a_section_in_the_runbooks() ->
 
 
 def test_the_compose_overlay_mounts_what_exists_and_publishes_on_loopback_only() -> None:
-    overlay = yaml.safe_load((ROOT / "compose/observability.yml").read_text())
-    services = overlay["services"].values()
-    mounted = [volume.split(":")[0] for service in services for volume in service["volumes"]]
+    overlay, base = compose("observability.yml"), compose("docker-compose.yml")
+    services = [service for name, service in overlay["services"].items() if name not in base["services"]]
+    mounted = [volume.split(":")[0] for service in services for volume in service.get("volumes", ())]
 
     assert all((ROOT / "compose" / path).exists() for path in mounted if path.startswith("."))
     assert {name for name in mounted if not name.startswith(".")} == set(overlay["volumes"])
-    assert all(port.startswith("127.0.0.1:") for service in services for port in service["ports"])
+    assert all(port.startswith("127.0.0.1:") for service in services for port in service.get("ports", ()))
     assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"]) for service in services)
+
+
+def test_the_overlay_sends_spans_through_the_collector_to_jaeger() -> None:
+    services = compose("observability.yml")["services"]
+    collector = yaml.safe_load((FOLDER / "collector.yaml").read_text())
+    (pipeline,) = collector["service"]["pipelines"].values()
+    (receiver,) = collector["receivers"].values()
+    sending = {
+        name: given["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        for name, given in services.items()
+        if "OTEL_EXPORTER_OTLP_ENDPOINT" in given.get("environment", {})
+    }
+
+    assert sending.keys() == {"gateway", "webhook-receiver", "worker"}
+    port = receiver["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    assert set(sending.values()) == {f"http://otel-collector:{port}"}
+    for part in ("receivers", "processors", "exporters"):
+        assert set(pipeline[part]) == set(collector[part])
+    assert collector["exporters"]["otlp"]["endpoint"].partition(":")[0] in services
+    (mounted,) = services["otel-collector"]["volumes"]
+    assert services["otel-collector"]["command"] == [f"--config={mounted.split(':')[1]}"]
+
+
+def test_links_to_a_trace_lead_to_the_same_page_of_jaeger() -> None:
+    services = compose("observability.yml")["services"]
+    sources = yaml.safe_load((FOLDER / "grafana/datasource.yaml").read_text())["datasources"]
+    (prometheus, jaeger) = sources
+    (destination,) = prometheus["jsonData"]["exemplarTraceIdDestinations"]
+    page = services["gateway"]["environment"]["SIGNALBOX_GATEWAY_TRACE_URL"]
+
+    assert destination["url"].replace("$${__value.raw}", "{trace_id}") == page
+    assert services["jaeger"]["ports"] == [f"127.0.0.1:{page.split('/')[2].split(':')[1]}:16686"]
+    assert jaeger["url"] == "http://jaeger:16686"
+    assert "--enable-feature=exemplar-storage" in services["prometheus"]["command"]
+
+
+def test_compose_passes_the_variables_of_traces_on() -> None:
+    services = compose("docker-compose.yml")["services"]
+    for name in ("gateway", "webhook-receiver", "worker"):
+        given = services[name]["environment"]
+        assert given["OTEL_EXPORTER_OTLP_ENDPOINT"] is None, "taken from the environment of the caller"
 
 
 def test_prometheus_scrapes_every_service_on_its_port_of_the_metrics() -> None:
     jobs = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())["scrape_configs"]
-    compose = yaml.safe_load((ROOT / "compose/docker-compose.yml").read_text())["services"]
     ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
 
     own = {
         service: int(value)
-        for service, given in compose.items()
+        for service, given in compose("docker-compose.yml")["services"].items()
         for variable, value in (given.get("environment") or {}).items()
         if variable.endswith("_METRICS_PORT")
     }

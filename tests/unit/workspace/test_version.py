@@ -1,6 +1,7 @@
 """One version number: of every package, the npm package, and what commands and services report."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 import signalbox_admin.cli
 import signalbox_client.cli
 from signalbox_core.http.process_metrics import register_process_metrics
+from signalbox_core.redis import OLDEST_REDIS
 from support.docs.doc_names import ROOT
 
 RELEASE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -28,6 +30,13 @@ def test_every_package_has_the_version_of_the_workspace() -> None:
         project["name"]: RELEASE for project in PROJECTS
     }
     assert json.loads(CLIENT.read_text())["version"] == RELEASE
+
+
+@pytest.mark.parametrize("page", ["docs/deploy.md", "docs/dev-stack.md", "docs/receiver.md"])
+def test_the_oldest_redis_is_the_same_on_every_page(page: str) -> None:
+    rows = re.findall(r"^\| `?redis`? \| (.*)$", (ROOT / page).read_text(), re.MULTILINE | re.IGNORECASE)
+    needed = ".".join(map(str, OLDEST_REDIS))
+    assert any(needed in row for row in rows)
 
 
 @pytest.mark.parametrize("name", [project["name"] for project in PROJECTS])

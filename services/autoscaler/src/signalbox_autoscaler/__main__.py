@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from signalbox_autoscaler.app import create_app
-from signalbox_autoscaler.audit.decision_log import DecisionArchiver
+from signalbox_autoscaler.audit.decision_log import DecisionArchiver, DecisionLog
 from signalbox_autoscaler.loop import ControlLoop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_components
@@ -29,7 +31,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         loop = ControlLoop(components, every_s=settings.observe_every_s)
         own_app = create_app(loop, components.decision_log, components.metrics)
         is_idle = asyncio.Event()
-        async with metrics_port(own_app, settings, prefix=PREFIX) as app, asyncio.TaskGroup() as group:
+        async with (
+            metrics_port(own_app, settings, prefix=PREFIX) as app,
+            _external_scaler(settings, components.decision_log),
+            asyncio.TaskGroup() as group,
+        ):
             server = create_server(app)
             archiver = DecisionArchiver(components.decision_log, lambda: loop.leads)
             background = [
@@ -46,6 +52,19 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             is_idle.set()
             await serving
     log.info("autoscaler stopped")
+
+
+@asynccontextmanager
+async def _external_scaler(settings: Settings, decision_log: DecisionLog) -> AsyncIterator[None]:
+    if not settings.keda_port:
+        yield
+        return
+    # Only here: without a port, starting does not pay for importing the gRPC server.
+    from signalbox_autoscaler.keda.external_scaler import ExternalScaler, serve_external_scaler
+
+    address = f"{settings.host}:{settings.keda_port}"
+    async with serve_external_scaler(ExternalScaler(decision_log), address):
+        yield
 
 
 async def _until_signal(settings: Settings) -> None:

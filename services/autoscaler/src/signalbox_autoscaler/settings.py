@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects_url: archive of the decision log, `file:///dir` or `gs://bucket`; None: Redis only.
         port: of the HTTP API; 0 picks a free one.
         metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
+        keda_port: of KEDA's external scaler (gRPC without TLS); 0: it is not served.
     """
 
     temporal_address: str | None = None
@@ -58,4 +59,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8083
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    keda_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

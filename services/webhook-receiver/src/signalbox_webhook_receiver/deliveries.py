@@ -13,7 +13,14 @@ from starlette.responses import Response
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.events.envelope import EventResult
 from signalbox_core.http.problems import status_of
-from signalbox_core.traces import SpanKind, Tracing, error_code, parse_traceparent
+from signalbox_core.traces import (
+    SpanKind,
+    TraceContext,
+    Tracing,
+    error_code,
+    exemplar_labels,
+    parse_traceparent,
+)
 from signalbox_webhook_receiver.events import read_runs
 from signalbox_webhook_receiver.intake import EventIntake, RunOutcome
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
@@ -53,6 +60,7 @@ class _DeliveryRecord:
 
     Attributes:
         suspect: keyid of a known key that the signature names but does not match.
+        trace: that of its first run with one.
     """
 
     started: float = field(default_factory=time.perf_counter)
@@ -63,6 +71,7 @@ class _DeliveryRecord:
     code: str = "internal_error"
     reason: str = ""
     suspect: str = ""
+    trace: TraceContext | None = None
 
     @property
     def keyid(self) -> str:
@@ -156,6 +165,7 @@ class Deliveries:
         parent = parse_traceparent(entries[0].event.traceparent) if entries else None
         if parent is None:
             return
+        record.trace = record.trace or parent
         self._tracing.record(
             "receive events",
             parent=parent,
@@ -202,7 +212,7 @@ class Deliveries:
         """Count the delivery and write its access log line, which never has headers, a nonce or content."""
         seconds = time.perf_counter() - record.started
         self._metrics.deliveries.labels(record.code).inc()
-        self._metrics.seconds.observe(seconds)
+        self._metrics.seconds.observe(seconds, exemplar_labels(record.trace))
         if response.status_code >= 400:
             self._metrics.refused.labels(record.reason or record.code, record.keyid).inc()
         facts: dict[str, object] = {

@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
@@ -75,9 +76,10 @@ class ApiKeyStore:
 def generate_api_key(
     *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None
 ) -> tuple[str, ApiKey]:
-    """Generate a key with 256 random bits, and its record."""
+    """Generate a key with 256 random bits, and its record, which is created now."""
     key = f"{_PREFIX}{secrets.token_urlsafe(32)}"
-    return key, record_api_key(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
+    record = record_api_key(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
+    return key, replace(record, created_at=datetime.now(UTC).replace(microsecond=0))
 
 
 def record_api_key(

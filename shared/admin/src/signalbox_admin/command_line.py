@@ -14,6 +14,9 @@ KEY_FILE_VARIABLES: Final = {
 }
 
 
+_OBJECTS: Final = "SIGNALBOX_GATEWAY_OBJECTS_URL"
+
+
 class Subparsers(Protocol):
     """What `ArgumentParser.add_subparsers()` returns."""
 
@@ -23,6 +26,7 @@ class Subparsers(Protocol):
         *,
         help: str,  # noqa: A002 - argparse's own name
         description: str,
+        allow_abbrev: bool,
     ) -> argparse.ArgumentParser: ...
 
 
@@ -31,7 +35,7 @@ def add_command(
 ) -> argparse.ArgumentParser:
     """Add a command with a one-line summary; `details` follow it in the command's own help."""
     description = f"{summary[0].upper()}{summary[1:]}. {details}".strip()
-    return subparsers.add_parser(name, help=summary, description=description)
+    return subparsers.add_parser(name, help=summary, description=description, allow_abbrev=False)
 
 
 def print_line(line: str) -> None:
@@ -48,6 +52,26 @@ def key_file(options: argparse.Namespace, variable: str) -> Path:
     if not name:
         raise InvalidInput(f"no key file given: use --file FILE, or set {variable}", field="file")
     return Path(name)
+
+
+def add_objects_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--objects",
+        default=os.environ.get(_OBJECTS),
+        metavar="URL",
+        help=f"the object store, as file:///folder or gs://bucket/prefix (default: ${_OBJECTS})",
+    )
+
+
+def required_objects(options: argparse.Namespace) -> str:
+    """The address of the object store.
+
+    Raises:
+        InvalidInput: neither --objects nor SIGNALBOX_GATEWAY_OBJECTS_URL is set.
+    """
+    if not options.objects:
+        raise InvalidInput(f"no object store given: use --objects URL, or set {_OBJECTS}", field="objects")
+    return str(options.objects)
 
 
 def add_pubsub_options(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from signalbox_admin.checks.findings import Finding, Level
+from signalbox_admin.checks.images import check_images
 from signalbox_admin.command_line import Subparsers, add_command, print_line
 
 _EXIT_FAULT = 2
@@ -27,14 +28,20 @@ def add_parser(subparsers: Subparsers) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="also ask this service whether it is ready; may be repeated",
+        help="also check the readiness of this service; may be repeated",
+    )
+    parser.add_argument(
+        "--workloads",
+        metavar="FILE",
+        help="also check the images in what `kubectl get deployments,podtemplates -o json` prints; "
+        "- is standard input",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=lambda options: asyncio.run(run(options)))
 
 
 async def run(options: argparse.Namespace) -> int:
-    findings = await diagnose(os.environ, options.service)
+    findings = [*await diagnose(os.environ, options.service), *check_images(options.workloads)]
     if options.json:
         print_line(msgspec.json.format(msgspec.json.encode(findings), indent=2).decode())
     else:

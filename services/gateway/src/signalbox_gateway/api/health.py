@@ -64,8 +64,9 @@ class HealthHandlers:
         )
         return json_response(body, 200 if is_ready else 503)
 
-    async def metrics(self, _call: ApiCall) -> Response:
-        return await metrics_response(self._metrics.registry, self._more_metrics)
+    async def metrics(self, call: ApiCall) -> Response:
+        accept = call.request.headers.get("accept", "")
+        return await metrics_response(accept, self._metrics.registry, self._more_metrics)
 
 
 async def _probe(probe: Probe) -> Dependency:

@@ -135,4 +135,9 @@ class _GroupedAppends:
 def placeholder(event: CloudEvent, reason: str) -> CloudEvent:
     """Build the replacement for an unreadable event; a gap would block all later events of the run."""
     data = EventRefused(name=event.name, event_id=event.id, reason=reason[:500])
-    return replace(event, type=full_type("event.refused"), data=msgspec.Raw(msgspec.json.encode(data)))
+    return replace(
+        event,
+        type=full_type("event.refused"),
+        data=msgspec.Raw(msgspec.json.encode(data)),
+        effectdigest=None,
+    )

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from signalbox_core.events.snapshot import ENDED, RunStatus
 from signalbox_core.http.process_metrics import register_process_metrics
+from signalbox_core.traces import current_context, exemplar_labels
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -113,7 +114,7 @@ class StreamMetrics:
 
     def record_projected(self, published_at: datetime) -> None:
         """Record an event that the projector appends now."""
-        self._projection.observe(_seconds_since(published_at))
+        self._projection.observe(_seconds_since(published_at), exemplar_labels(current_context()))
 
 
 class ReconcilerMetrics:
@@ -213,11 +214,12 @@ class Metrics:
 
     def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests.labels(method, route, str(status)).inc()
+        exemplar = exemplar_labels(current_context())
         # A stream lasts as long as its listener stays, which is not a response time.
         if "stream" not in route:
-            self.seconds.labels(route).observe(seconds)
+            self.seconds.labels(route).observe(seconds, exemplar)
         if (method, route) == _START and status < 300:
-            self._start_seconds.observe(seconds)
+            self._start_seconds.observe(seconds, exemplar)
 
 
 def _seconds_since(time: datetime) -> float:

@@ -29,6 +29,7 @@ from signalbox_core.passkeys.verification import (
 from signalbox_core.pipeline.contract.external_event import INVALID_EVENT, UNKNOWN_EVENT
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
+    ANSWER_TOO_LARGE,
     APPROVAL_EXPIRED,
     DIGEST_REQUIRED,
     INVALID_ANSWER,
@@ -71,6 +72,7 @@ _CLASSES: Final = {
     SIGNATURE_REQUIRED: InvalidInput,
     DIGEST_REQUIRED: InvalidInput,
     INVALID_ANSWER: InvalidInput,
+    ANSWER_TOO_LARGE: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
     SIGNATURE_INVALID: Forbidden,
     SIGNATURE_MISMATCH: Forbidden,

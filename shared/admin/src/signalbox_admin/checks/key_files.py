@@ -1,5 +1,6 @@
 """The key files: whether they can be read and by whom, and how old their keys are."""
 
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,12 @@ from signalbox_core.crypto.sealing import decode_payload_keys
 from signalbox_core.errors import SignalboxError
 from signalbox_core.ledger.notes import read_signer
 from signalbox_core.signatures.keyfile import load_key_set, read_key_file
+from signalbox_core.signatures.keys import KeyRecord
 
 _OLD: Final = timedelta(days=365)
 _SOON: Final = timedelta(days=14)
+_DATE_OF_KEYID: Final = re.compile(r".*-(\d{8})-[0-9a-f]{6}")
+"""A keyid that `signalbox-admin keys new` generated has the date."""
 _PRIVATE: Final = frozenset({"SIGNALBOX_PAYLOAD_KEYS_FILE", "SIGNALBOX_GATEWAY_LEDGER_KEY_FILE"})
 """Files that hold secrets; the others hold hashes or public keys."""
 
@@ -69,10 +73,21 @@ def _api_keys(report: Reporter, path: Path, now: datetime) -> list[Finding]:
                 f"signalbox-admin keys rotate --kind api --keyid {soon[0]} --file {path}",
             )
         ]
+    if old := [
+        key.id
+        for key in good
+        if key.created_at is not None and key.created_at + _OLD < now and not key.expires_at
+    ]:
+        return [
+            report.warning(
+                f"{path}: {', '.join(old)} never expire, and are older than {_OLD.days} days",
+                f"signalbox-admin keys rotate --kind api --keyid {old[0]} --file {path}",
+            )
+        ]
     return [report.ok(f"{path}: {len(good)} of {len(keys)} keys are valid")]
 
 
-def _sender_keys(report: Reporter, path: Path, _now: datetime) -> list[Finding]:
+def _sender_keys(report: Reporter, path: Path, now: datetime) -> list[Finding]:
     file = read_key_file(path)
     load_key_set(file.keys, path.parent)
     if not file.keys and not file.jwks:
@@ -81,7 +96,28 @@ def _sender_keys(report: Reporter, path: Path, _now: datetime) -> list[Finding]:
                 f"{path} has no key: every event is refused", "signalbox-admin keys new --kind sender"
             )
         ]
-    return [report.ok(f"{path}: {len(file.keys)} keys, {len(file.jwks)} addresses of published keys")]
+    usable = [key for key in file.keys if key.is_usable(now)]
+    rotate = f"signalbox-admin keys rotate --kind sender --file {path} --private NEW_FILE --keyid"
+    if file.keys and not usable and not file.jwks:
+        return [
+            report.error(
+                f"{path}: no key is valid now: every event is refused", f"{rotate} {file.keys[0].keyid}"
+            )
+        ]
+    if old := [key.keyid for key in usable if (made_at := made_on(key)) is not None and made_at + _OLD < now]:
+        return [
+            report.warning(f"{path}: {', '.join(old)} are older than {_OLD.days} days", f"{rotate} {old[0]}")
+        ]
+    return [report.ok(f"{path}: {len(usable)} keys, {len(file.jwks)} addresses of published keys")]
+
+
+def made_on(key: KeyRecord) -> datetime | None:
+    """When a sender's key was made, by its keyid or the start of its validity; None if neither has it."""
+    found = _DATE_OF_KEYID.fullmatch(key.keyid)
+    try:
+        return datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC) if found else key.not_before
+    except ValueError:
+        return key.not_before
 
 
 def _payload_keys(report: Reporter, path: Path, now: datetime) -> list[Finding]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from signalbox_admin.checks.clock import judge_clock
 from signalbox_admin.checks.findings import Finding, Reporter
 from signalbox_core.errors import InvalidInput
+from signalbox_core.redis import OLDEST_REDIS
 
-_OLDEST: Final = (7, 0)
 _FULL: Final = 0.8
 _TIMEOUT_S: Final = 5.0
 _REPORT: Final = Reporter("Redis")
@@ -37,7 +37,10 @@ async def check_redis(url: str | None) -> list[Finding]:
                 f"does not respond: {type(error).__name__}", "check REDIS_URL, the password and the network"
             )
         ]
-    return [*judge_redis(info), judge_clock(_REPORT, seconds + microseconds / 1e6 - time.time())]
+    return [
+        *judge_redis(info),
+        judge_clock(_REPORT, seconds + microseconds / 1e6 - time.time()),
+    ]
 
 
 def judge_redis(info: Mapping[str, Any]) -> list[Finding]:
@@ -47,9 +50,10 @@ def judge_redis(info: Mapping[str, Any]) -> list[Finding]:
 
 def _version(version: str) -> Finding:
     found = re.match(r"(\d+)\.(\d+)", version)
-    if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
-        return _REPORT.warning(
-            f"version {version} is older than {_OLDEST[0]}", f"upgrade to {_OLDEST[0]} or newer"
+    if found is not None and (int(found[1]), int(found[2])) < OLDEST_REDIS:
+        needed = ".".join(map(str, OLDEST_REDIS))
+        return _REPORT.error(
+            f"version {version} is older than {needed} and lacks commands", f"upgrade to {needed} or newer"
         )
     return _REPORT.ok(f"version {version}")
 

@@ -32,6 +32,7 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         sha256: hex digest of the key; the key itself is not stored.
+        created_at: None for a key of an earlier release or one that was imported.
         expires_at: the key is invalid from this instant on; None: it does not expire.
         kind: who uses the key. An agent never decides.
         groups: the groups of the user, for the policies of approvals.
@@ -43,6 +44,7 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: str
     roles: frozenset[Role]
     name: str
+    created_at: datetime | None = None
     expires_at: datetime | None = None
     kind: SubjectKind = "human"
     groups: tuple[str, ...] = ()
@@ -50,8 +52,9 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         check_groups(self.groups)
-        if self.expires_at is not None and self.expires_at.tzinfo is None:
-            raise ValueError("expires_at needs a time zone, as in 2027-01-31T00:00:00Z")
+        for name, instant in (("created_at", self.created_at), ("expires_at", self.expires_at)):
+            if instant is not None and instant.tzinfo is None:
+                raise ValueError(f"{name} needs a time zone, as in 2027-01-31T00:00:00Z")
 
     @property
     def stable_subject(self) -> str:

@@ -78,6 +78,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
     "method_not_allowed": 405,
     "request_timeout": 408,
+    "answer_too_large": 413,
     "body_too_large": 413,
     "payload_too_large": 413,
     "upload_too_large": 413,

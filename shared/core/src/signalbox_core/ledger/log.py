@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.envelope import CloudEvent
@@ -33,6 +32,7 @@ from signalbox_core.ledger.entries import (
     sort_events,
 )
 from signalbox_core.ledger.layout import BINARY, JSON, NOTE, LogKeys, TileReader
+from signalbox_core.ledger.lookups import IndexRecord, append_lookups, read_latest_lookup
 from signalbox_core.ledger.merkle import leaf_hash
 from signalbox_core.ledger.notes import Checkpoint, NoteSigner, parse_checkpoint, sign_checkpoint
 from signalbox_core.ledger.tiles import (
@@ -56,13 +56,6 @@ class LedgerDamaged(Unavailable):
     """What is stored of a log contradicts its checkpoint, so nothing is appended; restore the log first."""
 
     code = "ledger_damaged"
-
-
-class IndexRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A lookup: the position of an entry, and of a question its digest."""
-
-    index: int
-    digest: str | None = None
 
 
 class TenantLog:
@@ -119,6 +112,8 @@ class TenantLog:
                 key: event for (key, event), found in zip(events.items(), known, strict=True) if not found
             }
             if not fresh:
+                # Another writer may have recorded them without a checkpoint that covers them.
+                await self._apply_journal(edge)
                 await self._publish(edge)
                 return 0
             batch = await self._build_batch(edge, fresh)
@@ -147,10 +142,14 @@ class TenantLog:
         ref = TileRef(ENTRIES, size // TILE_WIDTH, width)
         self._bundle = await self._tiles.entries(ref) if width else []
         self._last_leaf = await self._leaf_before(size)
-        while (batch := await self._read_batch(edge.size)) is not None:
-            await self._apply(edge, batch)
+        await self._apply_journal(edge)
         self._edge = edge
         return edge
+
+    async def _apply_journal(self, edge: TreeEdge) -> None:
+        """Apply the batches that are stored after the edge."""
+        while (batch := await self._read_batch(edge.size)) is not None:
+            await self._apply(edge, batch)
 
     async def _leaf_before(self, size: int) -> str:
         return leaf_hash(await self._tiles.entry(size - 1, size)).hex() if size else ""
@@ -173,10 +172,11 @@ class TenantLog:
                 value,
                 index=edge.size + len(batch),
                 previous=previous,
-                question_digest=digest or asked.get(approval),
+                question_digest=asked.get(approval, digest),
             )
             if event.name == QUESTION:
-                # The lookup of a question exists only once its batch is stored.
+                # The lookup of a question exists only once its batch is stored; until then it may be that of
+                # an earlier question of the same id.
                 asked[approval] = entry.question_digest
             batch.append(encode_entry(entry))
             previous = leaf_hash(batch[-1]).hex()
@@ -192,11 +192,11 @@ class TenantLog:
         approval_id = approval_of(event)
         if event.name == QUESTION or approval_id is None:
             return None
+        key = self._keys.question(approval_key(event.runid, approval_id))
         try:
-            found = await self._store.get(self._keys.question(approval_key(event.runid, approval_id)))
+            return (await read_latest_lookup(self._store, key)).digest
         except NotFound:
             return None
-        return msgspec.json.decode(found, type=IndexRecord).digest
 
     async def _create_batch(self, start: int, batch: list[bytes]) -> tuple[bool, list[bytes]]:
         """Create the batch at a position. Returns whether it is this one, and the batch that is stored."""
@@ -230,17 +230,23 @@ class TenantLog:
         await run_limited(
             self._store.put_new(self._keys.tile(ref), body, BINARY) for ref, body in tiles.items()
         )
-        await run_limited(self._put_lookups(decode_entry(body)) for body in batch)
+        await self._put_lookups([decode_entry(body) for body in batch])
         await self._delete_partials(full)
 
-    async def _put_lookups(self, entry: LedgerEntry) -> None:
-        record = IndexRecord(index=entry.index, digest=entry.question_digest)
-        body = msgspec.json.encode(record)
-        await self._store.put_new(self._keys.event(entry_key(entry)), body, JSON)
-        if entry.approval_id is not None and entry.event in {QUESTION, *OUTCOMES}:
-            key = approval_key(entry.run_id, entry.approval_id)
-            place = self._keys.question(key) if entry.event == QUESTION else self._keys.outcome(key)
-            await self._store.put_new(place, body, JSON)
+    async def _put_lookups(self, entries: Sequence[LedgerEntry]) -> None:
+        approvals: dict[str, list[IndexRecord]] = {}
+        for entry in entries:
+            if entry.approval_id is not None and entry.event in {QUESTION, *OUTCOMES}:
+                key = approval_key(entry.run_id, entry.approval_id)
+                place = self._keys.question(key) if entry.event == QUESTION else self._keys.outcome(key)
+                approvals.setdefault(place, []).append(_record_of(entry))
+        await run_limited(append_lookups(self._store, *series) for series in approvals.items())
+        await run_limited(
+            self._store.put_new(
+                self._keys.event(entry_key(entry)), msgspec.json.encode(_record_of(entry)), JSON
+            )
+            for entry in entries
+        )
 
     async def _publish(self, edge: TreeEdge) -> None:
         """Replace the checkpoint unless it covers the log already.
@@ -265,6 +271,10 @@ class TenantLog:
         for ref in completed:
             for key in await self._store.list_keys(self._keys.partials(ref)):
                 await self._store.delete(key)
+
+
+def _record_of(entry: LedgerEntry) -> IndexRecord:
+    return IndexRecord(index=entry.index, digest=entry.question_digest)
 
 
 async def run_limited(calls: Iterable[Coroutine[object, object, T]]) -> list[T]:

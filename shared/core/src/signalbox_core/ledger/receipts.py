@@ -25,7 +25,7 @@ from signalbox_core.ledger.entries import (
     erasable_fields,
 )
 from signalbox_core.ledger.layout import LogKeys, TileReader
-from signalbox_core.ledger.log import IndexRecord
+from signalbox_core.ledger.lookups import read_latest_lookup
 from signalbox_core.ledger.merkle import inclusion_path, is_included, leaf_hash
 from signalbox_core.ledger.notes import NoteVerifier, open_checkpoint, parse_checkpoint
 from signalbox_core.ledger.signatures import SIGNATURES, verify_signatures
@@ -67,14 +67,13 @@ class VerifiedReceipt(Struct, frozen=True, kw_only=True):
 
 
 async def read_receipt(store: ObjectStore, tenant: str, run_id: str, approval_id: str) -> Receipt:
-    """Build the receipt of an approval's outcome.
+    """Build the receipt of an approval's outcome; the last one, if a retried run asked the question again.
 
     Raises:
         NotFound: the ledger has no outcome of this approval that a checkpoint covers.
     """
     keys = LogKeys(tenant)
-    lookup = await store.get(keys.outcome(approval_key(run_id, approval_id)))
-    index = msgspec.json.decode(lookup, type=IndexRecord).index
+    index = (await read_latest_lookup(store, keys.outcome(approval_key(run_id, approval_id)))).index
     checkpoint = (await store.get(keys.checkpoint)).decode()
     size = parse_checkpoint(checkpoint).size
     if index >= size:

@@ -34,4 +34,5 @@ class FakeObjectStore:
         self.bodies.pop(check_key(key), None)
 
     async def list_keys(self, folder: str) -> list[str]:
-        return [key for key in self.bodies if key.startswith(f"{check_key(folder)}/")]
+        start = f"{check_key(folder)}/" if folder else ""
+        return [key for key in self.bodies if key.startswith(start)]

@@ -3,7 +3,12 @@
 Nothing here imports OpenTelemetry; `otlp` does, once an endpoint is configured.
 """
 
-from signalbox_core.traces.context import TraceContext, current_context, parse_traceparent
+from signalbox_core.traces.context import (
+    TraceContext,
+    current_context,
+    exemplar_labels,
+    parse_traceparent,
+)
 from signalbox_core.traces.spans import SpanKind, SpanSink, TraceSpan, Tracing, error_code
 
 __all__ = [
@@ -14,5 +19,6 @@ __all__ = [
     "Tracing",
     "current_context",
     "error_code",
+    "exemplar_labels",
     "parse_traceparent",
 ]

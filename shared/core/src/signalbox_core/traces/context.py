@@ -51,6 +51,11 @@ def parse_traceparent(text: str | None) -> TraceContext | None:
     return TraceContext(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
 
 
+def exemplar_labels(context: TraceContext | None) -> dict[str, str] | None:
+    """Return the labels of a metric's exemplar, which leads to a trace; None unless the trace is sampled."""
+    return {"trace_id": context.trace_id} if context is not None and context.is_sampled else None
+
+
 def current_context() -> TraceContext | None:
     """Return the span that the calling task works for; None without a trace."""
     return _current.get()

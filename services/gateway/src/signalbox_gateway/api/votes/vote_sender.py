@@ -10,12 +10,15 @@ from signalbox_core.events.policy import describe_progress
 from signalbox_core.events.snapshot import BlockedState, Snapshot
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract.messages import (
+    ANSWER_TOO_LARGE,
     DIGEST_REQUIRED,
+    MAX_ANSWER_BYTES,
     SIGNATURE_REQUIRED,
     Decision,
     DecisionRecord,
     Judgement,
     VoteResult,
+    answer_too_large,
     digest_required,
     signature_required,
 )
@@ -139,9 +142,10 @@ class VoteSender:
         """The record of a vote that the snapshot holds; None when the workflow has to answer.
 
         Raises:
-            InvalidInput: the answer is of another type.
+            InvalidInput: the answer is too large or of another type.
             Conflict: as `recorded_outcome`.
         """
+        _check_size(decision)
         if not decision.objection:
             self._check_answer(snapshot, decision)
         return recorded_outcome(snapshot, decision)
@@ -203,6 +207,13 @@ class VoteSender:
         # The workflow judges an answer to a question that another version of the contract asked.
         if contract is not None and _is_schema_of(contract.answer, state.answer_schema):
             validation.decode(contract.answer, decision.answer, at="answer")
+
+
+def _check_size(decision: Decision) -> None:
+    """Raises: InvalidInput: `answer_too_large`."""
+    if (size := len(bytes(decision.answer))) > MAX_ANSWER_BYTES:
+        message = answer_too_large(decision.approval_id, size)
+        raise InvalidInput(message, field="answer", code=ANSWER_TOO_LARGE)
 
 
 def _is_schema_of(answer: type[msgspec.Struct], recorded: msgspec.Raw) -> bool:

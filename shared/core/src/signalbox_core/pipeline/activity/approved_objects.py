@@ -22,17 +22,19 @@ class ApprovedObjects:
         """Write an object.
 
         Raises:
-            Forbidden: the key belongs to another tenant.
+            Forbidden: the key belongs to another tenant, or to Signalbox's services.
         """
         if not is_own_key(key):
-            raise Forbidden(f"the object {key[:200]!r} belongs to another tenant; it is not written")
+            raise Forbidden(
+                f"the object {key[:200]!r} belongs to another tenant or to Signalbox; it is not written"
+            )
         return await self._store.put_new(key, body, media_type)
 
     async def get(self, key: str) -> bytes:
         """Read an object.
 
         Raises:
-            NotFound: there is none, or it belongs to another tenant.
+            NotFound: there is none, or it does not belong to the tenant.
             Conflict: `not_what_was_approved`: the approval does not cover the object, or it has changed.
         """
         if not is_own_key(key):

@@ -9,8 +9,10 @@ from signalbox_core.temporal.names import DEFAULT_TENANT
 
 call_tenant: Final[ContextVar[str]] = ContextVar("signalbox_tenant", default=DEFAULT_TENANT)
 """Set by the worker's interceptor around each activity."""
-_TENANT_FOLDERS: Final = frozenset({"uploads", "payloads"})
+TENANT_FOLDERS: Final = frozenset({"uploads", "payloads", "documents", "batches", "gdt"})
 """Folders of the object store whose second part is the tenant."""
+SYSTEM_FOLDERS: Final = frozenset({"ledger", "passkeys", "settings"})
+"""Folders of the object store that only Signalbox's services use."""
 
 
 def current_tenant() -> str:
@@ -21,13 +23,16 @@ def current_tenant() -> str:
 def is_own_key(key: str) -> bool:
     """Whether an object may belong to the tenant of the activity in progress.
 
-    Another tenant's are uploads and payloads in its folder, and every key with a part that is the key of one
-    of its runs. Outside an activity, and in one without a tenant, every key is accepted.
+    What the services keep belongs to no tenant. Another tenant's are the objects in its part of a folder of
+    TENANT_FOLDERS, and every key with a part that is the key of one of its runs. Outside an activity, and in
+    one without a tenant, every key is accepted.
     """
     tenant = call_tenant.get("")
     if not tenant:
         return True
     parts = key.split("/")
-    if parts[0] in _TENANT_FOLDERS and parts[1:2] != [quote(tenant, safe="")]:
+    if parts[0] in SYSTEM_FOLDERS:
+        return False
+    if parts[0] in TENANT_FOLDERS and parts[1:2] != [quote(tenant, safe="")]:
         return False
     return all(tenant_of(part) == tenant for part in parts if is_run_key(part))

@@ -33,6 +33,7 @@ APPROVAL_EXPIRED: Final = "approval_expired"
 DIGEST_REQUIRED: Final = "digest_required"
 STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
+ANSWER_TOO_LARGE: Final = "answer_too_large"
 NOT_ASKED_YET: Final = "not_asked_yet"
 WITHDRAWN: Final = "withdrawn"
 VETOED: Final = "vetoed"
@@ -42,6 +43,10 @@ DECISION_ID_TAKEN: Final = "decision_id_taken"
 REASON_REQUIRED: Final = "reason_required"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
 SIGNATURE_REQUIRED: Final = "signature_required"
+
+
+MAX_ANSWER_BYTES: Final = 128 * 1024
+"""Of the JSON of an answer, so that the events of the vote, and receipts, can hold it."""
 
 
 VoteResult = Literal["decided", "counted", "vetoed"]
@@ -176,6 +181,14 @@ def digest_required(approval_id: str) -> str:
     return (
         f"a person decides what was shown: send the `digest` of approval {approval_id} "
         "with the decision, as loaded with the question"
+    )
+
+
+def answer_too_large(approval_id: str, size_bytes: int) -> str:
+    """The message of `answer_too_large`, of gateway and run."""
+    return (
+        f"the answer to approval {approval_id} has {size_bytes} bytes, and at most {MAX_ANSWER_BYTES} are "
+        "accepted; upload large files with POST /v1/objects, and answer with the `object` of each"
     )
 
 

@@ -47,8 +47,12 @@ def judge_answer(
             then mentions.
 
     Raises:
-        ApplicationError: `invalid_answer`, with the field as a path (`answer.choices[2].text`).
+        ApplicationError: `answer_too_large`; or `invalid_answer`, with the field as a path
+            (`answer.choices[2].text`).
     """
+    if (size := len(bytes(decision.answer))) > messages.MAX_ANSWER_BYTES:
+        message = messages.answer_too_large(decision.approval_id, size)
+        raise non_retryable_error(messages.ANSWER_TOO_LARGE, message, field="answer")
     note = _CHANGED if is_changed else ""
     try:
         answer = msgspec.json.decode(decision.answer, type=approval.answer)

@@ -28,6 +28,7 @@ from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote import judgement_of
+from signalbox_core.pipeline.workflow.ballot.vote_events import judge_size
 from signalbox_core.pipeline.workflow.recorded import recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
@@ -72,7 +73,7 @@ class RunMessageHandlers:
         Raises:
             ApplicationError: `not_allowed_by_policy` when an agent votes, or a link is used although the
                 contract permits none; `conflict` when the run has ended or is being cancelled;
-                `digest_required`; else as `ApprovalRegistry.validate`.
+                `digest_required`; `answer_too_large`; else as `ApprovalRegistry.validate`.
         """
         _require_no_agent(decision.decider)
         self._require_open_run()
@@ -81,6 +82,8 @@ class RunMessageHandlers:
         asked = self._state.approvals.find(decision.approval_id)
         if asked is not None and asked.is_open and not allow_early:
             require_digest(decision)
+            if decision.decision_id not in asked.replies:
+                judge_size(asked, decision, workflow.now())
 
     def _require_permitted_link(self, decision: Decision) -> None:
         if decision.decider is None or not decision.decider.subject.startswith(LINK_PREFIX):
@@ -174,7 +177,11 @@ class RunMessageHandlers:
         """
         if self._has_ended or self._state.is_cancelling:
             return "conflict"
-        return _refusal_of(lambda: self._state.approvals.judge_early(decision))
+        return _refusal_of(lambda: self._judge_early(decision))
+
+    def _judge_early(self, decision: Decision) -> None:
+        self._state.approvals.judge_early(decision)
+        judge_size(self._state.approvals.get(decision.approval_id), decision, workflow.now())
 
     def _report_refusal(self, decision: Decision, code: str, *, is_event: bool) -> None:
         extra = {"approval_id": decision.approval_id, "reason": code}

@@ -21,6 +21,7 @@ REASONS: Final[Mapping[str, str]] = {
     messages.DIGEST_REQUIRED: "it named no digest of what was shown",
     messages.STALE_DIGEST: "the question had changed since it was shown",
     messages.INVALID_ANSWER: "the answer violates a rule of the pipeline",
+    messages.ANSWER_TOO_LARGE: "the answer was too large",
     messages.REASON_REQUIRED: "an objection needs a reason",
     messages.DECISION_ID_TAKEN: "its id was used by another subject",
     messages.SIGNATURE_REQUIRED: "it was not signed with a passkey",

@@ -1,15 +1,44 @@
 """The events of a vote: `approval.voted` of a question with a policy, and the outcome that it made. Pure."""
 
 from collections.abc import Iterator
+from copy import copy
+from datetime import datetime
+from itertools import accumulate
+from typing import Final
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.canonical_json import edited_members
 from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVetoed, ApprovalVoted
 from signalbox_core.passkeys.signature import PasskeySignature
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.contract.failures import non_retryable_error
+from signalbox_core.pipeline.contract.messages import ANSWER_TOO_LARGE, Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.tally import first_group, tally, veto_group, voter_of
+from signalbox_core.pipeline.workflow.ballot.vote import apply_vote, classify
+from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
+
+_MAX_MODIFIED_BYTES: Final = 64 * 1024
+_QUOTES_BYTES: Final = 3
+
+
+def judge_size(question: AskedQuestion, decision: Decision, now: datetime) -> None:
+    """Check that the events of a vote can hold it, before the vote changes the question.
+
+    Raises:
+        ApplicationError: `answer_too_large`.
+    """
+    voted = copy(question)
+    apply_vote(voted, decision, classify(question, decision, now), now)
+    size = max(len(msgspec.json.encode(data)) for _, data in vote_events(voted, decision))
+    if size > MAX_DATA_BYTES:
+        raise non_retryable_error(
+            ANSWER_TOO_LARGE,
+            f"the answer to approval {question.approval_id} makes an event of {size} bytes with its note and "
+            f"the signatures of the votes, and at most {MAX_DATA_BYTES} are accepted; shorten the answer",
+            field="answer",
+        )
 
 
 def vote_events(question: AskedQuestion, decision: Decision) -> Iterator[tuple[str, Struct]]:
@@ -77,7 +106,7 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
     counted = record.votes or ()
     group = next((vote.group for vote in counted if vote.decision_id == decision.decision_id), None)
     proposal = question.requested.proposal
-    edited = () if isinstance(proposal, UnsetType) else edited_members(proposal, decision.answer)
+    edited = () if isinstance(proposal, UnsetType) else _bounded(edited_members(proposal, decision.answer))
     return ApprovalDecided(
         approval_id=decision.approval_id,
         decision_id=decision.decision_id,
@@ -92,6 +121,14 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
         outcome="modified" if edited else UNSET,
         modified=edited or UNSET,
         signatures=_signatures(question, decision, record) or UNSET,
+    )
+
+
+def _bounded(pointers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first pointers, so that those of an answer with thousands of edits fit into the event."""
+    sizes = accumulate(len(pointer.encode()) + _QUOTES_BYTES for pointer in pointers)
+    return tuple(
+        pointer for pointer, size in zip(pointers, sizes, strict=True) if size <= _MAX_MODIFIED_BYTES
     )
 
 
