@@ -25,7 +25,7 @@ MAX_BYTES = 150_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("--endpoints", type=Path, default=ROOT / ".state" / "dev" / "endpoints.json")
     endpoints = msgspec.json.decode(parser.parse_args().endpoints.read_bytes(), type=Endpoints)
     browser = find_browser()

@@ -198,7 +198,7 @@ def _in_half(path: Path, half: int | None) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--half", type=int, choices=(1, 2), help="measure only this half of the files")
     parser.add_argument("--text", action="store_true", help="compare the words with pdftotext")

@@ -30,7 +30,7 @@ def pack(client: Path = CLIENT) -> bytes:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("--to", type=Path, required=True, help="the folder of the archive")
     folder: Path = parser.parse_args().to
     version = json.loads((CLIENT / "package.json").read_text())["version"]

@@ -20,7 +20,7 @@ Names = Mapping[str, list[str]]
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--check", action="store_true", help="compare with the snapshot (the default)")
     choice.add_argument("--update", action="store_true", help="add new names to the snapshot")

@@ -40,7 +40,7 @@ def checksums(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--to", type=Path, default=ROOT / "dist", metavar="DIR", help="default: dist")
     folder: Path = parser.parse_args().to

@@ -29,7 +29,7 @@ def build(packages: Sequence[Path], to: Path) -> list[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--to", type=Path, default=ROOT / ".state" / "wheels", metavar="DIR")
     options = parser.parse_args()

@@ -14,12 +14,14 @@ from statistics import median
 
 import msgspec
 import pytest
+from temporalio.client import Client, WorkflowExecution
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 
 from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline import discover
 from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
+from support.assertions.eventually import eventually
 from support.bench.ratios import paired_ratio
 from support.bench.raw_http import RawConnection, raw_connection
 from support.servers import backends
@@ -61,15 +63,15 @@ async def through_gateway(
 
 
 @pytest.fixture
-async def direct(temporal_address: str) -> Start:
-    """The client alone: the same workflow, memo, search attributes and priority as the gateway's."""
+async def direct(temporal_address: str, through_gateway: Start) -> Start:
+    """The client alone: the same workflow, memo, search attributes and priority as a gateway's run has."""
     client, spec = await connect(temporal_address, "default"), discover()["ad_creative"]
     request = msgspec.convert(INPUT, spec.input)
-    memo = {names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "lan", names.MEMO_REQUEST_DIGEST: "0" * 64}
-    pairs = [
-        SearchAttributePair(names.SEARCH_TENANT, "acme"),
-        SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
-    ]
+    await through_gateway()
+    started = await eventually(lambda: newest_run(client), within_s=60)
+    memo, found = await started.memo(), started.typed_search_attributes
+    keys = (names.SEARCH_TENANT, names.SEARCH_PIPELINE, names.SEARCH_FIND)
+    pairs = [SearchAttributePair(key, found[key]) for key in keys]
 
     async def start() -> None:
         await client.start_workflow(
@@ -84,6 +86,10 @@ async def direct(temporal_address: str) -> Start:
         )
 
     return start
+
+
+async def newest_run(client: Client) -> WorkflowExecution | None:
+    return await anext(aiter(client.list_workflows("WorkflowType = 'ad_creative'")), None)
 
 
 async def rate(start: Start) -> float:

@@ -63,7 +63,7 @@ def test_a_request_is_sent_with_the_session(signed_in: Page, site: Site) -> None
     open_reference(page, site)
     tried = page.locator("#start_run .try")
     tried.locator("summary").click()
-    expect(tried.locator("output")).to_contain_text("The request has its real effect.")
+    expect(tried.locator("output")).to_contain_text("The request takes effect.")
     given = {"pipeline": "ai_task", "run_id": "from-docs", "input": {"task": "summarise", "text": "A text."}}
     tried.get_by_label("Body (JSON)").fill(json.dumps(given))
     tried.get_by_role("button", name="Send POST").click()

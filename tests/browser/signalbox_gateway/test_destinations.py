@@ -44,7 +44,7 @@ def test_each_destination_has_its_last_attempt_and_error(
     page.goto(f"{site.origin}/#/system")
     panel = page.get_by_role("region", name="Notifications")
     chat = panel.locator("dl > div").filter(has_text="chat")
-    expect(chat.first).to_contain_text("Failing, tried again")
+    expect(chat.first).to_contain_text("Failing, retrying")
     expect(chat.first).to_contain_text("hooks.chat.example answered 503")
     expect(panel.locator("dl > div").filter(has_text="Mail")).to_contain_text("Delivered")
     expect(panel.locator("dl > div").filter(has_text="Webhook")).to_contain_text("Not used yet")

@@ -130,7 +130,7 @@ def test_a_decision_is_signed_in_one_gesture_and_its_receipt_verifies_offline(
     run_id = signed_run(stack)
     page.goto(f"{origin_of(stack)}/#/runs/{run_id}")
     panel = asked(page)
-    expect(panel).to_contain_text("Each signs with a passkey.")
+    expect(panel).to_contain_text("Every decision is signed with a passkey.")
     cards(panel).get_by_role("radio", name="Approve").check()
     panel.get_by_role("button", name="Sign and send").click()
     expect(page.get_by_text("Decision accepted.").first).to_be_visible(timeout=MS)

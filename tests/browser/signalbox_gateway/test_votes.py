@@ -125,7 +125,7 @@ def show(modules: Page, approval: Mapping[str, object]) -> None:
 
 RULE = (
     "2 of marketing and 1 of legal must agree; an objection of legal ends the question; "
-    "not who started the run."
+    "the starter may not decide."
 )
 
 

@@ -13,6 +13,7 @@ from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.approval_data import ApprovalExpired
 from signalbox_core.events.catalogue import RunStarted, StepProgress
+from signalbox_core.events.states import StepState
 from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
@@ -325,6 +326,19 @@ async def test_a_rebuilt_stream_continues_from_the_snapshot_in_a_new_epoch(strea
     assert await sequences(streams, Cursor(str(epoch), 4)) == [5]
     assert (await streams.read("acme:run-1", Cursor(gap.epoch, 0))).lost
     assert await streams.gaps(older_than=NOW) == []
+
+
+async def test_a_run_with_thousands_of_steps_is_rebuilt(streams: RunStream) -> None:
+    steps = tuple(
+        StepState(name=f"part-{number}", title="Part", status="completed") for number in range(6_000)
+    )
+    snapshot = Snapshot(
+        run_id="run-1", tenant="acme", pipeline="echo", status="running", sequence=7, steps=steps
+    )
+    assert await streams.rebuild(snapshot) is not None
+    projected = await streams.snapshot("acme:run-1")
+    assert projected is not None
+    assert len(projected.snapshot.steps) == 6_000
 
 
 async def test_of_two_concurrent_repairs_only_one_rebuilds(streams: RunStream) -> None:

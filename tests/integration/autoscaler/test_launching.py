@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from signalbox_autoscaler.actuate.executor import build_launch_spec
 from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, LaunchLedger
 from signalbox_autoscaler.audit.recompute import recompute
-from signalbox_autoscaler.model import Binding, LaunchState
+from signalbox_autoscaler.model import Binding, Launch, LaunchState, ScalingPolicy
+from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
+from signalbox_autoscaler.providers.provider import ExecutionState
 from signalbox_core.redis.lease import Lease
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
@@ -140,6 +144,52 @@ async def test_launches_without_workers_are_cancelled_and_open_the_circuit_break
     assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), (
         "the unused reservations were returned"
     )
+
+
+async def test_a_launch_that_redis_lost_is_adopted_while_its_worker_runs(scaled: Scaled) -> None:
+    async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
+        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        async with (
+            scaled.base(slots=2),
+            scaled.autoscaler({"max_workers": 1, "idle_exit_s": 60}, **settings),
+        ):
+            handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
+
+            async def running() -> list[Launch]:
+                found = await scaled.launches()
+                return [launch for launch in found if launch.state is LaunchState.RUNNING]
+
+            lost = (await eventually(running, within_s=60, every_s=0.25))[0]
+            await scaled.redis.flushall()
+            adopted = (await eventually(running, within_s=60, every_s=0.25))[0]
+            await handle.terminate()
+        provider = CloudRunJobs(JOB, endpoint=address)
+        executions = await provider.executions()
+        await provider.aclose()
+    assert (adopted.launch_id, adopted.handle, adopted.workers) == (lost.launch_id, lost.handle, 1)
+    assert (adopted.slots, adopted.reserved) == (lost.slots, lost.reserved)
+    assert [(item.launch_id, item.cancelled) for item in executions] == [(lost.launch_id, 0)]
+
+
+async def test_an_execution_that_is_not_in_the_ledger_and_never_polls_is_cancelled(scaled: Scaled) -> None:
+    """A request of an earlier leader, accepted after its launch had been abandoned."""
+    now = datetime.now(UTC)
+    late = Launch(launch_id="b-late", queue=scaled.queue, workers=1, slots=20, requested_at=now, eta_at=now)
+    async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
+        await set_faults(address, zombies=1)
+        provider = CloudRunJobs(JOB, endpoint=address)
+        await provider.launch(build_launch_spec(late, ScalingPolicy()))
+        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        async with scaled.autoscaler(**settings):
+
+            async def is_cancelled() -> bool:
+                found = [item.state for item in await provider.executions()]
+                return found == [ExecutionState.CANCELLED] and not await scaled.launches()
+
+            await eventually(is_cancelled, within_s=60, every_s=0.25)
+        await provider.aclose()
+    spent = await LaunchLedger(scaled.redis, Lease(scaled.redis, LEASE_KEYS)).spent(now)
+    assert spent.day[scaled.queue] > 0, "what it ran for is charged"
 
 
 async def test_an_exhausted_budget_stops_launches(scaled: Scaled) -> None:

@@ -4,11 +4,15 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signalbox_autoscaler.actuate.executor import build_launch_spec
+from signalbox_autoscaler.model import Launch, ScalingPolicy
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 from signalbox_autoscaler.providers.factory import create_provider
 from signalbox_autoscaler.providers.kubernetes import KubernetesJobs
@@ -100,6 +104,25 @@ async def test_a_launch_runs_its_workers_each_with_its_index(provider: Provider,
     assert ended is not None
     assert (ended.running, ended.succeeded, ended.failed) == (0, 2, 0)
     assert ended.lasted_s >= 0
+
+
+async def test_the_list_shows_what_was_requested(provider: Provider, tmp_path: Path) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    now = before + timedelta(seconds=1)
+    launch = Launch(launch_id="l-15", queue="q", workers=2, slots=20, requested_at=now, eta_at=now)
+    spec = build_launch_spec(launch, ScalingPolicy())
+    await provider.launch(replace(spec, environment={**spec.environment, "OUT": str(tmp_path), "COLOUR": ""}))
+    await provider.launch(spec_of("l-16", tmp_path))
+
+    found, other = await execution(provider, "l-15"), await execution(provider, "l-16")
+
+    assert found is not None
+    assert found.accepted is not None
+    assert (found.accepted.queue, found.accepted.slots, found.accepted.workers) == ("q", 20, 2)
+    assert before <= found.accepted.accepted_at <= datetime.now(UTC)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Execution) == found
+    assert other is not None
+    assert other.accepted is None, "it was not requested by an autoscaler"
 
 
 async def test_workers_that_fail_are_counted(provider: Provider, tmp_path: Path) -> None:
@@ -286,6 +309,24 @@ async def test_a_changed_pod_template_reaches_the_next_launch(
         job = (await kubernetes_call(address, "GET", f"jobs/{name}", group="apis/batch/v1")).json()
         images.append(job["spec"]["template"]["spec"]["containers"][0]["image"])
     assert images == ["registry.invalid/signalbox/worker", "registry.invalid/signalbox/worker:v2"]
+
+
+async def test_annotations_of_the_pod_template_are_kept(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    address, provider = cluster
+    changed = json.loads(json.dumps(POD_TEMPLATE))
+    annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+    changed["template"]["metadata"]["annotations"] = annotations
+    await kubernetes_call(address, "POST", "podtemplates", changed)
+    await provider.launch(spec_of("l-17", tmp_path))
+
+    job = (await kubernetes_call(address, "GET", "jobs/l-17", group="apis/batch/v1")).json()
+
+    assert job["spec"]["template"]["metadata"] == {
+        "annotations": annotations,
+        "labels": {"app.kubernetes.io/component": "burst", "app.kubernetes.io/name": "burst-worker"},
+    }
 
 
 async def test_an_evicted_pod_is_replaced_and_the_others_keep_running(

@@ -10,6 +10,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
+from signalbox_core.errors import Unavailable
 from signalbox_core.ids import run_key
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.background.reconciler import CURSOR_KEY
@@ -227,6 +228,24 @@ async def test_a_retry_from_the_start_is_a_new_run_with_the_edited_input(stages:
     assert (completed["retry_of"], original["retried_as"]) == (run_id, new_id)
     assert (original["status"], shown["input"]["items"]) == ("failed", 1)
     assert stages.work(new_id) == ["first-0", "second-0", "third-0"]
+
+
+async def test_a_retry_from_the_start_is_accepted_when_the_streams_are_away(
+    stages: Stages, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages.break_stage()
+    run_id = await stages.start(fail_at="third", items=1)
+    await stages.until(run_id, "failed")
+    stages.mend_stage()
+
+    async def fail(key: str, retried_as: str) -> None:
+        raise Unavailable("Redis is unavailable")
+
+    monkeypatch.setattr(parts.streams, "link_retry", fail)
+    answer = await stages.retry(run_id, **{"from": "start"})
+
+    assert answer.status_code == 201, answer.text
+    await stages.until(str(answer.json()["run_id"]), "completed")
 
 
 async def test_what_cannot_be_retried_is_refused_with_the_reason(stages: Stages) -> None:

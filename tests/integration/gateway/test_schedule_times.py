@@ -11,8 +11,9 @@ from temporalio.client import Client
 
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_gateway.schedules.cron import parse_cron
+from signalbox_gateway.schedules.definition import ScheduleDefinition
 from signalbox_gateway.schedules.limits import ScheduleLimits
-from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleStore
+from signalbox_gateway.schedules.store import ScheduleStore
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

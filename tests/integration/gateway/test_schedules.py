@@ -16,7 +16,10 @@ from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
+from signalbox_gateway.api.schedules.changes import started_just_now
 from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.schedules.limits import schedule_limits
+from signalbox_gateway.schedules.store import ScheduleStore
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import asked, ended
 from support.fakes.echo_pipeline import SPEC
@@ -36,9 +39,14 @@ async def schedule_id(caller: httpx2.AsyncClient) -> AsyncIterator[str]:
     await caller.delete(f"/v1/schedules/{schedule_id}")
 
 
-async def created(caller: httpx2.AsyncClient, schedule_id: str, **given: object) -> Json:
+def creation(schedule_id: str, **given: object) -> Json:
+    """The request that creates a schedule."""
     body = {"input": {"text": "hi"}, "pipeline": "echo", **({"cron": ["0 6 * * 1-5"]} | given)}
-    answer = await caller.post("/v1/schedules", json={"schedule_id": schedule_id, **body})
+    return {"schedule_id": schedule_id, **body}
+
+
+async def created(caller: httpx2.AsyncClient, schedule_id: str, **given: object) -> Json:
+    answer = await caller.post("/v1/schedules", json=creation(schedule_id, **given))
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
@@ -250,7 +258,10 @@ async def test_a_tenant_has_a_limited_number_of_schedules(
         body = {"schedule_id": "one-more", "pipeline": "echo", "input": {"text": "hi"}, "cron": ["@daily"]}
         answer = await owner.post("/v1/schedules", json=body)
 
+        again = await owner.post("/v1/schedules", json=creation(schedule_id))
+
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_schedules")
+    assert (again.status_code, again.json()["schedule_id"]) == (200, schedule_id)
 
 
 async def test_another_tenant_sees_no_schedule(
@@ -364,3 +375,72 @@ async def test_a_repeated_trigger_with_one_key_starts_one_run(
     assert len(runs) == 1
     assert {answer.json()["run_id"] for answer in answers} <= {runs[0]["run_id"], None}
     await ended(caller, str(runs[0]["run_id"]))
+
+
+async def test_the_key_of_a_refused_trigger_starts_a_run_later(
+    caller: httpx2.AsyncClient, schedule_id: str, worker: None
+) -> None:
+    await created(caller, schedule_id, input={"text": "hi", "ask": True})
+    run_id = await triggered(caller, schedule_id)
+    await asked(caller, run_id)
+    path, key = f"/v1/schedules/{schedule_id}/trigger", {"Idempotency-Key": schedule_id}
+
+    refused = await caller.post(path, json={}, headers=key)
+    await caller.post(f"/v1/runs/{run_id}/cancel", json={})
+    await ended(caller, run_id)
+
+    async def accepted() -> httpx2.Response | None:
+        answer = await caller.post(path, json={}, headers=key)
+        return answer if answer.status_code == 202 else None
+
+    # Temporal notices the end of the run a moment later.
+    answer = await eventually(accepted, within_s=30)
+
+    async def later_run() -> str | None:
+        ids = [str(run["run_id"]) for run in await runs_of(caller, schedule_id)]
+        return next((found for found in ids if found != run_id), None)
+
+    other = await eventually(later_run, within_s=30)
+    await asked(caller, other)
+    await caller.post(f"/v1/runs/{other}/cancel", json={})
+    await ended(caller, other)
+    assert (refused.status_code, refused.json()["code"]) == (409, "schedule_busy")
+    assert answer.json()["run_id"] in (other, None)
+
+
+async def test_temporal_ignores_a_trigger_that_is_sent_twice(
+    parts: Parts, caller: httpx2.AsyncClient, schedule_id: str, worker: None
+) -> None:
+    await created(caller, schedule_id)
+    store = ScheduleStore(
+        parts.temporal, deadline=timedelta(seconds=10), limits=schedule_limits(parts.settings)
+    )
+
+    async def send(request_id: str) -> None:
+        # A schedule starts one run a second.
+        async def is_second_over() -> bool:
+            return not started_just_now(await store.get("acme", schedule_id), datetime.now(UTC))
+
+        await eventually(is_second_over, within_s=30)
+        await store.trigger("acme", schedule_id, "allow_all", request_id=f"{schedule_id}-{request_id}")
+
+    async def two_runs() -> bool:
+        return len(await runs_of(caller, schedule_id)) == 2
+
+    await send("one")
+    await eventually(lambda: runs_of(caller, schedule_id), within_s=30)
+    for request_id in ("one", "two"):
+        await send(request_id)
+    await eventually(two_runs, within_s=30)
+    for run in await runs_of(caller, schedule_id):
+        await ended(caller, str(run["run_id"]))
+    assert await two_runs()
+
+
+async def test_a_backfill_from_the_first_moment_of_time_is_refused(
+    caller: httpx2.AsyncClient, schedule_id: str
+) -> None:
+    await created(caller, schedule_id)
+    period = {"from": "0001-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    answer = await caller.post(f"/v1/schedules/{schedule_id}/backfill", json=period)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "from")

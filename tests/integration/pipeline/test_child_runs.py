@@ -11,12 +11,13 @@ from temporalio.common import Priority, SearchAttributePair, TypedSearchAttribut
 
 from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import RunStarted
+from signalbox_core.events.children import MAX_CHILDREN
 from signalbox_core.events.states import ChildState
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
-from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
+from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
 from signalbox_core.topology import provision_temporal
 from support.assertions.eventually import eventually
 from support.calls.activities import price, total
@@ -102,6 +103,20 @@ async def test_the_failure_of_a_child_fails_its_parent_with_the_childs_code(
     assert snapshot.error is not None
     assert (snapshot.error.code, snapshot.error.step) == ("not_found", "quotes")
     assert snapshot.error.message == "there is no item unknown"
+
+
+async def test_starts_at_once_stay_within_the_limit_of_children(purchases: PipelineUnderTest) -> None:
+    items = ("ink", "pens", "cups")
+    run = await purchases.start(PurchaseInput(items=items, hold=True, earlier_children=MAX_CHILDREN - 1))
+
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+
+    snapshot = await run.snapshot()
+    assert len(snapshot.children) <= MAX_CHILDREN
+    assert snapshot.error is not None
+    assert snapshot.error.code == "too_many_children"
+    await replay(PURCHASE, await run.handle.fetch_history())
 
 
 async def test_an_input_that_the_called_contract_refuses_starts_no_child(

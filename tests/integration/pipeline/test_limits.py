@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
 
 from signalbox_core.errors import RateLimited
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.limits.activities import fetch
 from support.limits.contract import SPEC, LimitsInput, LimitsResult
@@ -98,3 +100,16 @@ async def test_a_step_may_have_a_title_and_a_number_of_its_own(client: Client) -
         ("fetch-2", "Fetch part 2 of 3", "completed"),
         ("fetch-3", "Fetch part 3 of 3", "completed"),
     ]
+
+
+@pytest.mark.parametrize("spare_bytes", [-1, 0, 1, 70])
+async def test_a_result_as_large_as_an_event_ends_the_run_with_an_event(
+    client: Client, spare_bytes: int
+) -> None:
+    around = len(msgspec.json.encode(LimitsResult(chars=100_000)))
+    size = MAX_DATA_BYTES - around - spare_bytes
+    async with pipeline_under_test(SPEC, activities=[fetch], client=client) as pipeline:
+        run = await pipeline.start(LimitsInput(size_bytes=size, returns_text=True))
+
+        assert len((await run.result()).text) == size
+        assert run.event_names()[-1] == "run.completed"

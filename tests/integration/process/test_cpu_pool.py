@@ -76,7 +76,7 @@ async def test_a_process_is_killed_at_its_deadline(
 ) -> None:
     marker = tmp_path / "pid"
 
-    with pytest.raises(LimitExceeded, match=r"this page took more than 0.5 s of computing time") as refused:
+    with pytest.raises(LimitExceeded, match=r"this page took more than 0.5 s of CPU time") as refused:
         await pool.run(hang, str(marker), tenant="acme", within=SOON, subject="page")
 
     assert refused.value.facts == {"limit": "time"}

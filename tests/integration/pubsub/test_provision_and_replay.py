@@ -77,6 +77,18 @@ async def test_provision_reports_settings_that_cannot_be_changed_in_place(local:
     assert refused.value.field == "enable_message_ordering"
 
 
+async def test_provision_in_an_unknown_namespace_is_an_error_in_one_line(
+    local: Local, temporal_address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    temporal = ("--temporal-address", temporal_address, "--temporal-namespace", "nowhere")
+
+    assert await admin(local, "provision", *temporal) == 2
+
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert "check the namespace" in error
+
+
 async def test_provision_registers_the_search_attributes(temporal_address: str) -> None:
     client = await Client.connect(temporal_address)
 

@@ -73,6 +73,30 @@ async def test_backpressure_a_publish_waits_for_room_within_its_timeout() -> Non
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
 
 
+async def test_what_nobody_waits_for_any_more_is_not_sent_and_keeps_its_place(local: Local) -> None:
+    """Its sender sends it again, so the messages behind it wait for that too."""
+    topic = await local.topic("lifecycle")
+    subscription = await local.subscription(topic, enable_message_ordering=True)
+    async with PubSubPublisher("test", emulator_host=local.host) as publisher:
+
+        def publish(n: int) -> asyncio.Task[str]:
+            return asyncio.create_task(publisher.publish("lifecycle", numbered(n), ordering_key="run-1"))
+
+        first = publish(1)
+        await asyncio.wait([first], timeout=0)  # its request is in flight
+        given_up, behind = publish(2), publish(3)
+        await asyncio.wait([given_up, behind], timeout=0)
+        given_up.cancel()
+        assert await first
+        with pytest.raises(Unavailable, match="an earlier event"):
+            await behind
+        await publisher.publish("lifecycle", numbered(2), ordering_key="run-1")
+        await publisher.publish("lifecycle", numbered(3), ordering_key="run-1")
+
+    received = await local.pull(subscription)
+    assert [each.message.attributes["ce-sequence"] for each in received] == ["1", "2", "3"]
+
+
 async def test_closing_flushes_queued_messages(local: Local) -> None:
     topic = await local.topic("lifecycle")
     subscription = await local.subscription(topic)

@@ -210,6 +210,18 @@ async def test_the_cost_of_a_round_depends_on_closed_runs_only(redis: Redis, str
     assert all(query.startswith("CloseTime >= ") for query in runs.queries)
 
 
+async def test_a_terminated_run_that_is_listed_late_is_still_looked_for(
+    redis: Redis, streams: RedisRunStream
+) -> None:
+    runs, now = FakeRunDirectory(), datetime.now(UTC)
+    reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
+    for _ in range(2):
+        await make_round(reconciler, now)
+    earliest = datetime.fromisoformat(runs.queries[-1].split("'")[1])
+    assert now - earliest >= timedelta(minutes=10)
+    assert "ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut'" in runs.queries[-1]
+
+
 async def _asks(handle: WorkflowHandle[object, object]) -> bool:
     return (await workflow_snapshot(handle)).approvals != ()
 

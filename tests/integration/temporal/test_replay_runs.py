@@ -96,6 +96,19 @@ async def test_the_command_counts_what_it_replays(
     assert (code, capsys.readouterr().out) == (0, "0 open runs replayed: 0 would break\n")
 
 
+async def test_an_unknown_namespace_is_an_error_in_one_line(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
+
+    assert await asyncio.to_thread(admin, ["replay-runs"]) == 2
+
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert "check the namespace" in error
+
+
 def test_a_pipeline_that_is_not_installed_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert admin(["replay-runs", "--pipeline", "no_such"]) == 2
     assert "no pipeline 'no_such' is installed here" in capsys.readouterr().err

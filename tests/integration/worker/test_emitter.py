@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.emitter import HttpEmitter
+from signalbox_worker.forward_queue import MAX_TENANT_BATCHES
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.post_client import open_post_client
 from signalbox_worker.receiver_client import ReceiverClient
@@ -210,6 +211,38 @@ async def test_what_came_along_with_an_activity_waits_for_the_receiver() -> None
 
         await eventually(lambda: [event.sequence for event in receiver.accepted] == [1])
         running.cancel()
+
+
+def first_of(run_id: str, tenant: str = "acme") -> list[CloudEvent]:
+    """The first milestone of a run."""
+    return [msgspec.structs.replace(milestone(1), id=f"{tenant}-{run_id}", runid=run_id, tenantid=tenant)]
+
+
+async def test_a_tenant_that_the_receiver_forbids_delays_no_other() -> None:
+    async with (
+        stub_receiver() as receiver,
+        emitter_to(receiver) as (emitter, counters),
+        asyncio.TaskGroup() as group,
+    ):
+        running = group.create_task(emitter.run())
+        receiver.forbid = {"misconfigured"}
+        for number in range(300):
+            emitter.forward(first_of(f"run-{number}", "misconfigured"))
+        await eventually(lambda: counters["delivery_failures"] > 0, within_s=30)
+        emitter.forward(first_of("run-1"))
+        await eventually(lambda: [event.tenantid for event in receiver.accepted] == ["acme"], within_s=30)
+
+        receiver.forbid = set()
+        await eventually(lambda: len(receiver.milestones()) == 301, within_s=60)
+        running.cancel()
+
+
+async def test_the_events_of_one_tenant_do_not_fill_the_queue_for_others() -> None:
+    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _):
+        taken = [emitter.try_forward(first_of(f"run-{number}")) for number in range(MAX_TENANT_BATCHES + 1)]
+
+        assert taken == [True] * MAX_TENANT_BATCHES + [False]
+        assert emitter.try_forward(first_of("run-1", "other"))
 
 
 async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:

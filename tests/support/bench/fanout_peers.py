@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from signalbox_core.ids import run_id_of
 from signalbox_core.streams import Frame
 from signalbox_core.streams.record import unpack_message
 from signalbox_gateway.streaming.frames import encode_frame
@@ -36,8 +37,8 @@ async def hear(url: str, tell: Callable[[str, Frame], None]) -> None:
         await channels.psubscribe("signalbox:run:*")
         async for message in channels.listen():
             if message["type"] == "pmessage":
-                run_id = message["channel"].decode().partition("{")[2].partition("}")[0]
-                tell(run_id, unpack_message(message["data"]))
+                key = message["channel"].decode().partition("{")[2].partition("}")[0]
+                tell(run_id_of(key), unpack_message(message["data"]))
 
 
 class Connection(asyncio.Protocol):

@@ -18,11 +18,18 @@ class Quote(Struct, frozen=True, kw_only=True):
 
 
 class PurchaseInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a purchase does.
+
+    Attributes:
+        earlier_children: with how many runs it begins, as if it had started them before.
+    """
+
     items: tuple[str, ...]
     hold: bool = False
     background: bool = False
     quote_run_id: str | None = None
     malformed: bool = False
+    earlier_children: int = 0
 
 
 class PurchaseResult(Struct, frozen=True, kw_only=True):

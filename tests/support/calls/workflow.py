@@ -3,8 +3,10 @@
 import asyncio
 from datetime import timedelta
 
+from msgspec import structs
 from temporalio import workflow
 
+from signalbox_core.events.states import ChildState
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run
 from support.calls.activities import price, total
@@ -27,6 +29,16 @@ class QuoteWorkflow:
             return await step.call(price, request.item, WORK)
 
 
+def add_children(run: Run, count: int) -> None:
+    """Let the run have started runs that have completed."""
+    journal = run.state.journal
+    earlier = tuple(
+        ChildState(run_id=f"earlier-{number}", pipeline="quote", title="Quote", status="completed")
+        for number in range(count)
+    )
+    journal.snapshot = structs.replace(journal.snapshot, children=earlier)
+
+
 @workflow.defn(name="purchase")
 class PurchaseWorkflow:
     @workflow.init
@@ -36,6 +48,8 @@ class PurchaseWorkflow:
     @workflow.run
     async def run(self, request: PurchaseInput) -> PurchaseResult:
         async with self.signalbox as run:
+            if request.earlier_children:
+                add_children(run, request.earlier_children)
             async with run.step("quotes"):
                 if request.malformed:
                     await run.call(QUOTE, QuoteInput(item=""))

@@ -21,6 +21,7 @@ class StubReceiver:
     """Attributes:
     answers: statuses for the next requests, then 202.
     refuse: names of events that make their run in the request a 422.
+    forbid: tenants for which the key may not send: 403.
     takes_one_run: refuses requests with events of several runs, as older receivers do.
     hold: while it is cleared, requests wait.
     """
@@ -33,6 +34,7 @@ class StubReceiver:
         self.sizes: list[int] = []
         self.answers: list[Response] = []
         self.refuse: set[str] = set()
+        self.forbid: set[str] = set()
         self.takes_one_run = False
         self.hold = asyncio.Event()
         self.hold.set()
@@ -63,6 +65,8 @@ class StubReceiver:
             return self.answers.pop(0)
         decoded = msgspec.json.decode(body, type=CloudEvent | list[CloudEvent])
         events = decoded if isinstance(decoded, list) else [decoded]
+        if events[0].tenantid in self.forbid:
+            return JSONResponse({"code": "tenant_not_allowed"}, 403)
         runs = {event.runid for event in events}
         bad = {event.runid for event in events if event.name in self.refuse}
         detail = "this event is not as its schema says"

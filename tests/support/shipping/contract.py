@@ -1,7 +1,7 @@
 """The contract of `shipping`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,8 @@ class ShippingInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         patience_s: how long it waits for the payment; by default as the contract says.
+        withdraws: how it gives up a wait for the payment that it began first: `at once`; `late`, when the
+            carrier comes; or as it `continues` as new. It needs the payment only after `late`.
         by_callback: the carrier gets a one-time URL instead of being waited for; no payment is needed.
     """
 
@@ -22,6 +24,7 @@ class ShippingInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cancels_own_wait: bool = False
     continues_as_new: bool = False
     by_callback: bool = False
+    withdraws: Literal["", "at once", "late", "continues"] = ""
 
 
 class PaymentSettled(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,11 @@ class ShippingWorkflow:
                 workflow.continue_as_new(request)
             if request.by_callback:
                 return await called_back(run, request)
+            if request.withdraws in ("at once", "continues"):
+                await withdraw_payment(run, request)
+                return ShippingResult(amount=0, parcel=(await run.wait_for(DISPATCHED)).parcel)
+            if request.withdraws == "late":
+                return ShippingResult(amount=await paid_in_the_end(run, request))
             async with run.step("pay"):
                 amount = await paid(run, request)
             if amount == 0 or request.continues_as_new:
@@ -57,6 +62,28 @@ async def paid(run: Run, request: ShippingInput) -> int:
             raise
         return 0
     return payment.amount
+
+
+async def withdraw_payment(run: Run, request: ShippingInput) -> None:
+    """Begin to wait for the payment and give up: in the same workflow task, or by continue-as-new."""
+    if workflow.info().continued_run_id is not None:
+        return
+    payment = asyncio.create_task(run.wait_for(PAYMENT, key=request.order))
+    if request.withdraws == "continues":
+        await run.wait_for(DISPATCHED)
+        workflow.continue_as_new(request)
+    await asyncio.sleep(0)
+    payment.cancel()
+    await asyncio.gather(payment, return_exceptions=True)
+
+
+async def paid_in_the_end(run: Run, request: ShippingInput) -> int:
+    """Give up the wait for the payment when the carrier comes; wait again unless it has returned."""
+    payment = asyncio.create_task(run.wait_for(PAYMENT, key=request.order))
+    await run.wait_for(DISPATCHED)
+    payment.cancel()
+    [outcome] = await asyncio.gather(payment, return_exceptions=True)
+    return await paid(run, request) if isinstance(outcome, BaseException) else outcome.amount
 
 
 async def give_up_on_the_payment(run: Run, request: ShippingInput) -> None:

@@ -103,6 +103,24 @@ def test_an_invalid_file_is_refused_with_table_and_field(path: Path, text: str, 
         read_policies(path)
 
 
+def test_a_queue_on_which_two_patterns_contradict_each_other_is_not_sized(path: Path) -> None:
+    """Each pattern is valid alone; they meet on a queue that is discovered later."""
+    path.write_text(
+        '[queues."invoice_*"]\nworkers_per_launch = 8\n[queues."*_import"]\nmax_launches_per_tick = 5\n'
+    )
+    policies = PolicyFile(path)
+
+    assert policies.get("invoice_import") is None
+    assert policies.get("invoice_export") == ScalingPolicy(workers_per_launch=8)
+    assert policies.problem is not None
+    assert "workers_per_launch (8) must not be more than max_launches_per_tick (5)" in policies.problem
+    assert policies.problem.endswith("not sized: invoice_import")
+
+    replace_file(path, "[queues.invoice_import]\n")
+    assert (policies.queues(), policies.problem) == (["invoice_import"], None)
+    assert policies.get("invoice_import") == ScalingPolicy()
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.toml"):
         PolicyFile(tmp_path / "none.toml")

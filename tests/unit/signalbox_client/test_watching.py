@@ -11,6 +11,8 @@ from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.watch import events, watch_runs
 from signalbox_core.errors import Forbidden, InvalidInput
+from support.assertions.eventually import beside, eventually
+from support.fakes.stream_frames import END, RUN_COMPLETED, STEP_COMPLETED, snapshot_frame
 
 
 def gateway(request: httpx2.Request) -> httpx2.Response:
@@ -39,3 +41,37 @@ async def test_an_error_while_following_is_raised_without_a_group(
 async def test_too_many_runs_are_refused_with_the_limit(context: CommandContext) -> None:
     with pytest.raises(InvalidInput, match="33 runs are too many: watch at most 32"):
         await watch_runs(context, [f"r{number}" for number in range(33)])
+
+
+class GatewayOfAShortRun:
+    """Lists an old run first, then a run as well that began and ended meanwhile; streams its events."""
+
+    def __init__(self) -> None:
+        self.lists = 0
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        runs = [{"run_id": name, "pipeline": "echo", "status": "completed"} for name in ("r1", "old")]
+        if request.url.path == "/v1/runs":
+            self.lists += 1
+            return httpx2.Response(200, json={"runs": runs if self.lists > 1 else runs[1:]})
+        if request.url.path == "/v1/runs/r1/stream":
+            stream = snapshot_frame("running", 2) + STEP_COMPLETED + RUN_COMPLETED + END
+            return httpx2.Response(200, text=stream, headers={"content-type": "text/event-stream"})
+        assert request.url.path == "/v1/runs/r1", request.url
+        body = {**runs[0], "epoch": "e", "sequence": 4, "steps": [], "tenant": "acme"}
+        return httpx2.Response(200, json=body)
+
+
+async def test_a_run_that_ends_between_two_looks_is_followed_from_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("signalbox_client.commands.watch._POLL_INTERVAL_S", 0.01)
+    printed = io.StringIO()
+    transport = httpx2.MockTransport(GatewayOfAShortRun())
+    client = AsyncSignalbox("http://127.0.0.1:1", "k", transport=transport, backoff_s=())
+    context = CommandContext(client=client, console=Console(file=printed, width=200), as_json=False)
+
+    async with beside(events(context, argparse.Namespace(runs=[], follow=True))):
+        await eventually(lambda: "run.completed" in printed.getvalue(), within_s=30)
+
+    assert "step.completed" in printed.getvalue()

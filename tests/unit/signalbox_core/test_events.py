@@ -18,6 +18,12 @@ from signalbox_core.events import (
     full_type,
     snapshot_key,
 )
+from signalbox_core.events.approval_data import (
+    ApprovalClaimed,
+    ApprovalHandedOver,
+    ApprovalRequested,
+    ApprovalVoteRefused,
+)
 from signalbox_core.events.catalogue import (
     Failure,
     RunClosed,
@@ -26,7 +32,9 @@ from signalbox_core.events.catalogue import (
     StepProgress,
     StepStarted,
 )
+from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.events.snapshot import FOLDS
+from signalbox_core.subjects import Subject
 from support.fakes.events import START, make_event, story
 
 GOLDEN = Path(__file__).parents[2] / "data/events/story.jsonl"
@@ -97,6 +105,41 @@ def test_the_newest_event_of_each_key_gives_the_same_snapshot_as_all_events(leng
     newest = {snapshot_key(event): event for event in events}
     shuffled = random.Random(length).sample(list(newest.values()), len(newest))
     assert assemble(Snapshot(run_id="run-1", tenant="acme"), shuffled) == folded(events)
+
+
+def test_a_persons_delegation_keeps_the_policy_of_the_ladders() -> None:
+    lan, leads = Subject(subject="key:lan"), Policy(quorum=(Quorum(1, "leads"),))
+    *earlier, asked = story()[:7]
+    question = msgspec.json.decode(asked.data, type=ApprovalRequested)
+    question = msgspec.structs.replace(question, policy=Policy(quorum=(Quorum(1, "staff"),)))
+    asked = msgspec.structs.replace(asked, data=msgspec.Raw(msgspec.json.encode(question)))
+    to_leads = ApprovalHandedOver(approval_id="ok", to="group:leads", policy=leads)
+    to_minh = ApprovalHandedOver(approval_id="ok", to="key:minh", delegated_by=lan)
+    to_owners = msgspec.structs.replace(to_leads, to="group:owners")
+    claimed = ApprovalClaimed(approval_id="ok", claimed_by=lan, until=START)
+    refused = [
+        ApprovalVoteRefused(
+            approval_id="ok", decision_id="d", voted_by=lan, code="conflict", reason=str(number)
+        )
+        for number in range(12)
+    ]
+    given = [
+        ("approval.claimed", claimed),
+        ("approval.delegated", to_leads),
+        ("approval.delegated", to_minh),
+        *(("approval.vote_refused", vote) for vote in refused),
+    ]
+    for order in (given, [*given, ("approval.delegated", to_owners)]):
+        events = [
+            *earlier,
+            asked,
+            *(make_event(name, data, sequence=20 + place) for place, (name, data) in enumerate(order)),
+        ]
+        newest = {snapshot_key(event): event for event in events}
+        snapshot = assemble(Snapshot(run_id="run-1", tenant="acme"), newest.values())
+        assert msgspec.json.encode(snapshot) == msgspec.json.encode(folded(events))
+        [approval] = snapshot.approvals
+        assert (approval.policy, approval.claim, len(approval.refused)) == (leads, None, 10)
 
 
 def test_a_duplicate_milestone_changes_nothing() -> None:

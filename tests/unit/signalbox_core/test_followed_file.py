@@ -1,5 +1,6 @@
 """A file's value follows the file; a bad version of it changes nothing and is reported once."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -77,6 +78,32 @@ def test_a_change_while_the_file_is_loaded_is_noticed_by_the_next_check(path: Pa
 
     file = follow(path, load_and_change)
     assert [file.value, file.current(), file.current(), file.current()] == [1, 2, 3, 3]
+
+
+def test_a_version_that_could_not_be_read_is_read_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    is_exhausted = False
+
+    def load_if_possible(path: Path) -> int:
+        try:
+            if is_exhausted:
+                raise OSError(errno.EMFILE, "too many open files")
+            return int(path.read_text())
+        except OSError as error:
+            raise InvalidInput(str(error)) from error
+
+    file = follow(path, load_if_possible)
+    is_exhausted = True
+    write(path, "2")
+    assert [file.current(), file.current()] == [1, 1]
+    assert len(caplog.records) == 1
+    is_exhausted = False
+    assert (file.current(), file.error) == (2, None)
+
+
+def test_new_permissions_are_a_change(path: Path) -> None:
+    file = follow(path)
+    path.chmod(0o640)
+    assert file.reload()
 
 
 def test_current_checks_the_file_no_more_often_than_it_should(path: Path) -> None:

@@ -231,5 +231,6 @@ def test_a_contract_with_links_cannot_require_signatures() -> None:
 
 def test_the_rule_is_described() -> None:
     assert (
-        describe_policy(Policy(require_signature=True)) == "one approver decides; each signs with a passkey"
+        describe_policy(Policy(require_signature=True))
+        == "one approver decides; every decision is signed with a passkey"
     )

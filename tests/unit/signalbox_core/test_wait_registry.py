@@ -11,10 +11,12 @@ from signalbox_core.pipeline.contract.external_event import (
     MAX_DATA_BYTES,
     MAX_KEPT,
     InboundEvent,
+    MailboxAddress,
+    MailboxWait,
     check_event_data,
     check_key,
 )
-from signalbox_core.pipeline.workflow.external.wait_registry import OpenWait, WaitRegistry
+from signalbox_core.pipeline.workflow.external.wait_registry import LeftMailbox, OpenWait, WaitRegistry
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -159,3 +161,38 @@ def test_a_contract_refuses_an_external_event_that_cannot_work(
             workflow="orders.workflow:Orders",
             external_events=events,
         )
+
+
+def test_an_event_that_its_wait_did_not_return_ends_another_wait_or_is_kept() -> None:
+    registry, first, second = WaitRegistry("run-1"), wait("w1"), wait("w2")
+    registry.open(first, NOW)
+    registry.accept(event("e1"), NOW)
+    assert registry.unreturned == (first,)
+
+    assert registry.give_back(first, NOW) is None
+    registry.open(second, NOW)
+    assert second.received == first.received
+    third = wait("w3")
+    registry.open(third, NOW)
+
+    assert registry.give_back(second, NOW) is third
+    assert third.received == first.received
+    duplicate = registry.find_duplicate(event("e1"))
+    assert duplicate is not None
+    assert duplicate.wait_id == "w3"
+
+
+def test_the_next_execution_informs_the_mailboxes_that_are_left() -> None:
+    address = MailboxAddress(tenant="acme", pipeline="p", name=PAYMENT.name, key="a", keep_s=60)
+    left, done = (
+        LeftMailbox(address=address, wait=MailboxWait(workflow_id="run-1", wait_id=wait_id, expires_at=NOW))
+        for wait_id in ("w1", "w2")
+    )
+    registry, following = WaitRegistry("run-1"), WaitRegistry("run-1")
+    for each in (left, done):
+        registry.leave(each)
+    registry.mark_left(done)
+
+    following.restore(registry.carried())
+
+    assert following.leaving == (left,)

@@ -60,6 +60,12 @@ def test_the_page_names_the_bundle_alone(tmp_path: Path) -> None:
     assert other.style_path == bundle.style_path
 
 
+def test_a_name_that_its_module_does_not_export_is_refused(tmp_path: Path) -> None:
+    main, other = 'import { one, two } from "./a.js";\none(two);\n', "export const one = 1;\n"
+    with pytest.raises(ValueError, match=r"a\.js exports no 'two'"):
+        build(console(tmp_path, main=main, a=other))
+
+
 @pytest.mark.parametrize(
     "text",
     [

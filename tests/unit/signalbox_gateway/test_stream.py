@@ -402,6 +402,21 @@ async def test_check_20_a_stream_ends_when_its_authorization_is_revoked() -> Non
         await connection.until_complete()
 
 
+async def test_a_slow_reader_gets_no_more_after_its_authorization_is_revoked() -> None:
+    async with live_gateway(StreamLimits(sweep=SOON, recheck=timedelta(0))) as live:
+        await live.streams.append(MILESTONES[0])
+        slow = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:1"})
+        await eventually(lambda: live.hub.listener_count == 1 and slow.body)
+        slow.can_write.clear()
+        text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "R" * 2_000}))
+        for number in range(2, 900):
+            await live.streams.append(replace(MILESTONES[1], sequence=number, data=text))
+        live.refusals["run-1"] = unknown("run-1")
+        slow.can_write.set()
+        await slow.until_complete()
+        assert len(sequences(slow.events)) < 898
+
+
 async def test_a_drain_ends_every_stream_cleanly_and_refuses_new_ones(live: Live) -> None:
     await live.streams.append(MILESTONES[0])
     connections = [connect(live.endpoint, "run-1") for _ in range(20)]

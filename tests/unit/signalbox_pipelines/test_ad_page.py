@@ -81,6 +81,48 @@ def test_the_largest_srcset_picture_is_used_and_data_urls_are_skipped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("srcset", "address"),
+    [
+        pytest.param(
+            "https://cdn.example/w_400,h_300/a.jpg 400w, https://cdn.example/w_800,h_600/a.jpg 800w",
+            "https://cdn.example/w_800,h_600/a.jpg",
+            id="commas in addresses",
+        ),
+        pytest.param("s.jpg 1x,l.jpg 2x", "https://shop.example/p/l.jpg", id="no space after a comma"),
+        pytest.param("s.jpg,, l.jpg 2x,", "https://shop.example/p/l.jpg", id="trailing commas"),
+        pytest.param(
+            "s.jpg future(1,2) 3x, l.jpg 2x", "https://shop.example/p/l.jpg", id="commas in parentheses"
+        ),
+        pytest.param("\n\t l.jpg\n\t", "https://shop.example/p/l.jpg", id="an address alone"),
+    ],
+)
+def test_srcset_is_parsed_as_the_html_standard_defines(srcset: str, address: str) -> None:
+    facts = read(f'<title>Cup</title><img src="s.jpg" srcset="{srcset}">')
+
+    assert [image.url for image in facts.images] == [address]
+
+
+@pytest.mark.parametrize(
+    ("base", "address"),
+    [
+        pytest.param("https://cdn.example/x/", "https://cdn.example/x/a.jpg", id="another origin"),
+        pytest.param(" /media/ ", "https://shop.example/media/a.jpg", id="relative"),
+        pytest.param("data:text/plain,", "https://shop.example/p/a.jpg", id="not an address of a folder"),
+        pytest.param("//[::1", "https://shop.example/p/a.jpg", id="malformed"),
+    ],
+)
+def test_links_are_relative_to_the_base_of_the_page(base: str, address: str) -> None:
+    facts = read(
+        f'<base target="_top"><base href="{base}"><base href="/later/"><title>Cup</title><img src="a.jpg">'
+        '<link rel="stylesheet" href="a.css"><img class="logo" src="l.svg">'
+    )
+
+    assert [image.url for image in facts.images] == [address]
+    assert facts.style_sheets == (address.replace(".jpg", ".css"),)
+    assert facts.logos == (address.replace("a.jpg", "l.svg"),)
+
+
+@pytest.mark.parametrize(
     ("html", "wanted", "language"),
     [
         pytest.param('<html lang="vi-VN"><title>Cup</title>', "auto", "vi", id="declared"),

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m signalbox_simulator", description=_DESCRIPTION)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m signalbox_simulator", description=_DESCRIPTION
+    )
     parser.add_argument(
         "--traces",
         default="ramp,closed,paced",

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from signalbox_autoscaler.actuate.executor import DecisionExecutor
 from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.reconciliation import reconcile
+from signalbox_autoscaler.actuate.unknown_launches import UnknownLaunches
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
 from signalbox_autoscaler.metrics import AutoscalerMetrics
@@ -35,6 +36,8 @@ from signalbox_core.redis.lease import Lease
 log = logging.getLogger(__name__)
 
 _LIST_INTERVAL: Final = timedelta(seconds=4)
+_IDLE_LIST_INTERVAL: Final = timedelta(seconds=15)
+"""Between two lists of the provider while no launch is open: one may have been accepted late."""
 _FRESH_FOR: Final = timedelta(seconds=15)
 
 
@@ -76,6 +79,7 @@ class ControlLoop:
         self._refusal: str | None = None
         self._states: dict[str, SizingState] = {}
         self._recorder = DecisionRecorder()
+        self._unknown_launches = UnknownLaunches()
         self._executions: Mapping[str, Execution] = {}
         self._listed_at: datetime | None = None
 
@@ -89,8 +93,14 @@ class ControlLoop:
 
     @property
     def problem(self) -> str | None:
-        """Why this process cannot decide as it should, and the remedy: Redis or worker heartbeats."""
-        return self._refusal or self._components.lease.problem or self._heartbeats.problem
+        """Why this process cannot decide as it should, and the remedy: Redis, worker heartbeats, policies."""
+        components = self._components
+        return (
+            self._refusal
+            or components.lease.problem
+            or self._heartbeats.problem
+            or components.policies.problem
+        )
 
     def is_connected(self) -> bool:
         """Whether Temporal answered within the last three ticks."""
@@ -135,6 +145,8 @@ class ControlLoop:
         """Forget the state of an earlier leadership: another leader may have decided since."""
         self._epoch = epoch
         self._states, self._recorder, self.latest, self._listed_at = {}, DecisionRecorder(), {}, None
+        self._unknown_launches = UnknownLaunches()
+        self._components.executor.take_refused()
         self._components.metrics.leads.set(int(epoch is not None))
 
     async def _lead(self, observation: Observation, epoch: int, now: datetime) -> None:
@@ -144,18 +156,28 @@ class ControlLoop:
             for queue in components.observer.queues
             if (policy := components.policies.get(queue)) is not None
         }
-        launches = await self._reconcile_launches(observation, policies, now)
+        launches = await self._reconcile_launches(observation, policies, epoch, now)
         spent = await components.ledger.spent(now)
         records: list[ScalingDecisionRecord] = []
         by_id = {launch.launch_id: launch for launch in launches}
-        for queue, policy in policies.items():
-            snapshot = build_snapshot(observation, policy, queue, now=now, launches=launches, spent=spent)
-            evaluation = self._evaluate(policy, snapshot, epoch, spent)
-            components.metrics.record_evaluation(evaluation)
-            record = self._recorder.record(evaluation)
-            records += [record] if record else []
-            await components.executor.execute(evaluation.decision, policy, by_id, epoch)
-        await components.decision_log.append(records)
+        try:
+            for queue, policy in policies.items():
+                snapshot = build_snapshot(observation, policy, queue, now=now, launches=launches, spent=spent)
+                evaluation = self._evaluate(policy, snapshot, epoch, spent)
+                components.metrics.record_evaluation(evaluation)
+                record = self._recorder.record(evaluation)
+                records += [record] if record else []
+                await components.executor.execute(evaluation.decision, policy, by_id, epoch)
+        finally:
+            await self._append(records)
+
+    async def _append(self, records: Sequence[ScalingDecisionRecord]) -> None:
+        try:
+            await self._components.decision_log.append(records)
+        except (Unavailable, ResponseError):
+            # The next records must not depend on the missing ones: a new recorder writes the state again.
+            self._recorder = DecisionRecorder()
+            raise
         self.latest |= {record.queue: record for record in records}
 
     def _evaluate(
@@ -176,7 +198,7 @@ class ControlLoop:
         )
 
     async def _reconcile_launches(
-        self, observation: Observation, policies: Mapping[str, ScalingPolicy], now: datetime
+        self, observation: Observation, policies: Mapping[str, ScalingPolicy], epoch: int, now: datetime
     ) -> list[Launch]:
         """Reconcile the ledger with the provider's list.
 
@@ -185,8 +207,10 @@ class ControlLoop:
         """
         components = self._components
         known = await components.ledger.launches()
-        refused = components.executor.take_refused()
-        await self._refresh_executions(known, now)
+        known_ids = {launch.launch_id for launch in known}
+        # A reservation whose reply was lost may be in the ledger; reconciliation closes it then.
+        refused = [item for item in components.executor.take_refused() if item.launch_id not in known_ids]
+        is_listed = await self._refresh_executions(known, now)
         is_fresh = self._listed_at is not None and now - self._listed_at < _FRESH_FOR
         changes = reconcile(
             known,
@@ -202,22 +226,52 @@ class ControlLoop:
         still_open = [
             changed.get(launch.launch_id, launch) for launch in known if launch.launch_id not in ended_ids
         ]
+        if is_listed:
+            still_open += await self._adopt_launches(observation, policies, known_ids, epoch, now)
         return [*still_open, *ended, *refused]
 
-    async def _refresh_executions(self, known: Sequence[Launch], now: datetime) -> None:
-        """Read the provider's list, only while there are open launches."""
-        if not known:
-            self._executions = {}
-            return
-        if self._listed_at is not None and now - self._listed_at < _LIST_INTERVAL:
-            return
+    async def _adopt_launches(
+        self,
+        observation: Observation,
+        policies: Mapping[str, ScalingPolicy],
+        known: Collection[str],
+        epoch: int,
+        now: datetime,
+    ) -> list[Launch]:
+        """Adopt or cancel the executions that the ledger does not contain, if Temporal listed its workers."""
+        if observation.workers_at != now:
+            return []
+        executor = self._components.executor
+        unknown = self._unknown_launches.find(
+            self._executions.values(),
+            {*known, *executor.pending_requests},
+            with_workers={worker.launch_id for found in observation.workers.values() for worker in found},
+            policies={
+                queue: policy
+                for queue, policy in policies.items()
+                if queue not in observation.without_heartbeats
+            },
+            now=now,
+        )
+        return await executor.adopt(unknown, epoch)
+
+    async def _refresh_executions(self, known: Sequence[Launch], now: datetime) -> bool:
+        """Read the provider's list if it is due.
+
+        Returns:
+            Whether it was read now.
+        """
+        interval = _LIST_INTERVAL if known else _IDLE_LIST_INTERVAL
+        if self._listed_at is not None and now - self._listed_at < interval:
+            return False
         try:
             executions = await self._components.provider.executions()
         except Unavailable as error:
             log.warning("provider not listed", extra={"detail": error.detail})
-            return
+            return False
         self._executions = {execution.launch_id: execution for execution in executions}
         self._listed_at = now
+        return True
 
 
 def _alive_launches(observation: Observation, now: datetime) -> frozenset[str]:

@@ -17,7 +17,9 @@ class AutoscalerMetrics:
         self.look_failures = self._counter("look_failures", "Ticks in which nothing could be decided")
         self.leads = self._gauge("leads", "1 while this process leads")
         self.policies_ok = self._gauge(
-            "policies_ok", "0 while the policy file is invalid and its last valid version is in force"
+            "policies_ok",
+            "0 while the policy file is invalid and its last valid version is in force, or a queue has no"
+            " valid policy",
         )
         self.without_heartbeats = self._gauge(
             "queues_without_heartbeats", "Task queues that workers poll without sending heartbeats"

@@ -10,6 +10,7 @@ max_workers = 20
 slo_s = 30
 """
 
+import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -24,6 +25,8 @@ from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_core.errors import InvalidInput
 from signalbox_core.process.followed_file import FollowedFile
 
+log = logging.getLogger(__name__)
+
 _MONEY: Final = ("budget_per_hour", "budget_per_day", "price_per_worker_s")
 
 
@@ -31,7 +34,7 @@ class PolicySource(Protocol):
     """Which queues are sized, and by which policy.
 
     Attributes:
-        problem: why the newest version of the file is not in force; None when it is.
+        problem: why the newest version of the file is not in force, or a queue is not sized; None: neither.
     """
 
     @property
@@ -78,7 +81,7 @@ class PolicyFile:
 
     @property
     def problem(self) -> str | None:
-        return self._file.error
+        return self._file.error or self._file.value.problem
 
     def get(self, queue: str) -> ScalingPolicy | None:
         return self._file.value.get(queue)
@@ -108,6 +111,9 @@ class DryRunPolicies:
 class PatternPolicies:
     """Policies by queue name or pattern (`*`, `?`, `[…]`); matching tables override the default in order.
 
+    Tables that are valid alone may contradict each other on a queue that several patterns match: such a queue
+    is not sized, and `problem` names it.
+
     Args:
         default: fields; None: queues that no table matches are not sized.
         tables: name or pattern → fields.
@@ -117,20 +123,37 @@ class PatternPolicies:
         self._default = default
         self._tables = tables
         self._cache: dict[str, ScalingPolicy | None] = {}
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str | None:
+        """Why the first queue is not sized although a table matches it; None: there is no such queue."""
+        if not self._problems:
+            return None
+        queue, reason = next(iter(self._problems.items()))
+        others = f" (and {len(self._problems) - 1} more)" if len(self._problems) > 1 else ""
+        return f"{reason}; not sized: {queue}{others}"
 
     def get(self, queue: str) -> ScalingPolicy | None:
         if queue not in self._cache:
-            matching = [fields for pattern, fields in self._tables.items() if fnmatchcase(queue, pattern)]
-            fields = {
-                name: value
-                for table in ({} if self._default is None else self._default, *matching)
-                for name, value in table.items()
-            }
-            is_sized = matching or self._default is not None
-            self._cache[queue] = (
-                _parse_policy(fields, f"the policy of {queue}", field=queue) if is_sized else None
-            )
+            try:
+                self._cache[queue] = self.combine(queue)
+            except InvalidInput as error:
+                log.error("queue not sized", extra={"queue": queue, "detail": error.detail})
+                self._cache[queue], self._problems[queue] = None, error.detail
         return self._cache[queue]
+
+    def combine(self, queue: str) -> ScalingPolicy | None:
+        """The policy that the default and all matching tables result in.
+
+        Raises:
+            InvalidInput: they contradict each other.
+        """
+        matching = [fields for pattern, fields in self._tables.items() if fnmatchcase(queue, pattern)]
+        if not matching and self._default is None:
+            return None
+        fields = {name: value for table in (self._default or {}, *matching) for name, value in table.items()}
+        return _parse_policy(fields, f"the policy of {queue}", field=queue)
 
     def queues(self) -> Sequence[str]:
         return sorted(name for name in self._tables if not set(name) & set("*?["))
@@ -167,7 +190,7 @@ def read_policies(path: Path) -> PatternPolicies:
         )
     policies = PatternPolicies(default, queues)
     for name in policies.queues():
-        policies.get(name)
+        policies.combine(name)
     return policies
 
 

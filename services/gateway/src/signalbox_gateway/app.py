@@ -39,6 +39,7 @@ from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
+from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
@@ -157,8 +158,10 @@ class Gateway:
         self._reconciler = Reconciler(
             parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, metrics=measured
         )
-        statistics = RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured)
-        self._leader_tasks = (monitor.check, statistics.measure)
+        self._leader_tasks = (
+            monitor.check,
+            RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured).measure,
+        )
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=within)
@@ -175,6 +178,7 @@ class Gateway:
         record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
+        schedules = ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings))
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -205,16 +209,12 @@ class Gateway:
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
-                RecordedChanges(
-                    ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings)),
-                    parts.record_change,
-                ),
+                RecordedChanges(schedules, parts.record_change),
                 ScheduleViews(self.states, parts.pipelines),
-                engine,
                 parts.pipelines,
                 parts.payload_keys,
-                IdempotencyKeys(parts.redis),
             ),
+            schedule_trigger=ScheduleTrigger(schedules, engine, IdempotencyKeys(parts.redis)),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
-from weakref import WeakValueDictionary
 
 from msgspec import Raw, Struct
 from msgspec.json import encode
@@ -16,9 +15,10 @@ from msgspec.structs import replace
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
-from signalbox_core.ids import derived_id, run_key
+from signalbox_core.ids import derived_id
 from signalbox_core.traces import Tracing
 from signalbox_worker.event_batches import EventBatcher
+from signalbox_worker.forward_queue import ForwardQueue, RunLocks
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.progress import ProgressCoalescer, StepKey
 from signalbox_worker.receiver_client import (
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 
 MAX_PROGRESS_DELIVERIES: Final = 100
 """Steps whose progress is being delivered; they share requests."""
-MAX_FORWARDED_BATCHES: Final = 1_000
-FORWARDERS: Final = 100
-"""Deliveries of forwarded batches at a time; they share requests."""
+FORWARD_BUDGET: Final = RetryBudget(within_s=600.0)
+"""For the events of pipelines: after an outage they arrive soon, and after a longer one with what the runs
+deliver themselves."""
 FLUSH_TIMEOUT_S: Final = 2.0
 _MAX_DELIVERED_IDS: Final = 20_000
 _MARKER: Final = "event.refused"
@@ -54,9 +54,8 @@ class HttpEmitter:
         self._progress = ProgressCoalescer()
         self._delivered = BoundedDict[str, None](_MAX_DELIVERED_IDS)
         self._request_locks = RunLocks()
-        self._forward_locks = RunLocks()
-        self._forwarded: asyncio.Queue[Sequence[CloudEvent]] = asyncio.Queue(MAX_FORWARDED_BATCHES)
         self._rng = random.Random()
+        self._forwarded = ForwardQueue(self._forward_once, self._rng)
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -71,17 +70,17 @@ class HttpEmitter:
 
         When the queue is full, the events stay with their run, which resends.
         """
-        if not self.try_forward(events):
+        if not self._forwarded.try_add(events, FORWARD_BUDGET):
             extra = {"run_id": events[0].runid, "count": len(events)}
             log.warning("forwarding queue is full; the run will resend its events", extra=extra)
 
     def try_forward(self, events: Sequence[CloudEvent]) -> bool:
-        """Deliver in the background; returns False if the queue is full, and then does nothing."""
-        try:
-            self._forwarded.put_nowait(events)
-        except asyncio.QueueFull:
-            return False
-        return True
+        """Deliver in the background, however long it takes, because nobody resends the events.
+
+        Returns:
+            False if the queue is full; then nothing is done.
+        """
+        return self._forwarded.try_add(events, UNLIMITED)
 
     async def announce(self, event: CloudEvent) -> None:
         try:
@@ -99,8 +98,7 @@ class HttpEmitter:
     async def run(self) -> None:
         """Send progress and forward milestones until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(FORWARDERS):
-                group.create_task(self._forward_batches())
+            group.create_task(self._forwarded.run())
             group.create_task(self._send_progress())
 
     async def flush(self) -> None:
@@ -109,7 +107,7 @@ class HttpEmitter:
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self._forwarded.join()
         except TimeoutError:
-            extra = {"batches": self._forwarded.qsize()}
+            extra = {"batches": self._forwarded.count}
             log.info("forwarding queue not drained; runs of pipelines will resend their events", extra=extra)
 
     async def _deliver(
@@ -157,19 +155,9 @@ class HttpEmitter:
         if event.sequence is not None and event.name != _MARKER:
             await self._deliver_batch([_marker(event, error)], budget)
 
-    async def _forward_batches(self) -> None:
-        while True:
-            events = await self._forwarded.get()
-            try:
-                # Batches of a run stay in order. `deliver` is not blocked: between attempts its lock is free.
-                async with self._forward_locks.of(events[0]):
-                    await retry(
-                        partial(self._deliver, events, SINGLE_ATTEMPT, can_wait=True), UNLIMITED, self._rng
-                    )
-            except Exception:
-                log.exception("events not forwarded; a run of a pipeline will resend them")
-            finally:
-                self._forwarded.task_done()
+    async def _forward_once(self, events: Sequence[CloudEvent]) -> None:
+        # Between attempts the run's lock is free, so `deliver` is not blocked.
+        await self._deliver(events, SINGLE_ATTEMPT, can_wait=True)
 
     async def _send_progress(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -207,16 +195,6 @@ class HttpEmitter:
             permits.release()
             self._progress.mark_sent(key)
             self._wake.set()
-
-
-class RunLocks:
-    """One lock per run, kept while anyone holds or awaits it."""
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    def of(self, event: CloudEvent) -> asyncio.Lock:
-        return self._locks.setdefault(run_key(event.tenantid, event.runid), asyncio.Lock())
 
 
 def _marker(event: CloudEvent, error: DeliveryRefused) -> CloudEvent:

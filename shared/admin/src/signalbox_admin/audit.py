@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from signalbox_admin.command_line import Subparsers, add_command, print_line
-from signalbox_core.errors import Conflict, InvalidInput, InvalidSignature
+from signalbox_admin.sender_keys import write_private_key
+from signalbox_core.errors import InvalidInput, InvalidSignature
 from signalbox_core.ledger.audit import ReadTile, find_damage, read_log
 from signalbox_core.ledger.commitments import DisclosedValue
 from signalbox_core.ledger.entries import LedgerEntry
@@ -114,21 +115,20 @@ def _add_erase(actions: Subparsers) -> None:
     erase.add_argument("--tenant", required=True, metavar="NAME", help="the tenant")
     erase.add_argument("--person", metavar="TEXT", help="only entries of this subject or display name")
     erase.add_argument("--run", dest="run_id", metavar="ID", help="only entries of this run")
-    erase.add_argument("--apply", action="store_true", help="erase; it cannot be undone")
+    erase.add_argument("--apply", action="store_true", help="erase the values; this cannot be undone")
     erase.set_defaults(run=lambda options: asyncio.run(_erase(options)))
 
 
 def _new_key(options: argparse.Namespace) -> int:
     signer = new_signer(options.name, use="witness" if options.witness else "log")
     private, public = Path(options.private), signer.verifier.text
-    private.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        private.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise Conflict(f"{private} exists already; choose a new file", field="private") from None
-    private.write_text(f"{signer.private_text}\n")
+    write_private_key(private, f"{signer.private_text}\n".encode())
     if options.public:
-        Path(options.public).write_text(f"{public}\n")
+        try:
+            Path(options.public).write_text(f"{public}\n")
+        except OSError as error:
+            private.unlink()
+            raise InvalidInput(f"cannot write {options.public}: {error.strerror}", field="public") from None
     print_line(public)
     return 0
 

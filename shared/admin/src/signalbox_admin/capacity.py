@@ -22,20 +22,20 @@ def add_parser(subparsers: Subparsers) -> None:
         f"{_CAVEAT} Needs no server (docs/capacity.md).",
     )
     parser.add_argument(
-        "--runs-per-minute", type=float, required=True, metavar="N", help="runs started a minute"
+        "--runs-per-minute", type=float, required=True, metavar="N", help="runs started per minute"
     )
     parser.add_argument(
-        "--steps", type=float, default=5.0, metavar="N", help="activity calls a run (default 5)"
+        "--steps", type=float, default=5.0, metavar="N", help="activity calls per run (default 5)"
     )
     parser.add_argument(
-        "--approvals", type=float, default=1.0, metavar="N", help="approvals a run (default 1)"
+        "--approvals", type=float, default=1.0, metavar="N", help="approvals per run (default 1)"
     )
     parser.add_argument(
         "--step-cpu-ms",
         type=float,
         default=0.0,
         metavar="MS",
-        help="CPU time of a call's own work, which the model does not know (default 0)",
+        help="CPU time of an activity's own work, which the model excludes (default 0)",
     )
     parser.add_argument(
         "--history-days", type=float, default=30.0, metavar="DAYS", help="Temporal's retention (default 30)"

@@ -42,10 +42,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except SignalboxError as error:
-        print(f"signalbox-admin: {' '.join(error.detail.split())}", file=sys.stderr)
-        return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REJECTED
+        return _report(error)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The reader (head, less) has exited. Without this, Python reports the error again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        translated = translate_error(error)
+        if translated is None:
+            raise
+        return _report(translated)
+
+
+def _report(error: SignalboxError) -> int:
+    print(f"signalbox-admin: {' '.join(error.detail.split())}", file=sys.stderr)
+    return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REJECTED
+
+
+def translate_error(error: Exception) -> SignalboxError | None:
+    """The error of a client library or of the file system as a message with a remedy; None: it is a bug."""
+    from google.auth.exceptions import GoogleAuthError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    match error:
+        case GoogleAuthError():
+            kind = Unavailable if error.retryable else InvalidInput
+            return kind(f"no Google credentials: {error}; set GOOGLE_APPLICATION_CREDENTIALS")
+        case RPCError(status=RPCStatusCode.UNAVAILABLE | RPCStatusCode.DEADLINE_EXCEEDED):
+            return Unavailable(f"Temporal does not respond: {error.message}")
+        case RPCError():
+            return InvalidInput(
+                f"Temporal refused a request: {error.message} ({error.status.name});"
+                " check the namespace and the credentials"
+            )
+        case OSError(filename=str() as name, strerror=str() as reason):
+            return InvalidInput(f"{name}: {reason}; name a file or folder that you can use")
+        case _:
+            return None
 
 
 class _OneLineErrorParser(argparse.ArgumentParser):
@@ -56,9 +91,10 @@ class _OneLineErrorParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
+        allow_abbrev=False,
         description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, capacity.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
-        "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
+        "Exit codes: 0 success, 2 invalid options or input, 3 a server is unavailable.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-admin')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")

@@ -26,6 +26,7 @@ class Subparsers(Protocol):
         *,
         help: str,  # noqa: A002 - argparse's own name
         description: str,
+        allow_abbrev: bool,
     ) -> argparse.ArgumentParser: ...
 
 
@@ -34,7 +35,7 @@ def add_command(
 ) -> argparse.ArgumentParser:
     """Add a command with a one-line summary; `details` follow it in the command's own help."""
     description = f"{summary[0].upper()}{summary[1:]}. {details}".strip()
-    return subparsers.add_parser(name, help=summary, description=description)
+    return subparsers.add_parser(name, help=summary, description=description, allow_abbrev=False)
 
 
 def print_line(line: str) -> None:

@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="also ask this service whether it is ready; may be repeated",
+        help="also check the readiness of this service; may be repeated",
     )
     parser.add_argument(
         "--workloads",

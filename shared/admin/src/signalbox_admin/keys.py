@@ -140,7 +140,7 @@ def _add_grant_arguments(action: argparse.ArgumentParser) -> None:
         help="sender: the events it may sign, such as 'run.*,invoice.*' (default: all)",
     )
     action.add_argument("--roles", default="", metavar="ROLES", help=f"api: one or more of {','.join(Role)}")
-    action.add_argument("--name", metavar="TEXT", help="api: a name for people: whose key it is")
+    action.add_argument("--name", metavar="TEXT", help="api: the display name of the key's owner")
     action.add_argument(
         "--group",
         action="append",

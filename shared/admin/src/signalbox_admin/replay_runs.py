@@ -74,6 +74,8 @@ async def run(options: argparse.Namespace) -> int:
     from signalbox_core.pipeline.contract.discovery import find_installed
     from signalbox_core.temporal import connect
 
+    if options.limit is not None and options.limit < 1:
+        raise InvalidInput(f"--limit {options.limit} is too small: use 1 or more", field="limit")
     installed = find_installed()
     if options.pipeline is not None and options.pipeline not in installed.pipelines:
         names = ", ".join(sorted(installed.pipelines)) or "none"

@@ -4,6 +4,7 @@ import os
 import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -19,6 +20,8 @@ from signalbox_core.signatures import (
     read_key_file,
     write_key_file,
 )
+
+_MAX_OVERLAP_HOURS: Final = 876_000
 
 
 class SenderGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,10 +123,12 @@ def overlap_end(now: datetime, hours: float) -> datetime:
     """When the old key of a rotation expires.
 
     Raises:
-        InvalidInput: the overlap is negative.
+        InvalidInput: the overlap is negative, or longer than a hundred years.
     """
-    if hours < 0:
-        raise InvalidInput("--overlap-hours must not be negative", field="overlap_hours")
+    if not 0 <= hours <= _MAX_OVERLAP_HOURS:
+        raise InvalidInput(
+            f"--overlap-hours must be a number from 0 to {_MAX_OVERLAP_HOURS}", field="overlap_hours"
+        )
     return (now + timedelta(hours=hours)).replace(microsecond=0)
 
 
@@ -137,7 +142,9 @@ def write_private_key(path: Path, body: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise Conflict(f"{path} exists; choose a new file for the private key", field="private") from None
+        raise Conflict(
+            f"{path} exists already; choose a new file for the private key", field="private"
+        ) from None
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}", field="private") from None
     with os.fdopen(handle, "wb") as file:

@@ -14,7 +14,7 @@ class AsyncRunControl:
         self._connection = connection
 
     async def run_input(self, run_id: str) -> models.RunInput:
-        """Get what a run was started with; secrets are masked."""
+        """Get the input of a run; secrets are masked."""
         return await self._connection.send(requests.get_input(run_id))
 
     async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:

@@ -15,7 +15,7 @@ class RunControl:
         self._connection = connection
 
     def run_input(self, run_id: str) -> models.RunInput:
-        """Get what a run was started with; secrets are masked."""
+        """Get the input of a run; secrets are masked."""
         return self._connection.send(requests.get_input(run_id))
 
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:

@@ -222,7 +222,7 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
 def storage_full() -> Unavailable:
     """The error of a write that found no space; the same call succeeds when there is room."""
     return Unavailable(
-        "no space is left to store files; send the same request again when an operator has made room",
+        "no space is left to store files; send the same request again when an operator has freed space",
         code="storage_full",
     )
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 from signalbox_devstack.stack import cli_inspect, cli_up
+from signalbox_devstack.stack.endpoints import check_endpoints_file
 from signalbox_devstack.stack.folder import DISK_FULL
 from signalbox_devstack.stack.options import StackOptions
 
@@ -31,20 +32,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{cli_up.ERROR_PREFIX}{error.detail}", file=sys.stderr)
         return 2 if isinstance(error, Rejected) else 1
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno in DISK_FULL:
+            print(
+                f"{cli_up.ERROR_PREFIX}{error.filename or 'state'}: the disk is full; free some space",
+                file=sys.stderr,
+            )
+            return 1
+        if not error.filename or not error.strerror:
             raise
-        print(
-            f"{cli_up.ERROR_PREFIX}{error.filename or 'state'}: the disk is full; free some space",
-            file=sys.stderr,
-        )
-        return 1
+        print(f"{cli_up.ERROR_PREFIX}{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="signalbox-dev", description="Run the whole system on one machine, without containers."
+        allow_abbrev=False,
+        prog="signalbox-dev",
+        description="Run the whole system on one machine, without containers.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
@@ -140,7 +146,7 @@ def _add_logs(commands: _Commands) -> None:
 
 
 def _add(commands: _Commands, name: str, description: str, run: _Run) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=description, description=description)
+    parser = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -164,6 +170,8 @@ def _up(given: argparse.Namespace) -> int:
         workers=given.workers,
         headless=given.headless,
     )
+    if given.endpoints is not None:
+        check_endpoints_file(given.endpoints)
     if given.detach:
         return cli_up.detach(options, given.endpoints, given.arguments)
     return asyncio.run(cli_up.up(options, given.endpoints, dict(os.environ)))

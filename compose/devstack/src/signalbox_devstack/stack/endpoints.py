@@ -1,12 +1,13 @@
 """The endpoints file: every address and key of a running stack, as JSON (docs/dev-stack.md)."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.errors import NotFound
+from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_devstack.stack.config import StackConfig
 from signalbox_devstack.stack.folder import write_state
 from signalbox_devstack.stack.part_supervisor import PartState
@@ -65,6 +66,36 @@ def endpoints_of(config: StackConfig, states: Sequence[PartState]) -> Endpoints:
 def write_endpoints(path: Path, endpoints: Endpoints) -> None:
     """Replace the file atomically, with mode 0600 because it contains keys."""
     write_state(path, msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
+
+
+def check_endpoints_file(path: Path) -> None:
+    """Check that a stack may write and remove this file.
+
+    Raises:
+        InvalidInput: it is a folder, or cannot be written.
+        Conflict: it holds something else, which would be lost.
+    """
+    if path.is_dir():
+        raise InvalidInput(f"--endpoints {path} is a folder; name a file", field="--endpoints")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise InvalidInput(f"--endpoints {path}: {error.strerror}", field="--endpoints") from None
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"--endpoints {path}: cannot write to its folder", field="--endpoints")
+    if content.strip() and not _are_endpoints(content):
+        raise Conflict(
+            f"--endpoints {path} exists and is not an endpoints file; name another file", field="--endpoints"
+        )
+
+
+def _are_endpoints(content: bytes) -> bool:
+    try:
+        found = msgspec.json.decode(content, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return {"gateway", "api_keys", "pids"} <= set(found)
 
 
 def read_endpoints(path: Path) -> Endpoints:

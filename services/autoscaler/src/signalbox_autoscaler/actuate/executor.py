@@ -1,7 +1,7 @@
 """Executes decisions: reserves launches and requests each of them once, cancels launches, retires workers.
 
-Requests run in tasks of their own, so a slow provider does not delay the loop. Every write goes through the
-ledger, which is fenced: it refuses a leader whose lease has passed to another.
+Requests run in tasks of their own, so a slow provider does not delay the loop. Launches are written through
+the ledger, which is fenced: it refuses a leader whose lease has passed to another.
 """
 
 import asyncio
@@ -50,14 +50,14 @@ class DecisionExecutor:
         return frozenset(self._requests)
 
     def take_refused(self) -> list[Launch]:
-        """The launches that the provider refused since the last call."""
+        """The launches that were not made since the last call: not reserved, or refused by the provider."""
         refused, self._refused = self._refused, []
         return refused
 
     async def execute(
         self, decision: ScalingDecision, policy: ScalingPolicy, launches: Mapping[str, Launch], epoch: int
     ) -> None:
-        """Retire, cancel, launch. Does nothing in a dry run.
+        """Retire, cancel, launch. Does nothing in a dry run, or when the leadership has ended.
 
         Args:
             launches: the open launches by id.
@@ -68,12 +68,22 @@ class DecisionExecutor:
         """
         if policy.dry_run:
             return
-        await self._retire(decision.retire)
-        for launch_id in decision.cancel:
-            if launch_id in launches:
-                await self._cancel_launch(launches[launch_id])
-        for launch in decision.launches:
-            await self._launch(replace(launch, epoch=epoch), policy)
+        if self._lease.epoch != epoch:
+            # Keys that retire workers are in other hash slots than the lease, so no script can fence them.
+            log.warning("decision dropped, this process no longer leads", extra={"epoch": epoch})
+            return
+        waiting = [replace(launch, epoch=epoch) for launch in decision.launches]
+        try:
+            await self._retire(decision.retire)
+            for launch_id in decision.cancel:
+                if launch_id in launches:
+                    await self._cancel_launch(launches[launch_id])
+            while waiting:
+                await self._launch(waiting[0], policy)
+                del waiting[0]
+        finally:
+            for launch in waiting:
+                self._add_refused(launch, "not reserved: the launch ledger could not be written")
 
     async def cancel(self, handle: str) -> None:
         """Cancel an execution. On failure it stays in the provider's list, and reconciliation cancels it
@@ -115,6 +125,28 @@ class DecisionExecutor:
                 ended.append(change.launch)
         return ended
 
+    async def adopt(self, launches: Iterable[Launch], epoch: int) -> list[Launch]:
+        """Write launches that only the provider listed to the ledger, and cancel those without workers.
+
+        Returns:
+            The launches that were written; a launch is left alone when another leader has written it.
+
+        Raises:
+            Unavailable: Redis is unavailable.
+        """
+        adopted: list[Launch] = []
+        for launch in (replace(launch, epoch=epoch) for launch in launches):
+            if await self._ledger.adopt(launch) is not WriteResult.WRITTEN:
+                continue
+            log.warning(
+                "launch missing from the ledger",
+                extra={"launch_id": launch.launch_id, "queue": launch.queue, "state": launch.state.value},
+            )
+            adopted.append(launch)
+            if launch.state is LaunchState.CANCELLED and launch.handle is not None:
+                await self.cancel(launch.handle)
+        return adopted
+
     async def finish_requests(self, timeout_s: float) -> None:
         """Wait for pending requests, so that their outcome is written."""
         if self._requests:
@@ -142,6 +174,7 @@ class DecisionExecutor:
         result = await self._ledger.reserve(launch, policy)
         if result is not WriteResult.WRITTEN:
             log.warning("launch not requested", extra={"launch_id": launch.launch_id, "reason": result.value})
+            self._add_refused(launch, f"not reserved: {result.value}")
             return
         task = asyncio.create_task(self._request(launch, policy), name=launch.launch_id)
         self._requests[launch.launch_id] = task
@@ -190,8 +223,11 @@ class DecisionExecutor:
         except Unavailable:
             return  # reconciliation settles it, because the provider does not list it
         if result is WriteResult.WRITTEN:
-            error = reason[:_MAX_ERROR_LENGTH]
-            self._refused.append(replace(launch, state=LaunchState.FAILED, error=error))
+            self._add_refused(launch, reason)
+
+    def _add_refused(self, launch: Launch, reason: str) -> None:
+        failed = replace(launch, state=LaunchState.FAILED, error=reason[:_MAX_ERROR_LENGTH])
+        self._refused.append(failed)
 
 
 def build_launch_spec(launch: Launch, policy: ScalingPolicy) -> LaunchSpec:

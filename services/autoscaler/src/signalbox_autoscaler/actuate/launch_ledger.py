@@ -109,7 +109,16 @@ class LaunchLedger:
 
         Refused unless this process leads in the epoch in which the launch was decided.
         """
-        limits = [_nanos(policy.budget_per_hour), _nanos(policy.budget_per_day)]
+        return await self._write_new(launch, policy.budget_per_hour, policy.budget_per_day)
+
+    async def adopt(self, launch: Launch) -> WriteResult:
+        """Write a launch that the provider already runs, and reserve its money whatever the budgets."""
+        return await self._write_new(launch, None, None)
+
+    async def _write_new(
+        self, launch: Launch, hour_budget: Decimal | None, day_budget: Decimal | None
+    ) -> WriteResult:
+        limits = [_nanos(hour_budget), _nanos(day_budget)]
         record = msgspec.json.encode(launch).decode()
         arguments: list[str | int] = [
             self._lease.token_of(launch.epoch),

@@ -1,7 +1,7 @@
 """Reconciles the launches in the ledger with the provider's list and the workers' heartbeats. Pure.
 
 A launch whose request was cut off is adopted when the provider lists it and closed when it does not. It is
-never requested again.
+never requested again. Executions that the ledger does not contain: `unknown_launches`.
 """
 
 from collections.abc import Iterable, Mapping

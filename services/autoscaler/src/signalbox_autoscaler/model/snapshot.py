@@ -16,6 +16,7 @@ class WorkerSeen(Struct, frozen=True, kw_only=True):
         slots: activities it can run concurrently; used: those it runs now; processed: completed since it
             started.
         launch_id: the launch that started it; burst workers only.
+        started_at: when the process started; burst workers only, and None in older records.
         retiring: it is draining, or was requested to: it takes no new work.
     """
 
@@ -26,6 +27,7 @@ class WorkerSeen(Struct, frozen=True, kw_only=True):
     heartbeat_at: datetime
     is_burst: bool = False
     launch_id: str | None = None
+    started_at: datetime | None = None
     retiring: bool = False
 
 
@@ -36,7 +38,7 @@ class LaunchState(StrEnum):
     REQUESTED = "requested"  # the provider accepted it
     RUNNING = "running"  # at least one of its workers sent a heartbeat
     ENDED = "ended"
-    FAILED = "failed"  # the provider refused it, or every worker failed before its first heartbeat
+    FAILED = "failed"  # not reserved, refused by the provider, or every worker failed before a heartbeat
     CANCELLED = "cancelled"
 
 

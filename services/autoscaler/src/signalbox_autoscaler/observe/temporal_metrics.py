@@ -149,5 +149,8 @@ def parse_heartbeat(heartbeat: WorkerHeartbeat, now: datetime) -> WorkerSeen | N
         heartbeat_at=sent_at,
         is_burst=is_burst,
         launch_id=launch_id,
+        started_at=(
+            heartbeat.start_time.ToDatetime(UTC) if is_burst and heartbeat.HasField("start_time") else None
+        ),
         retiring=heartbeat.status == WorkerStatus.WORKER_STATUS_SHUTTING_DOWN,
     )

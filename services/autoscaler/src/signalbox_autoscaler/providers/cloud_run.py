@@ -4,7 +4,7 @@ RunJob has no request id, so it is not idempotent: a retry after a lost response
 called once, and a launch is recognized by its id in the environment of the listed executions.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
@@ -20,6 +20,7 @@ from signalbox_autoscaler.providers.provider import (
     LaunchRefused,
     LaunchSpec,
     LaunchUncertain,
+    parse_accepted,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.scaling.burst import LAUNCH_VARIABLE
@@ -139,7 +140,8 @@ def parse_execution(listed: run_v2.Execution, now: datetime) -> Execution | None
 
     Cancellation is read from `cancelled_count`: a cancelled execution completes without an error.
     """
-    launch_id = _launch_id(listed.template.containers)
+    variables = _variables(listed.template.containers)
+    launch_id = variables.get(LAUNCH_VARIABLE)
     if launch_id is None:
         return None
     started = _instant(listed.start_time) or _instant(listed.create_time)
@@ -153,17 +155,14 @@ def parse_execution(listed: run_v2.Execution, now: datetime) -> Execution | None
         failed=listed.failed_count,
         cancelled=listed.cancelled_count,
         lasted_s=max(0.0, (ended - started).total_seconds()) if started else 0.0,
+        accepted=parse_accepted(
+            variables, workers=listed.task_count, accepted_at=_instant(listed.create_time)
+        ),
     )
 
 
-def _launch_id(containers: Iterable[run_v2.Container]) -> str | None:
-    values = [
-        variable.value
-        for container in containers
-        for variable in container.env
-        if variable.name == LAUNCH_VARIABLE
-    ]
-    return values[0] if values else None
+def _variables(containers: Iterable[run_v2.Container]) -> Mapping[str, str]:
+    return {variable.name: variable.value for container in containers for variable in container.env}
 
 
 def _state(listed: run_v2.Execution) -> ExecutionState:
@@ -180,5 +179,5 @@ def _is_recent(listed: run_v2.Execution, now: datetime) -> bool:
 
 
 def _instant(value: object) -> datetime | None:
-    """A timestamp field: the library returns a datetime, or None while it is unset."""
-    return value if isinstance(value, datetime) else None
+    """A timestamp field: the library returns its own kind of datetime, or None while it is unset."""
+    return datetime.fromtimestamp(value.timestamp(), UTC) if isinstance(value, datetime) else None

@@ -20,6 +20,7 @@ from signalbox_autoscaler.providers.provider import (
     LaunchRefused,
     LaunchSpec,
     LaunchUncertain,
+    parse_accepted,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
 
@@ -170,7 +171,21 @@ def parse_job(job: Mapping[str, Any], now: datetime) -> Execution:
         succeeded=status.get("succeeded", 0),
         failed=status.get("failed", 0),
         lasted_s=max(0.0, (ended_at - started_at).total_seconds()),
+        accepted=parse_accepted(
+            _variables(job),
+            workers=job.get("spec", {}).get("completions", 1),
+            accepted_at=_instant(job["metadata"].get("creationTimestamp")),
+        ),
     )
+
+
+def _variables(job: Mapping[str, Any]) -> Mapping[str, str]:
+    pod = job.get("spec", {}).get("template", {}).get("spec", {})
+    return {
+        entry["name"]: str(entry.get("value", ""))
+        for container in pod.get("containers", [])[:1]
+        for entry in container.get("env", [])
+    }
 
 
 def _state(status: Mapping[str, Any], conditions: Mapping[str, Any]) -> ExecutionState:

@@ -39,7 +39,10 @@ def build_burst_job(
         "restartPolicy": "Never",
         "containers": [{**first, "env": [*kept, *own]}, *others],
     }
-    labels = {**pod_template.get("metadata", {}).get("labels", {}), LABEL: COMPONENT}
+    metadata = pod_template.get("metadata") or {}
+    labels = {**(metadata.get("labels") or {}), LABEL: COMPONENT}
+    annotations = metadata.get("annotations")
+    pod_metadata = {"labels": labels, **({"annotations": annotations} if annotations else {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -52,6 +55,6 @@ def build_burst_job(
             "podFailurePolicy": _IGNORE_DISRUPTIONS,
             "activeDeadlineSeconds": timeout_s,
             "ttlSecondsAfterFinished": _TTL_AFTER_FINISHED_S,
-            "template": {"metadata": {"labels": labels}, "spec": pod_spec},
+            "template": {"metadata": pod_metadata, "spec": pod_spec},
         },
     }

@@ -11,13 +11,21 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from signalbox_autoscaler.providers.provider import ENDS, Execution, ExecutionState, LaunchRefused, LaunchSpec
+from signalbox_autoscaler.providers.provider import (
+    ENDS,
+    Execution,
+    ExecutionState,
+    LaunchRefused,
+    LaunchSpec,
+    parse_accepted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +50,7 @@ class _Launch(Struct, frozen=True, kw_only=True):
     launch_id: str
     began_at: float
     processes: tuple[_Process, ...]
+    variables: Mapping[str, str] = {}
 
 
 class LocalProcesses:
@@ -81,7 +90,12 @@ class LocalProcesses:
             processes = (*processes, process) if process else processes
             _write(
                 launch_folder / _RECORD,
-                _Launch(launch_id=spec.launch_id, began_at=began_at, processes=processes),
+                _Launch(
+                    launch_id=spec.launch_id,
+                    began_at=began_at,
+                    processes=processes,
+                    variables=spec.variables,
+                ),
             )
         if not processes:
             raise LaunchRefused(
@@ -129,6 +143,11 @@ class LocalProcesses:
             handle=launch.launch_id,
             state=_state(counts),
             lasted_s=lasted_s,
+            accepted=parse_accepted(
+                launch.variables,
+                workers=len(launch.processes),
+                accepted_at=datetime.fromtimestamp(launch.began_at, UTC),
+            ),
             **counts,
         )
 

@@ -5,6 +5,7 @@ provider's list, never found out by a second request.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -12,6 +13,9 @@ from msgspec import Struct
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.scaling.burst import LAUNCH_VARIABLE
+
+QUEUE_VARIABLE: Final = "SIGNALBOX_WORKER_TASK_QUEUES"
+SLOTS_VARIABLE: Final = "SIGNALBOX_WORKER_MAX_ACTIVITIES"
 
 
 class LaunchSpec(Struct, frozen=True, kw_only=True):
@@ -48,11 +52,26 @@ class ExecutionState(StrEnum):
 ENDS: Final = frozenset({ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.CANCELLED})
 
 
+class AcceptedLaunch(Struct, frozen=True, kw_only=True):
+    """What was requested for an execution, as the provider keeps it.
+
+    Attributes:
+        queue: the task queue of its workers; slots: of each worker.
+        accepted_at: when the provider accepted the request.
+    """
+
+    queue: str
+    slots: int
+    workers: int
+    accepted_at: datetime
+
+
 class Execution(Struct, frozen=True, kw_only=True):
     """A launch as its provider lists it.
 
     Attributes:
         handle: the provider's name for it.
+        accepted: None: an autoscaler did not request it.
         running, succeeded, failed, cancelled: number of workers.
         lasted_s: from its start to its end, or until now.
     """
@@ -65,6 +84,17 @@ class Execution(Struct, frozen=True, kw_only=True):
     failed: int = 0
     cancelled: int = 0
     lasted_s: float = 0.0
+    accepted: AcceptedLaunch | None = None
+
+
+def parse_accepted(
+    variables: Mapping[str, str], *, workers: int, accepted_at: datetime | None
+) -> AcceptedLaunch | None:
+    """Read what was requested from the environment of an execution; None: an autoscaler did not set it."""
+    queue, slots = variables.get(QUEUE_VARIABLE), variables.get(SLOTS_VARIABLE, "")
+    if not queue or not (slots.isascii() and slots.isdecimal()) or workers < 1 or accepted_at is None:
+        return None
+    return AcceptedLaunch(queue=queue, slots=int(slots), workers=workers, accepted_at=accepted_at)
 
 
 class LaunchRefused(Unavailable):

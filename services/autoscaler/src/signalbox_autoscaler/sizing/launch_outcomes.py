@@ -1,13 +1,23 @@
 """The outcomes of earlier launches: successes teach the cold start, failures hold further launches."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import OPEN, Launch, LaunchState, QueueSnapshot, ScalingPolicy, SizingState
+from signalbox_autoscaler.model import (
+    OPEN,
+    Launch,
+    LaunchState,
+    QueueSnapshot,
+    ScalingPolicy,
+    SizingState,
+    WorkerSeen,
+)
 from signalbox_autoscaler.sizing.capacity import is_late
+from signalbox_autoscaler.sizing.probes import withdraw_probe
 
 BREAKER: Final = "breaker"
 BACK_OFF: Final = "back_off"
@@ -28,7 +38,7 @@ def record_outcomes(
     zombies: list[str] = []
     for launch in snapshot.launches:
         if launch.state is LaunchState.FAILED:
-            state = _record_failure(state, launch, now)
+            state = _record_failure(state, launch, snapshot, now)
         elif (
             launch.state in OPEN
             and not state.joined.get(launch.launch_id)
@@ -42,23 +52,34 @@ def record_outcomes(
 
 
 def _record_joined_workers(state: SizingState, snapshot: QueueSnapshot) -> SizingState:
-    """Count new workers by launch; the first one of a launch shows how long the cold start took."""
+    """Count new workers by launch; the first one of a launch shows how long the cold start took.
+
+    The first tick learns nothing: the workers that it finds may be replacements of those that started first.
+    """
     by_id = {launch.launch_id: launch for launch in snapshot.launches}
     new = [
         worker
         for worker in snapshot.workers
-        if worker.launch_id in by_id and worker.identity not in state.processed
+        if worker.launch_id in by_id
+        and (worker.identity not in state.processed or worker.launch_id not in state.joined)
     ]
     joined = dict(state.joined)
     for launch_id, count in Counter(worker.launch_id or "" for worker in new).items():
         if launch_id not in joined:
-            first_at = min(worker.heartbeat_at for worker in new if worker.launch_id == launch_id)
-            measured_s = max(0.1, (first_at - by_id[launch_id].requested_at).total_seconds())
-            before = state.cold_start_s
-            learned = measured_s if before is None else before + _LEARNING_RATE * (measured_s - before)
-            state = replace(state, cold_start_s=learned, zombies=0, errors=0)
+            workers = [worker for worker in new if worker.launch_id == launch_id]
+            state = replace(state, zombies=0, errors=0)
+            if state.tick > 0:
+                state = _learn_cold_start(state, by_id[launch_id], workers)
         joined[launch_id] = joined.get(launch_id, 0) + count
     return replace(state, joined=joined)
+
+
+def _learn_cold_start(state: SizingState, launch: Launch, workers: Sequence[WorkerSeen]) -> SizingState:
+    first_at = min(worker.started_at or worker.heartbeat_at for worker in workers)
+    measured_s = max(0.1, (first_at - launch.requested_at).total_seconds())
+    before = state.cold_start_s
+    learned = measured_s if before is None else before + _LEARNING_RATE * (measured_s - before)
+    return replace(state, cold_start_s=learned)
 
 
 def _record_zombie(policy: ScalingPolicy, state: SizingState, launch: Launch, now: datetime) -> SizingState:
@@ -71,10 +92,17 @@ def _record_zombie(policy: ScalingPolicy, state: SizingState, launch: Launch, no
     return replace(state, held_until=now + timedelta(seconds=policy.breaker_hold_s), held_by=BREAKER)
 
 
-def _record_failure(state: SizingState, launch: Launch, now: datetime) -> SizingState:
-    """Hold launches with exponential backoff."""
+def _record_failure(
+    state: SizingState, launch: Launch, snapshot: QueueSnapshot, now: datetime
+) -> SizingState:
+    """Hold launches with exponential backoff. A probe of which no launch was made is repeated after it."""
     if launch.launch_id in state.settled:
         return state
+    if not any(
+        other.state is not LaunchState.FAILED and other.requested_at == launch.requested_at
+        for other in snapshot.launches
+    ):
+        state = withdraw_probe(state, launch.requested_at)
     hold_s = min(_MAX_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** min(state.errors, 10))
     until = max(now + timedelta(seconds=hold_s), state.held_until or now)
     return replace(

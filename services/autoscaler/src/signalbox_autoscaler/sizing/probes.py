@@ -1,6 +1,6 @@
 """Whether a backlog is real: the tasks of a terminated workflow stay counted until a worker discards them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,6 +23,13 @@ def track_proof(sizing: Sizing) -> SizingState:
         return replace(state, flat_since=None, probing_since=None, probes=0)
     waits = snapshot.activities > 0 or snapshot.hint_remaining > 0
     return replace(state, flat_since=(state.flat_since or sizing.now) if waits else None)
+
+
+def withdraw_probe(state: SizingState, at: datetime) -> SizingState:
+    """Forget the last probe, if it was sent at this time: none of its workers was launched."""
+    if state.probing_since != at:
+        return state
+    return replace(state, probing_since=None, probes=state.probes - 1)
 
 
 def is_proven(sizing: Sizing) -> bool:

@@ -69,7 +69,7 @@ class RetryHandler:
             return await self._starter.start(call, run, request)
         if request.input is not None:
             raise InvalidInput(
-                "an edited input needs `from: start`: the completed steps worked on the old input",
+                "an edited input needs `from: start`: the completed steps used the old input",
                 field="input",
                 code="input_needs_start",
             )
@@ -169,7 +169,7 @@ class RetryStarter:
             )
         spec = self._pipelines.get(run.pipeline)
         if spec is None:
-            raise NotFound(f"pipeline {run.pipeline} is not installed any more", code="unknown_pipeline")
+            raise NotFound(f"pipeline {run.pipeline} is no longer installed", code="unknown_pipeline")
         recorded = await read_recorded_start(
             self._client, run.workflow_id, run.tenant, deadline=timedelta(seconds=5)
         )
@@ -177,7 +177,7 @@ class RetryStarter:
         is_new = await self._engine.start(start, spec)
         if not is_new:
             await self._check_same(start)
-        await self._streams.link_retry(await self._streams.locate(run.tenant, run.run_id), start.run_id)
+        await self._link(run, start.run_id)
         log.info(
             "run retried from the start",
             extra={"run_id": start.run_id, "retry_of": run.run_id, "tenant": run.tenant},
@@ -190,6 +190,16 @@ class RetryStarter:
             links=links(start.run_id),
         )
         return json_response(body, 201 if is_new else 200, {"location": body.links["self"]})
+
+    async def _link(self, run: RunInfo, retried_as: str) -> None:
+        """Show on the earlier run which one retries it. The new run has started, whatever comes of this."""
+        try:
+            await self._streams.link_retry(await self._streams.locate(run.tenant, run.run_id), retried_as)
+        except Unavailable as error:
+            log.warning(
+                "a retried run does not show which run retries it",
+                extra={"run_id": run.run_id, "retried_as": retried_as, "error": error.detail},
+            )
 
     def _build(
         self, call: ApiCall, run: RunInfo, spec: PipelineSpec, recorded: RecordedStart, request: RetryRun

@@ -151,10 +151,25 @@ class IdempotencyKeys:
         first, _ = await self._first_use(tenant, key, value)
         return first
 
+    async def forget(self, tenant: str, key: str) -> None:
+        """Make a key new again, after its request was refused or failed."""
+        try:
+            await self._redis.delete(_redis_key(tenant, key))
+        except RedisError:
+            log.warning("idempotency key not forgotten: Redis is unavailable", extra={"tenant": tenant})
+
+    async def known_value(self, tenant: str, key: str) -> str | None:
+        """The value that the key was first used with; None if it is new."""
+        try:
+            stored = await self._redis.get(_redis_key(tenant, key))
+        except RedisError:
+            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
+            return None
+        return stored.decode() if isinstance(stored, bytes) else stored
+
     async def _first_use(self, tenant: str, key: str, value: str) -> tuple[str, bool]:
         """Return the value that the key was first used with, and whether that is now."""
-        derived = f"run-{derived_id(tenant, key)}"
-        redis_key = f"signalbox:idempotency:{derived}"
+        redis_key = _redis_key(tenant, key)
         try:
             if await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S):
                 return value, True
@@ -179,6 +194,10 @@ class IdempotencyKeys:
                 code="key_reused",
             )
         return ChosenRunId(run_id, is_first and requested is None)
+
+
+def _redis_key(tenant: str, key: str) -> str:
+    return f"signalbox:idempotency:run-{derived_id(tenant, key)}"
 
 
 def idempotency_key(call: ApiCall) -> str | None:

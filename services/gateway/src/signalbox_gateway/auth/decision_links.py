@@ -84,7 +84,7 @@ class LinkKeys(Struct, frozen=True):
         if now >= link.expires_at:
             raise Conflict(
                 f"this link expired at {link.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; "
-                "ask for the question in another way",
+                "ask the sender how to decide the question",
                 code="link_expired",
             )
         return link

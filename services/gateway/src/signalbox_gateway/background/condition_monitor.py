@@ -86,7 +86,9 @@ class ConditionMonitor:
             async with slots:
                 await self._check_run(key, queues, now)
 
-        await asyncio.gather(*(check_one(key) for key in await self._candidates(now)))
+        async with asyncio.TaskGroup() as group:
+            for key in await self._candidates(now):
+                group.create_task(check_one(key))
         await self._publish()
 
     async def _publish(self) -> None:

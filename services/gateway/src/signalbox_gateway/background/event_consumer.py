@@ -73,7 +73,7 @@ class EventConsumer:
                     await self._deliver(message)
         except Rejected as error:
             log.error(
-                "event from outside refused; the message is not acknowledged",
+                "external event refused; the message is not acknowledged",
                 extra={**facts, "code": error.stable_code, "error": error.detail},
             )
             return "refused"

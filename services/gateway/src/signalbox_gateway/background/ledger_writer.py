@@ -150,7 +150,7 @@ class LedgerWriter:
             return
         except Exception:  # edge: a bug that one tenant's event reaches must not stop the others
             log.exception("ledger not written", extra={"tenant": tenant})
-            self._fail(tenant, batch, "internal error; the log has it")
+            self._fail(tenant, batch, "internal error; see the log")
             return
         self._failures.pop(tenant, None)
         self._metrics.entries.inc(added)

@@ -34,6 +34,9 @@ accepts no earlier events.
 """
 # The visibility store is eventually consistent, and pages are not a transaction.
 _OVERLAP: Final = timedelta(seconds=10)
+# How late the visibility store may list a run that did not publish its own end.
+_MAX_VISIBILITY_DELAY: Final = timedelta(minutes=10)
+_UNPUBLISHED: Final = "ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut'"
 _INITIAL_LOOKBACK: Final = timedelta(hours=1)
 _MIN_AGE: Final = timedelta(seconds=10)
 _PAGE: Final = 100
@@ -141,13 +144,12 @@ class Reconciler:
 
     async def _close_ended(self, cursor: datetime | None, now: datetime) -> None:
         since = cursor or now - _INITIAL_LOOKBACK
-        closed_since = f"CloseTime >= '{since.isoformat()}'"
-        if cursor is None:
-            # Their terminal events were never published, so seeking in Pub/Sub does not bring them back.
-            unpublished = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
-            closed_since = (
-                f"({closed_since} OR (CloseTime >= '{(now - RETENTION).isoformat()}' AND {unpublished}))"
-            )
+        # Their terminal events were never published, so seeking in Pub/Sub does not bring them back either.
+        earliest = min(since, now - (RETENTION if cursor is None else _MAX_VISIBILITY_DELAY))
+        closed_since = (
+            f"CloseTime >= '{earliest.isoformat()}' AND "
+            f"(CloseTime >= '{since.isoformat()}' OR {_UNPUBLISHED})"
+        )
         query = f"{closed_since} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
         closed = (run async for run in self._list_all(query) if (run.key, run.ended_at) not in self._done)
         oldest_open = now

@@ -153,7 +153,7 @@ class Notifier:
             return error
         except Exception:  # edge: a bug in one kind must not keep the others from being notified
             log.exception("notification not sent", extra={"kind": kind_of(destination)})
-            return Unavailable("internal error; the log has it")
+            return Unavailable("internal error; see the log")
         return None
 
     async def _note(

@@ -104,7 +104,8 @@ class DecisionSignatures:
     ) -> None:
         if not await self._store.raise_count(passkey, verified.sign_count, signature):
             raise Forbidden(
-                "the counter of this passkey went back, so a copy of it exists; revoke it, register another",
+                "the signature counter of this passkey did not increase, so a copy of it exists; "
+                "revoke it and register another",
                 code="passkey_cloned",
             )
         stored = await self._store.add_use(passkey, signature, use)

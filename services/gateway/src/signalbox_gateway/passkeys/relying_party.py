@@ -62,7 +62,7 @@ def require_party(party: RelyingParty | None) -> RelyingParty:
     """
     if party is None:
         raise Forbidden(
-            "this deployment uses no passkeys; an operator sets SIGNALBOX_GATEWAY_PASSKEY_RP_ID",
+            "passkeys are not enabled; an operator enables them with SIGNALBOX_GATEWAY_PASSKEY_RP_ID",
             code="passkeys_disabled",
         )
     return party

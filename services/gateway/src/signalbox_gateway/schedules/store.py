@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import Struct
 from temporalio.api.common.v1 import Payload
-from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
+from temporalio.api.enums.v1 import ScheduleOverlapPolicy as OverlapEnum
+from temporalio.api.schedule.v1 import SchedulePatch, TriggerImmediatelyRequest
+from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest, PatchScheduleRequest
 from temporalio.client import (
     Client,
-    Schedule,
     ScheduleActionExecution,
     ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
@@ -21,8 +22,6 @@ from temporalio.client import (
     ScheduleDescription,
     ScheduleHandle,
     ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
@@ -31,7 +30,6 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.pipeline.contract.scheduled_start import (
     SCHEDULE_ID,
-    SCHEDULE_STARTER,
     ScheduledStart,
     StarterId,
     parse_starter_id,
@@ -40,33 +38,18 @@ from signalbox_core.pipeline.contract.scheduled_start import (
 from signalbox_core.temporal.names import SEARCH_TENANT
 from signalbox_gateway.runs.search.visibility import tenant_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.schedules.definition import (
+    OVERLAP_POLICIES,
+    Overlap,
+    ScheduleDefinition,
+    temporal_schedule,
+)
 from signalbox_gateway.schedules.limits import ScheduleLimits
-from signalbox_gateway.schedules.start_times import temporal_spec
 
-Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"]
-_POLICIES: Final[Mapping[Overlap, ScheduleOverlapPolicy]] = {
-    "skip": ScheduleOverlapPolicy.SKIP,
-    "buffer_one": ScheduleOverlapPolicy.BUFFER_ONE,
-    "buffer_all": ScheduleOverlapPolicy.BUFFER_ALL,
-    "cancel_other": ScheduleOverlapPolicy.CANCEL_OTHER,
-    "allow_all": ScheduleOverlapPolicy.ALLOW_ALL,
+_NAMES: Final[Mapping[ScheduleOverlapPolicy, Overlap]] = {
+    policy: name for name, policy in OVERLAP_POLICIES.items()
 }
-_NAMES: Final[Mapping[ScheduleOverlapPolicy, Overlap]] = {policy: name for name, policy in _POLICIES.items()}
 _MAX_CONCURRENT_READS: Final = 10
-
-
-class ScheduleDefinition(Struct, frozen=True, kw_only=True):
-    """What a caller sets of a schedule.
-
-    Attributes:
-        catch_up_s: how late a start may be, for example after an outage of Temporal; later ones are missed.
-    """
-
-    start: ScheduledStart
-    overlap: Overlap
-    catch_up_s: int
-    is_paused: bool
-    note: str
 
 
 class StartedAction(Struct, frozen=True, kw_only=True):
@@ -109,26 +92,24 @@ class ScheduleStore:
         """Raises: Conflict: the tenant has a schedule of this id, or as many as it may have."""
         start = definition.start
         if await self._count(start.tenant) >= self.limits.count:
+            if await self._find(start.tenant, start.schedule_id) is not None:
+                raise _id_taken(start.schedule_id)
             raise Conflict(
-                f"the tenant has {self.limits.count} schedules, the most it may have; delete one first",
+                f"the tenant has {self.limits.count} schedules, the maximum; delete one first",
                 code="too_many_schedules",
             )
         try:
             async with self._calls(start.schedule_id):
                 await self._client.create_schedule(
                     schedule_key(start.tenant, start.schedule_id),
-                    _temporal_schedule(definition, now),
+                    temporal_schedule(definition, now),
                     search_attributes=TypedSearchAttributes(
                         [SearchAttributePair(SEARCH_TENANT, start.tenant)]
                     ),
                     rpc_timeout=self._deadline,
                 )
         except ScheduleAlreadyRunningError:
-            raise Conflict(
-                f"there is a schedule {start.schedule_id}; choose another schedule_id, or change that one",
-                field="schedule_id",
-                code="schedule_id_taken",
-            ) from None
+            raise _id_taken(start.schedule_id) from None
 
     async def get(self, tenant: str, schedule_id: str) -> StoredSchedule:
         """Raises: NotFound: the tenant has no such schedule."""
@@ -162,7 +143,7 @@ class ScheduleStore:
 
         async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
             stored = await self._stored(found.description, tenant, schedule_id)
-            return ScheduleUpdate(schedule=_temporal_schedule(change(stored), now))
+            return ScheduleUpdate(schedule=temporal_schedule(change(stored), now))
 
         async with self._calls(schedule_id):
             await self._handle(tenant, schedule_id).update(updated, rpc_timeout=self._deadline)
@@ -172,18 +153,35 @@ class ScheduleStore:
         async with self._calls(schedule_id):
             await self._handle(tenant, schedule_id).delete(rpc_timeout=self._deadline)
 
-    async def trigger(self, tenant: str, schedule_id: str, overlap: Overlap) -> None:
-        """Start a run now, as far as the overlap policy allows."""
+    async def trigger(self, tenant: str, schedule_id: str, overlap: Overlap, *, request_id: str) -> None:
+        """Start a run now, as far as the overlap policy allows.
+
+        Args:
+            request_id: Temporal ignores a repeated request with the same id.
+        """
+        start_now = TriggerImmediatelyRequest(
+            overlap_policy=OverlapEnum.ValueType(int(OVERLAP_POLICIES[overlap]))
+        )
         async with self._calls(schedule_id):
-            handle = self._handle(tenant, schedule_id)
-            await handle.trigger(overlap=_POLICIES[overlap], rpc_timeout=self._deadline)
+            # The handle's method has no request id.
+            await self._client.workflow_service.patch_schedule(
+                PatchScheduleRequest(
+                    namespace=self._client.namespace,
+                    schedule_id=schedule_key(tenant, schedule_id),
+                    patch=SchedulePatch(trigger_immediately=start_now),
+                    identity=self._client.identity,
+                    request_id=request_id,
+                ),
+                retry=True,
+                timeout=self._deadline,
+            )
 
     async def backfill(
         self, tenant: str, schedule_id: str, first: datetime, last: datetime, overlap: Overlap
     ) -> None:
         """Start the runs of the times in a past period. A time whose run was started starts no second one."""
         async with self._calls(schedule_id):
-            backfill = ScheduleBackfill(start_at=first, end_at=last, overlap=_POLICIES[overlap])
+            backfill = ScheduleBackfill(start_at=first, end_at=last, overlap=OVERLAP_POLICIES[overlap])
             await self._handle(tenant, schedule_id).backfill(backfill, rpc_timeout=self._deadline)
 
     async def matching_times(
@@ -276,24 +274,15 @@ def _starter_id(action: ScheduleActionExecution) -> StarterId | None:
     return parse_starter_id(action.workflow_id)
 
 
-def _temporal_schedule(definition: ScheduleDefinition, now: datetime) -> Schedule:
-    start = definition.start
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            SCHEDULE_STARTER,
-            start,
-            id=schedule_key(start.tenant, start.schedule_id),
-            task_queue=start.task_queue,
-        ),
-        spec=temporal_spec(start.timing, now),
-        policy=SchedulePolicy(
-            overlap=_POLICIES[definition.overlap], catchup_window=timedelta(seconds=definition.catch_up_s)
-        ),
-        state=ScheduleState(paused=definition.is_paused, note=definition.note),
-    )
-
-
 def _unknown(schedule_id: str) -> NotFound:
     return NotFound(
         f"there is no schedule {schedule_id[:60]}; GET /v1/schedules lists yours", code="unknown_schedule"
+    )
+
+
+def _id_taken(schedule_id: str) -> Conflict:
+    return Conflict(
+        f"there is a schedule {schedule_id}; choose another schedule_id, or change that one",
+        field="schedule_id",
+        code="schedule_id_taken",
     )

@@ -136,6 +136,11 @@ class StreamConnection:
             if not self._outgoing:
                 self._write(frames.HEARTBEAT)
 
+    async def _may_continue(self) -> bool:
+        if self._listener.check_due:
+            await self._maintain()
+        return not (self._listener.is_closed or self._listener.is_disconnected)
+
     async def _catch_up_all(self) -> None:
         # Cleared before the log is read, so that an overflow during the read is not lost.
         behind, self._listener.behind = self._listener.behind, set()
@@ -149,7 +154,7 @@ class StreamConnection:
                 asyncio.get_running_loop().call_later(_RETRY_AFTER_S, self._listener.fall_behind, key)
 
     async def _catch_up(self, subscription: RunSubscription) -> None:
-        while not subscription.has_ended and not self._listener.is_disconnected:
+        while not subscription.has_ended and await self._may_continue():
             if subscription.position is None:
                 await self._send_snapshot(subscription)
                 continue
@@ -183,6 +188,9 @@ class StreamConnection:
         for frame in history.frames:
             self._send_frame(subscription, frame)
             await self._flush(at_least=_FLUSH_BYTES)
+            # A slow reader may take longer for a page than its permission or its stream lasts.
+            if not await self._may_continue():
+                return False
         if history.ended and not history.frames and position.sequence >= history.top:
             self._send_end(subscription, with_id=True)
         return bool(history.frames)

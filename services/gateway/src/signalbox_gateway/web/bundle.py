@@ -120,13 +120,21 @@ def _ordered(path: Path, seen: set[Path]) -> Iterator[Path]:
     yield path
 
 
+def _exports(path: Path) -> list[str]:
+    return [match["name"] for match in _EXPORT.finditer(path.read_text())]
+
+
 def _module(path: Path, names: dict[Path, str]) -> str:
     text = path.read_text()
-    exported = [match["name"] for match in _EXPORT.finditer(text)]
+    exported = _exports(path)
 
     def binding(match: re.Match[str]) -> str:
-        imported = " ".join((match["names"] or "").split()).replace(" as ", ": ")
-        return f"const {{ {imported} }} = {names[(path.parent / match['path']).resolve()]};\n"
+        source = (path.parent / match["path"]).resolve()
+        imported = " ".join((match["names"] or "").split())
+        for name in re.findall(r"(\w+)(?: as \w+)?", imported):
+            if name not in _exports(source):
+                raise ValueError(f"{path}: {source.name} exports no {name!r}")
+        return f"const {{ {imported.replace(' as ', ': ')} }} = {names[source]};\n"
 
     body = _EXPORT.sub(r"\g<kind> \g<name>", _IMPORT.sub(binding, text))
     other = _OTHER.search(body)

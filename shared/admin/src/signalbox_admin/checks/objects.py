@@ -24,7 +24,7 @@ async def check_objects(url: str | None) -> list[Finding]:
         body = await store.get(key)
         await store.delete(key)
     except SignalboxError as error:
-        return [_REPORT.error(error.detail, "check the address, the permissions and the space that is left")]
+        return [_REPORT.error(error.detail, "check the address, the permissions and the free space")]
     if body != _BODY:
         return [_REPORT.error("an object was read with another content", "check the store")]
     return [_REPORT.ok(f"{_place(url)} can be written, read and deleted"), *_space(url)]

@@ -1,7 +1,7 @@
 """Running services: their readiness, and their clocks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -14,6 +14,14 @@ from signalbox_admin.checks.findings import Finding, Reporter
 
 _TIMEOUT_S: Final = 10.0
 _READY: Final = 200
+_FLAGS: Final = {
+    "temporal_available": "Temporal does not respond",
+    "polling": "a task queue is not polled",
+    "computing": "the processes for CPU-heavy steps make no progress",
+    "receiver_available": "the receiver does not respond",
+}
+"""Members that are false while something is wrong; `leads` of an autoscaler is not one of them."""
+_STATES: Final = ("redis", "keys")
 
 
 async def check_services(addresses: Sequence[str]) -> list[Finding]:
@@ -32,11 +40,11 @@ def judge_readiness(report: Reporter, status: int, body: bytes) -> Finding:
         return report.error(
             f"/readyz returned {status} and no JSON", "check that this is the address of a Signalbox service"
         )
-    problems = _problems(reply.get("dependencies"))
+    problems = _problems(reply)
     if status != _READY:
-        return report.error(f"is not ready: {problems or status}", "repair what it names; see its log")
+        return report.error(f"is not ready: {problems or status}", "fix the reported problems; see its log")
     if problems:
-        return report.warning(f"is ready but degraded: {problems}", "repair what it names; see its log")
+        return report.warning(f"is ready but degraded: {problems}", "fix the reported problems; see its log")
     return report.ok("is ready")
 
 
@@ -66,11 +74,24 @@ async def _check(client: httpx2.AsyncClient, address: str) -> list[Finding]:
     ]
 
 
-def _problems(dependencies: Any) -> str:
-    if not isinstance(dependencies, dict):
-        return ""
-    return "; ".join(
+def _problems(reply: Mapping[str, Any]) -> str:
+    """What is wrong, of the reply of any service: each names it in members of its own."""
+    dependencies, warnings = reply.get("dependencies"), reply.get("warnings")
+    found = [
+        *(meaning for name, meaning in _FLAGS.items() if reply.get(name) is False),
+        *(f"{name}: {reply[name]}" for name in _STATES if reply.get(name, "ok") != "ok"),
+        *(_unavailable(dependencies) if isinstance(dependencies, dict) else ()),
+        *(str(warning) for warning in (warnings if isinstance(warnings, list) else ())),
+        *([str(reply["problem"])] if reply.get("problem") else ()),
+    ]
+    if not found and reply.get("status") not in (None, "ready"):
+        return f"status {reply['status']}"
+    return "; ".join(found)
+
+
+def _unavailable(dependencies: Mapping[str, Any]) -> list[str]:
+    return [
         f"{name}: {state.get('detail') or 'does not respond'}"
         for name, state in dependencies.items()
         if isinstance(state, dict) and not state.get("ok", True)
-    )
+    ]

@@ -156,9 +156,10 @@ async def _save_pictures(
 ) -> dict[str, str]:
     """Save the pictures of the candidates while the user is prompted; one that cannot be read is left out."""
     saved = {}
-    for name in artifact_names(approval):
+    for number, name in enumerate(artifact_names(approval), 1):
         with suppress(SignalboxError):
-            path = folder / Path(name).name
+            # Artifacts of different folders may have the same file name.
+            path = folder / f"{number}-{Path(name).name}"
             path.write_bytes(await context.client.artifact(run_id, name))
             saved[name] = str(path)
     return saved

@@ -84,7 +84,7 @@ async def backfill(context: CommandContext, options: argparse.Namespace) -> int:
     if context.as_json:
         print_json(context.console, filled)
     else:
-        context.print(f"{filled.times} times; those that have a run start none")
+        context.print(f"{filled.times} times; those that already have a run are skipped")
     return 0
 
 

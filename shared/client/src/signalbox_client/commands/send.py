@@ -24,11 +24,11 @@ def add_send(add: AddCommand) -> None:
     target.add_argument("--run", metavar="RUN", help="the run id")
     target.add_argument("--key", metavar="KEY", help="the business key, such as an order number")
     target.add_argument("--start", action="store_true", help="the event starts a run and has no key")
-    parser.add_argument("--data", metavar="JSON", default="{}", help="what the event carries (default: {})")
+    parser.add_argument("--data", metavar="JSON", default="{}", help="the event's data as JSON (default: {})")
     parser.add_argument(
         "--event-id",
         metavar="ID",
-        help="identifies the event: sent twice under one id, it counts once (default: random)",
+        help="the event's id; a second event with this id is a duplicate (default: random)",
     )
 
 

@@ -117,7 +117,9 @@ def add_start_options(parser: argparse.ArgumentParser, *, takes_files: bool) -> 
     )
     parser.add_argument("--watch", action="store_true", help="watch the run until it ends")
     parser.add_argument(
-        "--run-id", metavar="ID", help="choose the run id; a repeated start with it finds the existing run"
+        "--run-id",
+        metavar="ID",
+        help="the run id; a repeated start with the same id returns the existing run",
     )
     parser.add_argument("--priority", type=int, metavar="N", help="1 (first) to 5 (last); the default is 3")
     parser.add_argument(
@@ -125,7 +127,7 @@ def add_start_options(parser: argparse.ArgumentParser, *, takes_files: bool) -> 
         action="append",
         default=[],
         metavar="TAG",
-        help="a label by which the run is found (signalbox runs tag:TAG); may be repeated",
+        help="a label to search for (signalbox runs tag:TAG); may be repeated",
     )
     if takes_files:
         parser.add_argument(

@@ -110,7 +110,8 @@ async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
         while True:
             page = await context.client.runs(limit=_MAX_RUNS)
             for item in page.runs:
-                if item.run_id not in followed and item.status not in ENDED:
+                # A later run may have ended between two requests.
+                if item.run_id not in followed and not (is_first and item.status in ENDED):
                     group.create_task(
                         _print_events(context, item.run_id, renderer, follow=True, from_start=not is_first)
                     )

@@ -225,8 +225,8 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
         EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
-        EventType("approval.claimed", _M, ApprovalClaimed, "A subject deals with the question."),
-        EventType("approval.released", _M, ApprovalReleased, "The claim of a question was given up."),
+        EventType("approval.claimed", _M, ApprovalClaimed, "A subject claimed the question."),
+        EventType("approval.released", _M, ApprovalReleased, "The claim was released."),
         EventType(
             "approval.delegated",
             _M,
@@ -242,7 +242,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             "A vote that was stored for later was refused when it was applied.",
         ),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
-        EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with the right of veto ended it."),
+        EventType("approval.vetoed", _M, ApprovalVetoed, "An objection with a veto ended the question."),
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType(
             "approval.withdrawn",
@@ -260,14 +260,14 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             "The run no longer waits: the wait was cancelled, or the run continued as new.",
         ),
         EventType("child.started", _M, ChildStarted, "The run started a run of another pipeline."),
-        EventType("child.ended", _M, ChildEnded, "The run received how a run that it started ended."),
+        EventType("child.ended", _M, ChildEnded, "A run that this run started has ended."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
         EventType(
             "run.retried", _M, RunRetried, "The run continues after it was reset; its sequence skips ahead."
         ),
         EventType("run.blocked", _N, RunBlocked, "The run cannot continue until someone acts."),
-        EventType("run.queued", _N, RunQueued, "The run waits for a free worker. To listeners only."),
+        EventType("run.queued", _N, RunQueued, "The run waits for a free worker. Sent to listeners only."),
         EventType("run.unblocked", _N, RunUnblocked, "The run can continue."),
         EventType("run.completed", _M, RunCompleted, "The run completed. Terminal."),
         EventType("run.failed", _M, RunFailed, "The run failed. Terminal."),

@@ -87,7 +87,7 @@ def no_progress(policy: Policy) -> tuple[QuorumProgress, ...]:
 
 
 def describe_policy(policy: Policy) -> str:
-    """Write the policy for people: `2 of marketing and 1 of legal must agree; not who started the run`."""
+    """Write the policy for people: `2 of marketing and 1 of legal must agree; the starter may not decide`."""
     parts = [f"{item.needed} of {item.group or 'any group'}" for item in policy.quorum]
     text = "one approver decides" if policy.quorum == (Quorum(),) else f"{' and '.join(parts)} must agree"
     if policy.people:
@@ -95,8 +95,8 @@ def describe_policy(policy: Policy) -> str:
     if policy.veto:
         text += f"; an objection of {' or '.join(policy.veto)} ends the question"
     if policy.require_signature:
-        text += "; each signs with a passkey"
-    return f"{text}; not who started the run" if policy.exclude_starter else text
+        text += "; every decision is signed with a passkey"
+    return f"{text}; the starter may not decide" if policy.exclude_starter else text
 
 
 def describe_progress(quorum: tuple[QuorumProgress, ...]) -> str:

@@ -66,13 +66,21 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval, artifact, child or wait); a vote one per voter too.
+    milestone one per name and subject (step, approval, artifact, child or wait). Several events of an
+    approval count together, so each has a key: the latest vote of a voter, every refused vote, the latest
+    delegation by the ladder, which changes the policy, and the latest by a person, which does not.
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
     specific = subject.child_run_id or subject.approval_id or subject.wait_id
     named = specific or subject.name or subject.step or ""
-    voter = f"/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else ""
-    return f"{event.name}/{named}{voter}"
+    match event.name:
+        case "approval.voted" if subject.voted_by is not None:
+            named = f"{named}/{subject.voted_by.subject}"
+        case "approval.vote_refused":
+            named = f"{named}/{event.sequence}"
+        case "approval.delegated" if subject.delegated_by is not None:
+            named = f"{named}/by a person"
+    return f"{event.name}/{named}"
 
 
 class _EventSubject(Struct, frozen=True):
@@ -82,6 +90,7 @@ class _EventSubject(Struct, frozen=True):
     wait_id: str | None = None
     name: str | None = None
     voted_by: Subject | None = None
+    delegated_by: Subject | None = None
 
 
 def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:

@@ -21,6 +21,7 @@ RETRY_AFTER_S: Final = 30.0
 STALE_FOR_S: Final = 24 * 3600.0
 MAX_BYTES: Final = 64 * 1024
 _FETCH_S: Final = 3.0
+_MAX_REASON_CHARS: Final = 500
 V = TypeVar("V")
 
 
@@ -32,7 +33,7 @@ class RemoteDocument(Generic[V]):
 
     Args:
         address: names the document in the log.
-        load: fetches and decodes the document; a SignalboxError leaves the cached value as it is.
+        load: fetches and decodes the document; an error leaves the cached value as it is.
         on_failure: called when a fetch has failed.
         clock: monotonic seconds.
     """
@@ -71,13 +72,17 @@ class RemoteDocument(Generic[V]):
                 self.value = await self._load()
                 self._fetched_at = self._clock()
             except SignalboxError as error:
-                self._on_failed_fetch(error)
+                self._on_failed_fetch(error.detail)
+            except Exception as bug:
+                # An unexpected error must not end the service that refreshes the document.
+                log.exception("refreshing a remote document failed", extra={"address": self._address})
+                self._on_failed_fetch(f"{type(bug).__name__}: {bug}"[:_MAX_REASON_CHARS])
 
-    def _on_failed_fetch(self, error: SignalboxError) -> None:
+    def _on_failed_fetch(self, reason: str) -> None:
         self._on_failure()
         if self._clock() - self._fetched_at > STALE_FOR_S:
             self.value = None
-        facts = {"address": self._address, "reason": error.detail, "has_value": self.value is not None}
+        facts = {"address": self._address, "reason": reason, "has_value": self.value is not None}
         log.warning("remote document not refreshed; a cached value stays in use", extra=facts)
 
 
@@ -104,12 +109,15 @@ async def fetch_document(client: httpx2.AsyncClient, url: str, media_types: froz
     """Fetch a document of one of these media types.
 
     Raises:
-        Unavailable: no answer within 3 s, a status other than 200, another media type, or more than 64 KiB.
+        Unavailable: the address is malformed, no answer within 3 s, a status other than 200, another media
+            type, or more than 64 KiB.
     """
     accepted = {"Accept": ", ".join(sorted(media_types)), "Accept-Encoding": "identity"}
     try:
         async with asyncio.timeout(_FETCH_S), client.stream("GET", url, headers=accepted) as response:
             return await _body(response, media_types)
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise Unavailable(f"{url} is not a valid address: {error}") from None
     except (httpx2.HTTPError, TimeoutError) as error:
         raise Unavailable(f"{url} does not respond: {type(error).__name__}") from None
 

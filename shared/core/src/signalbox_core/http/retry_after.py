@@ -1,10 +1,12 @@
-"""Parsing of `Retry-After` (RFC 9110 §10.2.3). Pure; callers choose their own default and limits."""
+"""Parsing of `Retry-After` (RFC 9110 §10.2.3). Pure; callers choose their own default and lower limits."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+MAX_RETRY_AFTER_S: Final = 3600.0
+"""A server that requests a longer delay is called again after this one, so that no run waits for years."""
 _MAX_DIGITS: Final = 10
 
 
@@ -17,13 +19,14 @@ def parse_retry_after(text: str, now: datetime) -> float | None:
     """Seconds to wait according to a header's value, which is a number of seconds or a date.
 
     Returns:
-        0 or more; None when the value is unreadable. A date without a zone is taken as UTC.
+        0 to MAX_RETRY_AFTER_S; None when the value is unreadable. A date without a zone is taken as UTC.
     """
     text = text.strip()
     if text.isascii() and text.isdecimal():
-        return float(text) if len(text) <= _MAX_DIGITS else None
+        return min(float(text), MAX_RETRY_AFTER_S) if len(text) <= _MAX_DIGITS else None
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
+    wait_s = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return min(max(0.0, wait_s), MAX_RETRY_AFTER_S)

@@ -135,8 +135,8 @@ class CpuPool:
         except (FutureTimeout, TimeoutError):
             self._count("timeout")
             raise LimitExceeded(
-                f"working on this {subject} took more than {within.total_seconds():g} s of computing time;"
-                " give a smaller or simpler one",
+                f"working on this {subject} took more than {within.total_seconds():g} s of CPU time;"
+                " use a smaller or simpler one",
                 limit="time",
             ) from None
         except ProcessExpired as error:
@@ -170,7 +170,7 @@ class CpuPool:
             self._count("memory")
             megabytes = self._memory_bytes // 1_000_000
             return LimitExceeded(
-                f"working on this {subject} needs more than {megabytes} MB; give a smaller or simpler one",
+                f"working on this {subject} needs more than {megabytes} MB; use a smaller or simpler one",
                 limit="memory",
             )
         self._count("raised")

@@ -10,14 +10,15 @@ from signalbox_core.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, int, int, int]
 
 
 class FollowedFile(Generic[T]):
     """The value of a file, hot-reloaded. A version that cannot be loaded leaves the previous value in use.
 
     The file is checked when a method is called; there is no task. A change is noticed by modification time,
-    size and inode, so a file that was replaced in one step counts too.
+    status change time, size and inode, so a file that was replaced in one step counts too, and so does one
+    whose permissions changed. A version that could not be read is read again at every check.
 
     Args:
         load: reads and validates the file; raises InvalidInput.
@@ -49,6 +50,7 @@ class FollowedFile(Generic[T]):
         self._checked_at = clock()
         # Taken before the file is read: a change in between is noticed by the next check.
         self._stamp = _stamp_of(path)
+        self._is_unread = False
         self.value = load(path)
         """The value in use, without a check of the file."""
         self.error: str | None = None
@@ -70,19 +72,25 @@ class FollowedFile(Generic[T]):
             once).
         """
         stamp = _stamp_of(self._path)
-        if stamp == self._stamp:
+        is_known = stamp == self._stamp
+        if is_known and not self._is_unread:
             return False
         self._stamp = stamp
         facts = {"content": self._content, "path": str(self._path)}
         try:
             self.value = self._load(self._path)
         except InvalidInput as error:
+            # What keeps a file from being read may pass without a change of it, as too many open files do.
+            self._is_unread = isinstance(error.__cause__ or error.__context__, OSError)
             self.error = error.detail
-            self._on_failure()
-            log.error(
-                "file not reloaded; the previous version stays in use", extra=facts | {"detail": error.detail}
-            )
+            if not is_known:
+                self._on_failure()
+                log.error(
+                    "file not reloaded; the previous version stays in use",
+                    extra=facts | {"detail": error.detail},
+                )
             return False
+        self._is_unread = False
         self.error = None
         log.info("file reloaded", extra=facts)
         return True
@@ -93,4 +101,4 @@ def _stamp_of(path: Path) -> Stamp | None:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

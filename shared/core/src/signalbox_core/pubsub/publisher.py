@@ -114,6 +114,8 @@ class PubSubPublisher:
         )
         try:
             while lane:
+                if lane[0].is_abandoned:
+                    raise Unavailable(f"an earlier event for topic {topic} was not published; try again")
                 batch = _next_batch(lane)
                 await self._send(topic, batch)
         except SignalboxError as refusal:
@@ -123,7 +125,8 @@ class PubSubPublisher:
             error = Unavailable(f"publishing to topic {topic} failed ({type(bug).__name__}); try again")
         finally:
             del self._lanes[topic, ordering_key]
-            # Messages behind a failed one fail too, so that its retry keeps the order within the key.
+            # Messages behind a failed or abandoned one fail too, so that its retry keeps the order within the
+            # key.
             for pending in (*batch, *lane):
                 pending.fail(error)
 
@@ -151,6 +154,11 @@ class _PendingMessage:
         self.size_bytes: int = message.ByteSize()
         self.message_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its caller gave up waiting before it was sent, and will send it again."""
+        return self.message_id.done()
+
     def succeed(self, message_id: str) -> None:
         if not self.message_id.done():
             self.message_id.set_result(message_id)
@@ -164,6 +172,8 @@ def _next_batch(lane: "deque[_PendingMessage]") -> "list[_PendingMessage]":
     batch = [lane.popleft()]
     size = batch[0].size_bytes
     while lane and len(batch) < MAX_BATCH_MESSAGES and size + lane[0].size_bytes <= MAX_BATCH_BYTES:
+        if lane[0].is_abandoned:
+            break
         size += lane[0].size_bytes
         batch.append(lane.popleft())
     return batch

@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -49,8 +50,21 @@ class JwksSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     revoked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _URL.fullmatch(self.url):
-            raise ValueError("a JWKS url must be https:// with a host, without user name or fragment")
+        if not (_URL.fullmatch(self.url) and _has_valid_host(self.url)):
+            raise ValueError(
+                "a JWKS url must be https:// with a valid host and port, without user name or fragment"
+            )
+
+
+def _has_valid_host(url: str) -> bool:
+    """Whether a client can connect to the host and port of an address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:
+        return False
+    return bool(host) and port != 0
 
 
 class _JwkSet(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,13 @@ local function create_stream(new_epoch, new_top)
   redis.call('HSET', META, 'epoch', epoch, 'top', digits(top), 'tenant', tenant)
 end
 
+-- Lua's stack limits how many values `unpack` returns.
+local function set_marks(marks)
+  for first = 1, #marks, 1000 do
+    redis.call('HSET', META, unpack(marks, first, math.min(first + 999, #marks)))
+  end
+end
+
 local function drop_parked()
   for _, sequence in ipairs(redis.call('HKEYS', PARKED)) do
     if tonumber(sequence) <= top or call.terminal then redis.call('HDEL', PARKED, sequence) end
@@ -36,7 +43,7 @@ local function append_next(record)
   local id = digits(record.sequence) .. '-0'
   redis.call('XADD', LOG, 'MAXLEN', '~', call.max_frames, id, 'n', record.name, 'd', record.data)
   if record.field ~= '' then redis.call('HSET', NEWEST, record.field, record.data) end
-  if #record.marks > 0 then redis.call('HSET', META, unpack(record.marks)) end
+  set_marks(record.marks)
   top = record.sequence
   redis.call('HSET', META, 'top', digits(top))
   publish(record)
@@ -119,7 +126,7 @@ end
 local function rebuild()
   redis.call('DEL', META, LOG, NEWEST)
   create_stream(call.epoch, call.top)
-  redis.call('HSET', META, unpack(call.marks))
+  set_marks(call.marks)
   redis.call('HSET', NEWEST, 'base', call.base)
   drop_parked()
   publish({ sequence = 0, name = 'stream.rebuilt', data = '{}' })

@@ -62,7 +62,12 @@ class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
     parallel: Annotated[
         int,
-        Meta(title="At once", description="How many documents are processed at the same time", ge=1, le=50),
+        Meta(
+            title="Parallel documents",
+            description="How many documents are processed at the same time",
+            ge=1,
+            le=50,
+        ),
     ] = 8
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="signalbox-cloud-run",
         description=(
             "Emulate Cloud Run Jobs (google.cloud.run.v2 over gRPC, no TLS); tasks are local processes."

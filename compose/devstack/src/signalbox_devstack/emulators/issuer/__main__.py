@@ -8,6 +8,7 @@ from signalbox_devstack.emulators.issuer.app import IssuerApp
 
 def main() -> None:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="signalbox-issuer",
         description=(
             "An OpenID issuer for development. It issues a token to everyone, without authentication."

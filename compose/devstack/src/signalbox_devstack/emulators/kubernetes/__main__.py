@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="signalbox-kubernetes",
         description="Emulate Kubernetes Jobs (batch/v1); pods are local processes.",
     )

@@ -8,6 +8,7 @@ from signalbox_devstack.emulators.model_api.app import create_app
 
 def main() -> None:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="signalbox-model-api",
         description="A simulated model server (OpenAI-compatible chat API). It is not a language model.",
     )

@@ -13,6 +13,7 @@ _PROGRAM = "signalbox-portal"
 
 def main() -> None:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog=_PROGRAM,
         description="Simulate the e-invoice portal, with fictitious companies and invoices.",
     )

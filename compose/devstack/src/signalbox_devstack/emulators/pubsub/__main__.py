@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="signalbox-pubsub", description="A local Pub/Sub server. Acknowledged messages survive kill -9."
+        allow_abbrev=False,
+        prog="signalbox-pubsub",
+        description="A local Pub/Sub server. Acknowledged messages survive kill -9.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(

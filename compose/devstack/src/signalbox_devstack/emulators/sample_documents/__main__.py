@@ -11,6 +11,7 @@ from signalbox_devstack.emulators.sample_documents.inbox_files import inbox, lon
 
 def main() -> int:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m signalbox_devstack.emulators.sample_documents",
         description="Write invented documents to a folder.",
     )

@@ -8,6 +8,7 @@ from signalbox_devstack.emulators.shop.app import create_app
 
 def main() -> None:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="signalbox-shop",
         description="Serve the demo shop: a small web site with products, and faulty pages for tests.",
     )

@@ -15,6 +15,7 @@ from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Decide, Note
@@ -114,7 +115,8 @@ class LinkDecisionHandlers:
             body = Decide(
                 answer=request.answer, decision_id=link.decision_id, digest=link.digest, note=request.note
             )
-            response = await self._approvals.decide(_call_as(link, call.request, body))
+            with bind_payloads_to(link.tenant):
+                response = await self._approvals.decide(_call_as(link, call.request, body))
         except BaseException:
             with map_redis_errors(key):
                 await self._redis.delete(key)
@@ -143,7 +145,7 @@ class LinkDecisionHandlers:
         approvals = snapshot.approvals if snapshot is not None else ()
         state = next((item for item in approvals if item.approval_id == link.approval_id), None)
         if snapshot is None or state is None:
-            raise NotFound("the question of this link does not exist any more", code="unknown_approval")
+            raise NotFound("the question of this link no longer exists", code="unknown_approval")
         check_link(link, snapshot, state)
         return snapshot, state
 
@@ -158,7 +160,7 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
         raise _used()
     if state.digest != link.digest:
         raise Conflict(
-            "the question has changed since this link was sent; ask for the new one in another way",
+            "the question has changed since this link was sent; ask the sender how to decide it",
             code="link_stale",
         )
     if state.status != "pending":
@@ -169,7 +171,7 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
 
 
 def _used() -> Conflict:
-    return Conflict("this link was used before; a link decides once", code="link_used")
+    return Conflict("this link has already been used; each link decides once", code="link_used")
 
 
 def _key(link: DecisionLink) -> str:

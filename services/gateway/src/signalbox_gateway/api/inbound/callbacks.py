@@ -60,7 +60,7 @@ class CallbackHandler:
         tenant = tenant_of(callback.workflow_id) if callback is not None else None
         if callback is None or tenant is None:
             raise Unauthenticated(
-                "this callback URL is not valid; use it exactly as it was given to you",
+                "this callback URL is not valid; use it exactly as you received it",
                 code="callback_invalid",
             )
         await self._limiter.count(f"callback:{callback.workflow_id}/{callback.wait_id}")

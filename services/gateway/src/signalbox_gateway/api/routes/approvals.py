@@ -100,7 +100,7 @@ def approval_routes(
             replies=(
                 Reply(
                     200,
-                    "Accepted, or counted as one of several votes, now or by an identical request before",
+                    "Accepted, or counted as one of several votes, now or by an earlier identical request",
                     schemas.DecideResponse,
                 ),
                 *_VOTE_REPLIES,
@@ -116,7 +116,7 @@ def approval_routes(
             body=schemas.RaiseObjection,
             takes_idempotency_key=True,
             replies=(
-                Reply(200, "Counted, or the approval is vetoed by it", schemas.DecideResponse),
+                Reply(200, "Counted, or the objection vetoed the approval", schemas.DecideResponse),
                 *_VOTE_REPLIES,
             ),
         ),
@@ -137,7 +137,7 @@ def approval_routes(
             method="POST",
             path="/v1/runs/{run_id}/approvals/{approval_id}/release",
             name="release_approval",
-            summary="Give up a claim; idempotent by `Idempotency-Key`",
+            summary="Release a claim; idempotent by `Idempotency-Key`",
             role=Role.APPROVER,
             handle=approvals.release,
             takes_idempotency_key=True,
@@ -150,7 +150,7 @@ def approval_routes(
             method="POST",
             path="/v1/runs/{run_id}/approvals/{approval_id}/delegate",
             name="delegate_approval",
-            summary="Ask another subject to decide an approval; idempotent by `Idempotency-Key`",
+            summary="Delegate an approval to another subject; idempotent by `Idempotency-Key`",
             role=Role.APPROVER,
             handle=approvals.delegate,
             takes_idempotency_key=True,

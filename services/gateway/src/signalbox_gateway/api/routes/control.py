@@ -62,10 +62,10 @@ def control_routes(runs: RunHandlers, retry: RetryHandler) -> tuple[Endpoint, ..
                 Reply(201, "A new run repeats it from the start", schemas.RetryResponse),
                 Reply(
                     200,
-                    "The run continues from its failed step, or an identical request did this before",
+                    "The run continues from its failed step, or an earlier identical request retried it",
                     schemas.RetryResponse,
                 ),
-                problem(409, "The run cannot be retried this way; `code` says why"),
+                problem(409, "The run cannot be retried this way; `code` gives the reason"),
                 RUN_NOT_FOUND,
                 *INVALID_BODY,
             ),

@@ -14,7 +14,7 @@ from signalbox_gateway.api.routes.replies import INVALID_BODY, RECORDED_FOR_LATE
 def link_routes(links: LinkDecisionHandlers) -> tuple[Endpoint, ...]:
     invalid = problem(403, "The link is not valid, or may not decide this question")
     closed = problem(409, "The link was used, has expired or is stale, or the question has an outcome")
-    gone = problem(404, "The question does not exist any more")
+    gone = problem(404, "The question no longer exists")
     return (
         Endpoint(
             method="POST",

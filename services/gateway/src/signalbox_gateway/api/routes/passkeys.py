@@ -14,7 +14,7 @@ from signalbox_gateway.api.access.passkeys import (
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, INVALID_QUERY, problem
 
-_NOT_PERMITTED: Final = problem(403, "The caller is no person, or this deployment uses no passkeys")
+_NOT_PERMITTED: Final = problem(403, "The caller is not a person, or passkeys are not enabled")
 
 
 def passkey_routes(passkeys: PasskeyHandlers) -> tuple[Endpoint, ...]:
@@ -57,12 +57,12 @@ def passkey_routes(passkeys: PasskeyHandlers) -> tuple[Endpoint, ...]:
             method="DELETE",
             path="/v1/passkeys/{passkey_id}",
             name="revoke_passkey",
-            summary="Revoke a passkey for good: one's own, or as an admin anyone's",
+            summary="Permanently revoke a passkey: the caller's own, or as an admin anyone's",
             role=Role.APPROVER,
             handle=passkeys.revoke,
             replies=(
                 Reply(204, "Revoked", None, ""),
-                problem(404, "The caller has no passkey of this id"),
+                problem(404, "The caller has no passkey with this id"),
             ),
         ),
     )

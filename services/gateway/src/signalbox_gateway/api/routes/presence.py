@@ -12,10 +12,10 @@ def presence_routes(presence: PresenceHandlers) -> tuple[Endpoint, ...]:
             method="GET",
             path="/v1/approvals/presence",
             name="list_presence",
-            summary="List who has which question of the tenant open",
+            summary="List the viewers of the tenant's open questions",
             role=Role.VIEWER,
             handle=presence.list,
-            replies=(Reply(200, "The questions that somebody has open", PresenceView),),
+            replies=(Reply(200, "The questions and their viewers", PresenceView),),
         ),
         Endpoint(
             method="POST",
@@ -26,7 +26,7 @@ def presence_routes(presence: PresenceHandlers) -> tuple[Endpoint, ...]:
             handle=presence.report,
             body=ReportPresence,
             replies=(
-                Reply(200, "Who has which question of the tenant open", PresenceView),
+                Reply(200, "The questions of the tenant and their viewers", PresenceView),
                 APPROVAL_NOT_FOUND,
                 *INVALID_BODY,
             ),

@@ -15,7 +15,7 @@ def problem(status: int, meaning: str) -> Reply:
 
 
 RECORDED_FOR_LATER: Final = Reply(
-    202, "Recorded durably: no worker responded, and the run applies it when one does", DecideResponse
+    202, "Stored durably; no worker responded, so the run applies it when one is available", DecideResponse
 )
 RUN_NOT_FOUND: Final = problem(404, "The run does not exist, or belongs to another tenant")
 APPROVAL_NOT_FOUND: Final = problem(404, "The run or the approval does not exist")

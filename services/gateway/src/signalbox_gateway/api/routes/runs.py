@@ -57,7 +57,7 @@ def run_routes(
             scoped_access="start",
             replies=(
                 Reply(201, "Started", schemas.StartResponse),
-                Reply(200, "An identical request started this run before", schemas.StartResponse),
+                Reply(200, "An earlier identical request started this run", schemas.StartResponse),
                 Reply(
                     202,
                     "Queued: Temporal is unavailable, and the run starts when it is available again",
@@ -98,7 +98,7 @@ def run_routes(
             method="GET",
             path="/v1/runs/{run_id}/input",
             name="get_input",
-            summary="Get what a run was started with; secrets are masked",
+            summary="Get the input of a run; secrets are masked",
             role=Role.VIEWER,
             handle=run_input.show,
             replies=(

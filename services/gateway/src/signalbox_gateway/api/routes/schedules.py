@@ -8,12 +8,13 @@ from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
 from signalbox_gateway.api.schedules import schemas as schedule_schemas
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
+from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 
 _NOT_FOUND: Final = problem(404, "The schedule does not exist, or belongs to another tenant")
 
 
-def schedule_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
-    return (*_read_routes(schedules), *_change_routes(schedules), *_start_routes(schedules))
+def schedule_routes(schedules: ScheduleHandlers, trigger: ScheduleTrigger) -> tuple[Endpoint, ...]:
+    return (*_read_routes(schedules), *_change_routes(schedules), *_start_routes(schedules, trigger))
 
 
 def _read_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
@@ -51,8 +52,8 @@ def _change_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
             body=schedule_schemas.CreateSchedule,
             replies=(
                 Reply(201, "Created", schedule_schemas.ScheduleView),
-                Reply(200, "An identical request created it before", schedule_schemas.ScheduleView),
-                problem(409, "The id is taken, or the tenant has as many schedules as it may have"),
+                Reply(200, "An earlier identical request created it", schedule_schemas.ScheduleView),
+                problem(409, "The id is taken, or the tenant has reached its limit of schedules"),
                 *INVALID_BODY,
             ),
         ),
@@ -79,7 +80,7 @@ def _change_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
     )
 
 
-def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
+def _start_routes(schedules: ScheduleHandlers, trigger: ScheduleTrigger) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
@@ -87,7 +88,7 @@ def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
             name="trigger_schedule",
             summary="Start a run of a schedule now, also while it is paused",
             role=Role.OPERATOR,
-            handle=schedules.trigger,
+            handle=trigger.trigger,
             body=schedule_schemas.TriggerSchedule,
             takes_idempotency_key=True,
             replies=(
@@ -101,7 +102,7 @@ def _start_routes(schedules: ScheduleHandlers) -> tuple[Endpoint, ...]:
             method="POST",
             path="/v1/schedules/{schedule_id}/backfill",
             name="backfill_schedule",
-            summary="Start the runs of a schedule's times in a past period",
+            summary="Start the runs of a schedule for a past period (backfill)",
             role=Role.OPERATOR,
             handle=schedules.backfill,
             body=schedule_schemas.BackfillSchedule,

@@ -58,7 +58,7 @@ def token_routes(tokens: TokenHandlers) -> tuple[Endpoint, ...]:
             body=token_schemas.MintToken,
             replies=(
                 Reply(201, "The token", token_schemas.TokenMinted),
-                problem(403, "The caller may not do itself what the token would permit"),
+                problem(403, "The token would permit more than the caller may do"),
                 *INVALID_BODY,
             ),
         ),

@@ -35,6 +35,7 @@ from signalbox_gateway.api.routes.sessions import session_routes, token_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
+from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -61,6 +62,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     destinations: DestinationHandlers
     links: LinkDecisionHandlers
     schedules: ScheduleHandlers
+    schedule_trigger: ScheduleTrigger
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -84,7 +86,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
-        *schedule_routes(handlers.schedules),
+        *schedule_routes(handlers.schedules, handlers.schedule_trigger),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

@@ -10,7 +10,8 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.contract.scheduled_start import ScheduleTiming
 from signalbox_gateway.api.schedules.schemas import BackfillSchedule, UpdateSchedule
 from signalbox_gateway.changes.difference import Difference, TrackedItem
-from signalbox_gateway.schedules.store import ScheduleDefinition, StoredSchedule
+from signalbox_gateway.schedules.definition import ScheduleDefinition
+from signalbox_gateway.schedules.store import StoredSchedule
 
 T = TypeVar("T")
 SECOND: Final = timedelta(seconds=1)
@@ -89,5 +90,8 @@ def backfill_period(request: BackfillSchedule, now: datetime) -> tuple[datetime,
         raise InvalidInput("`from` must not be after `to`", field="from")
     if last > now:
         raise InvalidInput("a backfill is for past times; choose an earlier `to`", field="to")
-    # Temporal excludes the beginning of a period.
-    return first.astimezone(UTC) - SECOND, last.astimezone(UTC)
+    try:
+        # Temporal excludes the beginning of a period.
+        return first.astimezone(UTC) - SECOND, last.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("the time is out of range; choose a later `from`", field="from") from None

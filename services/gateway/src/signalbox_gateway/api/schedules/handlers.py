@@ -1,4 +1,4 @@
-"""Creates, shows, changes, triggers and deletes schedules."""
+"""Creates, shows, changes, backfills and deletes schedules."""
 
 import asyncio
 import logging
@@ -12,19 +12,16 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from signalbox_core.crypto.sealing import KeyRing
-from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import encode_hook
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schedules.changes import (
-    SECOND,
     backfill_period,
     changed_timing,
     or_known,
-    run_since,
-    started_just_now,
 )
 from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
 from signalbox_gateway.api.schedules.schemas import (
@@ -32,25 +29,21 @@ from signalbox_gateway.api.schedules.schemas import (
     BackfillSchedule,
     CreateSchedule,
     ScheduleListView,
-    TriggeredView,
-    TriggerSchedule,
     UpdateSchedule,
 )
 from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.schemas import NoBody
-from signalbox_gateway.api.start_run import IdempotencyKeys, find_pipeline, idempotency_key
+from signalbox_gateway.api.start_run import find_pipeline
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
-from signalbox_gateway.runs.temporal import TemporalRuns
+from signalbox_gateway.schedules.definition import ScheduleDefinition
 from signalbox_gateway.schedules.start_times import checked_timing
-from signalbox_gateway.schedules.store import Overlap, ScheduleDefinition, StoredSchedule
+from signalbox_gateway.schedules.store import StoredSchedule
 
 log = logging.getLogger(__name__)
 _MAX_INPUT_BYTES: Final = 65_536
 """Less than what goes to the object store, where it could be deleted while the schedule needs it."""
 _MAX_BACKFILL: Final = 500
-_START_TIMEOUT_S: Final = 5.0
-_START_POLL_S: Final = 0.1
 
 
 class ScheduleHandlers:
@@ -60,18 +53,14 @@ class ScheduleHandlers:
         self,
         changes: RecordedChanges,
         views: ScheduleViews,
-        engine: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
         payload_keys: KeyRing | None,
-        idempotency_keys: IdempotencyKeys,
     ) -> None:
         self._changes = changes
         self._store = changes.store
         self._views = views
-        self._engine = engine
         self._pipelines = pipelines
         self._payload_keys = payload_keys
-        self._idempotency_keys = idempotency_keys
 
     async def list(self, call: ApiCall) -> Response:
         found, now = await self._store.list(call.principal.tenant), datetime.now(UTC)
@@ -125,26 +114,6 @@ class ScheduleHandlers:
         _log("schedule deleted", principal, schedule_id)
         return Response(status_code=204)
 
-    async def trigger(self, call: ApiCall) -> Response:
-        request, tenant = await call.body(TriggerSchedule), call.principal.tenant
-        schedule_id = call.param("schedule_id")
-        stored = await self._store.get(tenant, schedule_id)
-        overlap = request.overlap or stored.definition.overlap
-        if (since := await self._repeated_since(call)) is not None:
-            return json_response(TriggeredView(schedule_id=schedule_id, run_id=run_since(stored, since)), 202)
-        if overlap == "skip" and stored.running:
-            raise Conflict(
-                f"run {stored.running[0].run_id} of this schedule has not ended; wait for its end, or "
-                "trigger with another `overlap`",
-                code="schedule_busy",
-            )
-        if started_just_now(stored, datetime.now(UTC)):
-            await asyncio.sleep(SECOND.total_seconds())
-        await self._store.trigger(tenant, schedule_id, overlap)
-        _log("schedule triggered", call.principal, schedule_id)
-        run_id = await self._started_run(stored, overlap)
-        return json_response(TriggeredView(schedule_id=schedule_id, run_id=run_id), 202)
-
     async def backfill(self, call: ApiCall) -> Response:
         request, tenant = await call.body(BackfillSchedule), call.principal.tenant
         schedule_id = call.param("schedule_id")
@@ -161,17 +130,6 @@ class ScheduleHandlers:
             await self._store.backfill(tenant, schedule_id, first, last, request.overlap)
         _log("schedule backfilled", call.principal, schedule_id)
         return json_response(BackfilledView(schedule_id=schedule_id, times=len(times)), 202)
-
-    async def _repeated_since(self, call: ApiCall) -> datetime | None:
-        """When the `Idempotency-Key` of a trigger was first used; None if that is now, or there is none."""
-        key = idempotency_key(call)
-        if key is None:
-            return None
-        now = datetime.now(UTC).isoformat()
-        first = await self._idempotency_keys.first_value(
-            call.principal.tenant, f"trigger {call.param('schedule_id')} {key}", now
-        )
-        return datetime.fromisoformat(first) if first != now else None
 
     async def _respond(self, tenant: str, schedule_id: str, *, status: int = 200) -> Response:
         stored = await self._store.get(tenant, schedule_id)
@@ -243,23 +201,6 @@ class ScheduleHandlers:
             subject=subject,
             terms=tuple(run_terms(subject, request.input, facts)),
         )
-
-    async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
-        """Wait until a worker has started the triggered run; None when it takes too long."""
-        if before.running and overlap in ("buffer_one", "buffer_all"):
-            return None
-        start, known = before.definition.start, {action.starter_id for action in before.recent}
-        run_id = None
-        deadline = asyncio.get_running_loop().time() + _START_TIMEOUT_S
-        while asyncio.get_running_loop().time() < deadline:
-            stored = await self._store.get(start.tenant, start.schedule_id)
-            added = [action.starter_id for action in stored.recent if action.starter_id not in known]
-            if added:
-                run_id = added[0].run_id
-                if await self._engine.describe(added[0].run_key) is not None:
-                    break
-            await asyncio.sleep(_START_POLL_S)
-        return run_id
 
 
 def _log(message: str, principal: Principal, schedule_id: str) -> None:

@@ -8,7 +8,8 @@ from signalbox_core.subjects import Subject
 from signalbox_gateway.api.schedules.changes import change_name, comparable, schedule_item
 from signalbox_gateway.changes.change_events import RecordChange, change_event
 from signalbox_gateway.changes.difference import compare
-from signalbox_gateway.schedules.store import ScheduleDefinition, ScheduleStore, StoredSchedule
+from signalbox_gateway.schedules.definition import ScheduleDefinition
+from signalbox_gateway.schedules.store import ScheduleStore, StoredSchedule
 
 
 class RecordedChanges:

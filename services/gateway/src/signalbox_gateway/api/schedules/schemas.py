@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.patterns import whole
-from signalbox_gateway.schedules.store import Overlap
+from signalbox_gateway.schedules.definition import Overlap
 
 ScheduleId = Annotated[
     str,

@@ -111,7 +111,7 @@ def find_problem(start: ScheduledStart, spec: PipelineSpec | None) -> SchedulePr
     except (msgspec.ValidationError, InvalidInput) as error:
         return ScheduleProblem(
             code="invalid_input",
-            detail=f"the input is not valid any more by the contract of {spec.name}: {error}; "
+            detail=f"the input is no longer valid under the contract of {spec.name}: {error}; "
             "replace the input of the schedule",
         )
     return None

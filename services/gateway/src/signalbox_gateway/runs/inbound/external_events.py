@@ -100,7 +100,7 @@ class ExternalEvents:
             return None
         if record is not None and record.status == "refused":
             raise Conflict(
-                f"too many events {declared.name} with this key wait to be received; send it again later",
+                f"too many events {declared.name} with this key are waiting; send the event again later",
                 code=TOO_MANY_EVENTS,
             )
         return record

@@ -25,10 +25,12 @@ def add_actions(add: AddCommand) -> None:
         help="the approval's id, see `signalbox approvals`; with --all the name of the questions to decide",
     )
     decide.add_argument("--all", action="store_true", help="give --answer to all pending questions of RUN")
-    decide.add_argument("--dry-run", action="store_true", help="list what --all would decide, and stop")
+    decide.add_argument(
+        "--dry-run", action="store_true", help="list what --all would decide, without deciding"
+    )
     vote = decide.add_mutually_exclusive_group()
     vote.add_argument("--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)")
-    vote.add_argument("--agree", action="store_true", help="give the answer that was given before")
+    vote.add_argument("--agree", action="store_true", help="submit the answer that the votes so far agree on")
     vote.add_argument("--object", metavar="REASON", help="object, with a reason")
     decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
     for name, text in decide_commands.ASSIGNMENTS.items():
@@ -40,7 +42,7 @@ def add_actions(add: AddCommand) -> None:
     assign.add_argument("--note", metavar="TEXT", help="a comment for the delegate")
     cancel = add("cancel", "cancel a run; it cleans up first", run_commands.cancel)
     add_run(cancel)
-    cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")
+    cancel.add_argument("--reason", metavar="TEXT", help="the reason, stored with the run")
     add_run(add("pause", "pause a run: it starts no further step", run_commands.pause))
     add_run(add("resume", "resume a paused run", run_commands.resume))
     add_send(add)
@@ -65,7 +67,9 @@ def _add_retry(add: AddCommand) -> None:
         help="where to begin (default: %(default)s)",
     )
     retry.add_argument("--where", metavar="QUERY", help="a search, as in 'status:failed started:7d'")
-    retry.add_argument("--dry-run", action="store_true", help="list the runs that --where selects, and stop")
+    retry.add_argument(
+        "--dry-run", action="store_true", help="list the runs that --where selects, without retrying them"
+    )
     retry.add_argument(
         "--per-second",
         type=whole_number,

@@ -90,9 +90,9 @@ def _add_start_and_watch(add: AddCommand) -> None:
     types.add_argument("--to", metavar="FILE", help="write to this file instead of standard output")
     new = add(
         "new",
-        "write a new pipeline that works, with tests and a recorded run",
+        "write a new, working pipeline with tests and a recorded run",
         new_command.new,
-        details="It becomes a package of its own in a folder of its name. Needs no gateway.",
+        details="Creates a separate package in a folder of that name. Needs no gateway.",
     )
     new.set_defaults(is_local=True)
     new.add_argument("name", metavar="NAME", help="lower case letters, digits and underscores")
@@ -105,7 +105,7 @@ def _add_start_and_watch(add: AddCommand) -> None:
     )
     start.add_argument("name", metavar="NAME", nargs="?", help="the pipeline's name")
     # They are parsed once the fields of the pipeline are known; here they are for completion.
-    own_options = CommandParser(add_help=False)
+    own_options = CommandParser(add_help=False, allow_abbrev=False)
     start_command.add_start_options(own_options, takes_files=True)
     start.set_defaults(own_options=own_options)
     watch = add(
@@ -123,8 +123,8 @@ def _add_setup(add: AddCommand, parser: argparse.ArgumentParser) -> None:
         "login",
         "store your API key for a gateway",
         login_commands.login,
-        details="Prompts for the key, or reads it from --key-file; checks it at the gateway; stores it in a "
-        "file that only you can read. SIGNALBOX_API_KEY takes precedence over it.",
+        details="Prompts for the key, or reads it from --key-file; checks it with the gateway, and stores it "
+        "in a file that only you can read. SIGNALBOX_API_KEY takes precedence over it.",
     )
     login.add_argument("--key-file", metavar="FILE", help="read the key from this file (-: standard input)")
     add(
@@ -150,7 +150,7 @@ def _add_setup(add: AddCommand, parser: argparse.ArgumentParser) -> None:
 
 
 def _common(default: object) -> CommandParser:
-    parser = CommandParser(add_help=False)
+    parser = CommandParser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("common options")
     group.add_argument("--json", action="store_true", default=default or False, help="print JSON")
     group.add_argument(

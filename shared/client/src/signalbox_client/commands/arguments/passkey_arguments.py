@@ -12,7 +12,7 @@ def add_passkeys(add: AddCommand) -> None:
         details="Passkeys sign decisions where an approval's policy requires it. "
         "The console registers them; a command cannot sign.",
     )
-    listing.add_argument("--subject", metavar="SUBJECT", help="list those of another subject, as an admin")
+    listing.add_argument("--subject", metavar="SUBJECT", help="list another subject's passkeys (admins only)")
     revocation = add(
         "revoke-passkey",
         "revoke a passkey for good",

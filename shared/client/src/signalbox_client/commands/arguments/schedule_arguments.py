@@ -38,9 +38,9 @@ def add_schedules(add: AddCommand) -> None:
     _add_times(parser)
     parser.add_argument("--overlap", choices=_OVERLAPS, help="what happens while an earlier run is open")
     parser.add_argument(
-        "--priority", type=whole_number, metavar="N", help="of the runs: 1 (first) to 5 (last)"
+        "--priority", type=whole_number, metavar="N", help="priority of the runs: 1 (first) to 5 (last)"
     )
-    parser.add_argument("--paused", action="store_true", help="create: start nothing yet")
+    parser.add_argument("--paused", action="store_true", help="create: start paused")
     parser.add_argument("--note", metavar="TEXT", help="create, update, pause: a comment")
     parser.add_argument("--from", dest="first", metavar="TIME", help="backfill: the first time")
     parser.add_argument("--to", dest="last", metavar="TIME", help="backfill: the last time")

@@ -16,7 +16,6 @@ OnBytes = Callable[[int, int | None], None]
 RETRIABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
 _DEFAULT_WAIT_S: Final = 30.0
 _MIN_WAIT_S: Final = 1.0
-_MAX_WAIT_S: Final = 3_600.0
 
 
 def header(answer: httpcore2.Response, name: str) -> str:
@@ -96,7 +95,7 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
 def too_large(url: str, max_bytes: int, field: str) -> Rejected:
     limit = f"{max_bytes / 1_000_000:g} MB"
     return Rejected(
-        f"{url} is larger than {limit}; give a smaller one",
+        f"{url} is larger than {limit}; use a smaller one",
         field=field,
         code="too_large",
         max_bytes=max_bytes,
@@ -110,4 +109,4 @@ async def _chunks(answer: httpcore2.Response) -> AsyncIterable[bytes]:
 
 def _wait_s(retry_after: str) -> float:
     wait_s = parse_retry_after(retry_after, datetime.now(UTC))
-    return _DEFAULT_WAIT_S if wait_s is None else min(max(wait_s, _MIN_WAIT_S), _MAX_WAIT_S)
+    return _DEFAULT_WAIT_S if wait_s is None else max(wait_s, _MIN_WAIT_S)

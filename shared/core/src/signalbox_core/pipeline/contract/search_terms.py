@@ -30,11 +30,14 @@ FIND: Final = "find."
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text, without case, accents and punctuation."""
+    return tuple(word[:_MAX_WORD] for word in _WORD.findall(text.lower() if text.isascii() else _plain(text)))
+
+
+def _plain(text: str) -> str:
     # Twice: what a letter decomposes to may have a case, and what its lower case is may decompose.
     for _ in range(2):
         text = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(letter for letter in text if not unicodedata.combining(letter))
-    return tuple(word[:_MAX_WORD] for word in _WORD.findall(plain.translate(_LETTERS)))
+    return "".join(letter for letter in text if not unicodedata.combining(letter)).translate(_LETTERS)
 
 
 def value_term(key: str, value: str) -> str:

@@ -1,7 +1,8 @@
 """The runs that a run starts. They inherit its tenant, starter, tags, priority and search attributes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import (
+    ApplicationError,
     CancelledError,
     ChildWorkflowError,
     TerminatedError,
@@ -42,6 +44,8 @@ from signalbox_core.temporal.names import (
 
 Out = TypeVar("Out", bound=Struct)
 
+COUNTED_STARTS: Final = "signalbox.counted-starts"
+"""The patch since which starts in flight count as children; older histories replay as recorded."""
 TASK_QUEUE: Final = "signalbox_task_queue"
 """The extern function that returns the task queue to use in place of a contract's; only in tests."""
 _MAX_PARENT_CHARS: Final = 70
@@ -100,6 +104,30 @@ async def start_child_run(
             id. `too_many_children`: this run has started MAX_CHILDREN runs.
     """
     _check(state, spec, given, run_id)
+    with _counted_start(state):
+        return await _start(state, spec, given, run_id)
+
+
+@contextmanager
+def _counted_start(state: RunState) -> Iterator[None]:
+    """Count a child whose start is not recorded yet, so that concurrent starts stay within the limit.
+
+    Raises:
+        ApplicationError: `too_many_children`.
+    """
+    count = len(state.journal.snapshot.children) + state.starting_children
+    if count >= MAX_CHILDREN and workflow.patched(COUNTED_STARTS):
+        raise _too_many(state)
+    state.starting_children += 1
+    try:
+        yield
+    finally:
+        state.starting_children -= 1
+
+
+async def _start(
+    state: RunState, spec: PipelineSpec[Any, Out], given: Struct, run_id: str | None
+) -> ChildRun[Out]:
     await state.hold_for_cancel()
     # The random part changes after a reset, so that a child that is started again is another run.
     child_id = run_id or f"{state.run_id[:_MAX_PARENT_CHARS]}.{spec.name}-{workflow.uuid4().hex[:_ID_CHARS]}"
@@ -139,11 +167,7 @@ def _check(state: RunState, spec: PipelineSpec[Any, Any], given: Struct, run_id:
     if run_id is not None and not RUN_ID.fullmatch(run_id):
         raise non_retryable_error("invalid_input", f"{run_id!r} is not a valid run id", field="run_id")
     if len(state.journal.snapshot.children) >= MAX_CHILDREN:
-        raise non_retryable_error(
-            "too_many_children",
-            f"run {state.run_id} has started {MAX_CHILDREN} runs, the most that one run may;"
-            " let a child start further ones",
-        )
+        raise _too_many(state)
     try:
         if not isinstance(given, spec.input):
             raise msgspec.ValidationError(f"it is a {type(given).__name__}")
@@ -154,6 +178,14 @@ def _check(state: RunState, spec: PipelineSpec[Any, Any], given: Struct, run_id:
         raise non_retryable_error(
             "invalid_input", f"this is not a valid {spec.input.__name__} for {spec.name}: {error}"
         ) from None
+
+
+def _too_many(state: RunState) -> ApplicationError:
+    return non_retryable_error(
+        "too_many_children",
+        f"run {state.run_id} has started {MAX_CHILDREN} runs, the most that one run may;"
+        " let a child start further ones",
+    )
 
 
 def _task_queue(spec: PipelineSpec[Any, Any]) -> str:

@@ -20,6 +20,8 @@ from signalbox_core.pipeline.workflow.external.wait_registry import CarriedWaits
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
+MAX_RESULT_BYTES: Final = MAX_DATA_BYTES - 64
+"""Leaves room for the member of the event that holds the result."""
 
 
 class CarriedState(Struct, frozen=True, kw_only=True):

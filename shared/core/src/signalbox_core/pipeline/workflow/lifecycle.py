@@ -17,7 +17,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.contract.search_terms import ERROR, STEP, bounded, value_term
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
-from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
+from signalbox_core.pipeline.workflow.journal import MAX_RESULT_BYTES
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
 from signalbox_core.temporal.names import SEARCH_FIND
@@ -94,7 +94,7 @@ def _reason_for_children(state: RunState) -> str:
 
 async def _finish_completed(state: RunState, result: object) -> None:
     body = msgspec.json.encode(result)
-    raw = msgspec.Raw(body) if len(body) < MAX_DATA_BYTES else _NULL
+    raw = msgspec.Raw(body) if len(body) <= MAX_RESULT_BYTES else _NULL
     await _finish(state, "run.completed", catalogue.RunCompleted(result=raw))
 
 

@@ -79,13 +79,14 @@ def open_question(
         refusal_of_early: returns the code with which the question refuses the decision that arrived before
             it, or None; the verdict is recorded too.
     """
-    data = _requested(question, has_ladder=state.follows_ladders)
+    is_recorded = state.questions_patch is not None
+    data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
     asked = AskedQuestion(
         approval=question.approval,
         check=question.check,
         requested=data,
         is_replayed=workflow.unsafe.is_replaying(),
-        is_recorded=state.questions_patch is not None,
+        is_recorded=is_recorded,
         starter=run_starter(),
         tenant=state.tenant,
         run_id=state.run_id,
@@ -101,7 +102,15 @@ def open_question(
     return asked
 
 
-def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data.ApprovalRequested:
+def _requested(
+    question: ApprovalQuestion, *, has_ladder: bool, is_recorded: bool
+) -> approval_data.ApprovalRequested:
+    """Build the data of `approval.requested`.
+
+    Args:
+        is_recorded: the history holds the question. Without that record the digest is computed again on
+            replay, so such a question keeps the form of the digest with which it was asked.
+    """
     approval = question.approval
     content = QuestionContent(
         title=question.title,
@@ -122,7 +131,7 @@ def _requested(question: ApprovalQuestion, *, has_ladder: bool) -> approval_data
         answer_schema=content.answer_schema,
         options=content.options,
         evidence=content.evidence,
-        digest=content.digest,
+        digest=content.digest if is_recorded else content.text_digest,
         step=call.step if call is not None else None,
         deadline_at=deadline_at,
         about=content.about if content.about is not None else UNSET,

@@ -63,6 +63,7 @@ class RunState:
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
+        self.starting_children = 0
         # At the start, because a patch is not reliable right after a local activity.
         self.follows_ladders = follows_ladders(spec)
         self.questions_patch = questions_patch(spec)

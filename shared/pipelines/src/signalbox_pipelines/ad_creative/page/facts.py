@@ -32,7 +32,12 @@ from signalbox_pipelines.ad_creative.messages import (
 )
 from signalbox_pipelines.ad_creative.page.charsets import decode_page
 from signalbox_pipelines.ad_creative.page.headings import find_heading
-from signalbox_pipelines.ad_creative.page.links import find_images, find_logos, find_style_sheets
+from signalbox_pipelines.ad_creative.page.links import (
+    base_address,
+    find_images,
+    find_logos,
+    find_style_sheets,
+)
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 from signalbox_pipelines.ad_creative.page.plain_text import plain_text, without_private
 from signalbox_pipelines.ad_creative.page.product_data import read_product
@@ -103,6 +108,7 @@ def read_page(
     language = detect_language(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
     is_priced = data.offer is not None or data.is_off_sale
     shown_price = "" if is_priced else find_shown_price(tree, product, language)
+    base = base_address(tree, url)
     return PageFacts(
         name=_brand_name(data.brand, meta, title, url),
         product=_clip(product, 80),
@@ -117,10 +123,10 @@ def read_page(
         shipping=_shipping(tree, language),
         cta=_find_call_to_action(tree, language),
         theme=meta.get("theme-color", ""),
-        logos=find_logos(tree, data.logo, url),
-        style_sheets=find_style_sheets(tree, url),
+        logos=find_logos(tree, data.logo, base),
+        style_sheets=find_style_sheets(tree, base),
         inline_css=tuple(node.text() for node in tree.css("style")[:6]),
-        images=find_images(tree, data, meta.get("og:image", ""), url),
+        images=find_images(tree, data, meta.get("og:image", ""), base),
     )
 
 

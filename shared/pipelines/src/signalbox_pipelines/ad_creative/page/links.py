@@ -1,5 +1,6 @@
 """Addresses that a page links to: logos, style sheets and pictures. Malformed ones are left out. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urljoin
@@ -11,6 +12,16 @@ from signalbox_pipelines.ad_creative.page.product_data import ProductData
 
 _MAX_IMAGES: Final = 12
 _MAX_STYLE_SHEETS: Final = 4
+_SRCSET_URL: Final = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r,][^ \t\n\f\r]*)")
+_SRCSET_DESCRIPTORS: Final = re.compile(r"(?:\([^)]*\)?|[^,(])*")
+"""Up to the next comma that is not in parentheses."""
+
+
+def base_address(tree: LexborHTMLParser, url: str) -> str:
+    """Return the address that the links of a page are relative to: its first `<base href>`, else its own."""
+    stated = next((node.attributes.get("href") or "" for node in tree.css("base[href]")), "")
+    address = next(_resolve(url, [stated.strip()]), url)
+    return address if address.startswith(("http://", "https://")) else url
 
 
 def find_logos(tree: LexborHTMLParser, stated: str, url: str) -> tuple[str, ...]:
@@ -64,13 +75,29 @@ def _logos(tree: LexborHTMLParser, stated: str) -> Iterator[str]:
 
 def _source(node: LexborNode) -> str:
     """Return the largest of `srcset`, else `data-src` (lazy loading), else `src`."""
-    candidates = [part.split() for part in (node.attributes.get("srcset") or "").split(",") if part.strip()]
+    candidates = list(_parse_srcset(node.attributes.get("srcset") or ""))
     if candidates:
-        return max(candidates, key=_srcset_size)[0]
+        return max(candidates, key=lambda candidate: candidate[1])[0]
     return node.attributes.get("data-src") or node.attributes.get("src") or ""
 
 
-def _srcset_size(candidate: list[str]) -> float:
-    """Return the width or density of a candidate of `srcset`; 1 when it states none."""
-    size = candidate[1][:-1] if len(candidate) > 1 else ""
+def _parse_srcset(text: str) -> Iterator[tuple[str, float]]:
+    """Yield address and size of each candidate (HTML standard, "parse a srcset attribute").
+
+    An address ends at white space, and so may contain commas. The size is the width or the density, 1 when
+    neither is stated.
+    """
+    position = 0
+    while found := _SRCSET_URL.match(text, position):
+        position, address = found.end(), found[1]
+        if address.endswith(","):
+            yield address.rstrip(","), 1.0
+            continue
+        descriptors = _SRCSET_DESCRIPTORS.match(text, position)
+        position = descriptors.end() if descriptors else position
+        yield address, _srcset_size(descriptors[0].split() if descriptors else [])
+
+
+def _srcset_size(descriptors: list[str]) -> float:
+    size = descriptors[0][:-1] if descriptors else ""
     return float(size) if size.replace(".", "", 1).isdecimal() else 1.0

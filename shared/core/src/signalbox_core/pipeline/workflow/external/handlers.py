@@ -19,7 +19,7 @@ from signalbox_core.pipeline.contract.external_event import (
     check_event_data,
 )
 from signalbox_core.pipeline.contract.failures import as_application_error, non_retryable_error
-from signalbox_core.pipeline.workflow.external.wait import record_received
+from signalbox_core.pipeline.workflow.external.wait import leave_mailboxes, record_received
 from signalbox_core.pipeline.workflow.recorded import recorded_refusal
 from signalbox_core.pipeline.workflow.state import RunState
 
@@ -32,6 +32,7 @@ class EventMessageHandlers:
         self._signal_count = 0
         workflow.set_update_handler(DELIVER_EVENT, self.deliver, validator=self.validate)
         workflow.set_signal_handler(DELIVER_EVENT, self.deliver_by_signal)
+        leave_mailboxes(state)
 
     def validate(self, event: InboundEvent) -> None:
         """Refuse an event that the run cannot use, before it enters the history.

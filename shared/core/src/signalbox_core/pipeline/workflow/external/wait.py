@@ -29,7 +29,7 @@ from signalbox_core.pipeline.contract.failures import (
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import decode_accepted
 from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY, OpenWaitRequest
-from signalbox_core.pipeline.workflow.external.wait_registry import OpenWait
+from signalbox_core.pipeline.workflow.external.wait_registry import LeftMailbox, OpenWait
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 from signalbox_core.temporal.workflow_trace import link_message
@@ -37,6 +37,9 @@ from signalbox_core.traces import parse_traceparent
 
 WITHDRAWN_WAITS: Final = "signalbox.withdrawn-waits"
 """The patch that a withdrawn wait sets; during an eviction, which cancels the wait too, setting it raises."""
+ENDED_REGISTRATIONS: Final = "signalbox.ended-registrations"
+"""The patch since which a wait leaves its mailbox after its registration has ended, and gives an event back
+that it did not return; older histories replay as recorded."""
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=10)
 _RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=30), maximum_attempts=0
@@ -74,16 +77,16 @@ async def receive(
     except asyncio.CancelledError:
         # A cancelled run closes its waits when it ends.
         if workflow.cancellation_reason() is None and workflow.patched(WITHDRAWN_WAITS):
-            _withdraw(state, wait)
-            _leave_mailbox(state, wait)
+            _give_up(state, wait, registration)
         raise
     state.waits.close(wait.wait_id)
+    pending = _unfinished(registration)
     if registration is not None:
         registration.cancel()
     if wait.received is None:
         state.record_event("wait.expired", WaitExpired(wait_id=wait.wait_id))
     elif registration is not None and wait.received.wait_id != wait.wait_id:
-        _leave_mailbox(state, wait)
+        _leave_mailbox(state, wait, pending)
     await state.hold_for_cancel()
     if wait.received is None:
         raise WaitExpiredError(wait.wait_id, wait.event.name, wait.key)
@@ -91,9 +94,22 @@ async def receive(
 
 
 def withdraw_open_waits(state: RunState) -> None:
-    """Withdraw what the run's next execution waits for anew, if it does."""
+    """Withdraw what the run's next execution waits for anew, if it does.
+
+    That execution takes over the events that no wait has returned, and informs the mailboxes.
+    """
     for wait in state.waits.open_waits:
         _withdraw(state, wait)
+        if wait.key is not None:
+            state.waits.leave(_left_mailbox(state, wait))
+    for wait in state.waits.unreturned:
+        state.waits.give_back(wait, workflow.now())
+
+
+def leave_mailboxes(state: RunState) -> None:
+    """Inform the mailboxes of the waits that the run's previous execution withdrew."""
+    for left in state.waits.leaving:
+        _start_close(state, left, None)
 
 
 def record_received(state: RunState, wait_id: str, event: InboundEvent) -> None:
@@ -168,11 +184,36 @@ def _register(state: RunState, wait: OpenWait) -> "workflow.ActivityHandle[None]
     """Enter the wait at the mailbox of its key, which sends the event that it has or gets."""
     request = OpenWaitRequest(address=_address(state, wait), wait=_mailbox_wait(state, wait))
     handle: workflow.ActivityHandle[None] = workflow.start_activity(
-        OPEN_WAIT_ACTIVITY, request, start_to_close_timeout=_ATTEMPT_TIMEOUT, retry_policy=_RETRY
+        OPEN_WAIT_ACTIVITY,
+        request,
+        start_to_close_timeout=_ATTEMPT_TIMEOUT,
+        retry_policy=_RETRY,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )
     # Retrieved, because the wait ends by its event or its deadline only.
     handle.add_done_callback(lambda done: done.cancelled() or done.exception())
     return handle
+
+
+def _give_up(state: RunState, wait: OpenWait, registration: "workflow.ActivityHandle[None] | None") -> None:
+    """Withdraw a wait whose task was cancelled. An event that arrived with the cancel is not lost."""
+    _withdraw(state, wait)
+    if wait.received is not None and workflow.patched(ENDED_REGISTRATIONS):
+        other = state.waits.give_back(wait, workflow.now())
+        if other is not None:
+            record_received(state, other.wait_id, wait.received)
+    pending = _unfinished(registration)
+    if pending is not None:
+        pending.cancel()
+    _leave_mailbox(state, wait, pending)
+
+
+def _unfinished(
+    registration: "workflow.ActivityHandle[None] | None",
+) -> "workflow.ActivityHandle[None] | None":
+    """Return a registration that may still enter the wait at its mailbox."""
+    is_unfinished = registration is not None and not registration.done()
+    return registration if is_unfinished and workflow.patched(ENDED_REGISTRATIONS) else None
 
 
 def _withdraw(state: RunState, wait: OpenWait) -> None:
@@ -180,17 +221,37 @@ def _withdraw(state: RunState, wait: OpenWait) -> None:
     state.record_event("wait.withdrawn", WaitWithdrawn(wait_id=wait.wait_id))
 
 
-def _leave_mailbox(state: RunState, wait: OpenWait) -> None:
+def _leave_mailbox(state: RunState, wait: OpenWait, pending: "workflow.ActivityHandle[None] | None") -> None:
+    """Remove the wait from the mailbox of its key.
+
+    Args:
+        pending: a cancelled registration, whose end is awaited: else it could enter the wait afterwards.
+    """
     if wait.key is not None:
-        task = asyncio.create_task(_send_close(state, wait))
-        state.waits.closing.add(task)
-        task.add_done_callback(state.waits.closing.discard)
+        left = _left_mailbox(state, wait)
+        state.waits.leave(left)
+        _start_close(state, left, pending)
 
 
-async def _send_close(state: RunState, wait: OpenWait) -> None:
-    mailbox = workflow.get_external_workflow_handle(_address(state, wait).workflow_id)
+def _start_close(state: RunState, left: LeftMailbox, pending: "workflow.ActivityHandle[None] | None") -> None:
+    task = asyncio.create_task(_send_close(state, left, pending))
+    state.waits.closing.add(task)
+    task.add_done_callback(state.waits.closing.discard)
+
+
+async def _send_close(
+    state: RunState, left: LeftMailbox, pending: "workflow.ActivityHandle[None] | None"
+) -> None:
+    if pending is not None:
+        await asyncio.wait([pending])
+    mailbox = workflow.get_external_workflow_handle(left.address.workflow_id)
     with suppress(FailureError):  # There is no mailbox yet, or no longer.
-        await mailbox.signal(CLOSE_WAIT, _mailbox_wait(state, wait))
+        await mailbox.signal(CLOSE_WAIT, left.wait)
+    state.waits.mark_left(left)
+
+
+def _left_mailbox(state: RunState, wait: OpenWait) -> LeftMailbox:
+    return LeftMailbox(address=_address(state, wait), wait=_mailbox_wait(state, wait))
 
 
 def _address(state: RunState, wait: OpenWait) -> MailboxAddress:

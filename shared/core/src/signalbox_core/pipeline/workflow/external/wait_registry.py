@@ -14,6 +14,8 @@ from signalbox_core.pipeline.contract.external_event import (
     InboundEvent,
     InboundEventRecord,
     KeptEvent,
+    MailboxAddress,
+    MailboxWait,
 )
 
 MAX_REMEMBERED: Final = 1_000
@@ -51,15 +53,24 @@ class OpenWait:
         return event.name == self.event.name and (self.key == event.key or not is_keyed)
 
 
+class LeftMailbox(Struct, frozen=True, kw_only=True):
+    """A wait that has ended without an event of its mailbox, which is to be informed."""
+
+    address: MailboxAddress
+    wait: MailboxWait
+
+
 class CarriedWaits(Struct, frozen=True, kw_only=True):
     """What a run's next execution takes over.
 
     Attributes:
         remembered: ids of events, each with the wait that received it.
+        leaving: waits of which their mailboxes are not informed yet.
     """
 
     kept: tuple[KeptEvent, ...] = ()
     remembered: tuple[tuple[str, str | None], ...] = ()
+    leaving: tuple[LeftMailbox, ...] = ()
 
 
 class WaitRegistry:
@@ -70,12 +81,31 @@ class WaitRegistry:
         self._open: dict[str, OpenWait] = {}
         self._kept: list[KeptEvent] = []
         self._remembered: dict[str, str | None] = {}
+        self._leaving: dict[str, LeftMailbox] = {}
         self.closing: set[asyncio.Task[None]] = set()
         """Messages to mailboxes in flight; asyncio itself holds tasks only weakly."""
 
     @property
     def open_waits(self) -> tuple[OpenWait, ...]:
         return tuple(wait for wait in self._open.values() if wait.received is None)
+
+    @property
+    def unreturned(self) -> tuple[OpenWait, ...]:
+        """The waits that have received their event and not returned it yet."""
+        return tuple(wait for wait in self._open.values() if wait.received is not None)
+
+    @property
+    def leaving(self) -> tuple[LeftMailbox, ...]:
+        """The waits of which their mailboxes are not informed yet."""
+        return tuple(self._leaving.values())
+
+    def leave(self, left: LeftMailbox) -> None:
+        """Note that a mailbox is to be informed of the end of a wait."""
+        self._leaving[left.wait.wait_id] = left
+
+    def mark_left(self, left: LeftMailbox) -> None:
+        """Note that it is informed."""
+        self._leaving.pop(left.wait.wait_id, None)
 
     def open(self, wait: OpenWait, now: datetime) -> None:
         """Begin a wait; the oldest event that was kept for it ends it at once."""
@@ -88,6 +118,24 @@ class WaitRegistry:
 
     def close(self, wait_id: str) -> None:
         self._open.pop(wait_id, None)
+
+    def give_back(self, wait: OpenWait, now: datetime) -> OpenWait | None:
+        """Give the event of a wait that did not return it to another wait, or keep it; not a callback's.
+
+        Returns:
+            The other wait.
+        """
+        self.close(wait.wait_id)
+        event = wait.received
+        if event is None or event.is_for_callback:
+            return None
+        other = self._find_wait(event)
+        if other is not None:
+            self._end(other, event)
+            return other
+        self._kept.insert(0, KeptEvent(event=event, kept_at=now))
+        self._remember(event, None)
+        return None
 
     def find_duplicate(self, event: InboundEvent) -> InboundEventRecord | None:
         """Return what became of an event of the same id; None for a new one."""
@@ -126,11 +174,14 @@ class WaitRegistry:
 
     def carried(self) -> CarriedWaits:
         """Return the state for the next execution. Waits that are open do not continue."""
-        return CarriedWaits(kept=tuple(self._kept), remembered=tuple(self._remembered.items()))
+        return CarriedWaits(
+            kept=tuple(self._kept), remembered=tuple(self._remembered.items()), leaving=self.leaving
+        )
 
     def restore(self, carried: CarriedWaits) -> None:
         self._kept = list(carried.kept)
         self._remembered = dict(carried.remembered)
+        self._leaving = {left.wait.wait_id: left for left in carried.leaving}
 
     def _find_wait(self, event: InboundEvent) -> OpenWait | None:
         waits = [wait for wait in self.open_waits if not wait.is_callback]

@@ -27,7 +27,7 @@ from signalbox_core.pipeline.contract.failures import failure_of
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
 from signalbox_core.pipeline.workflow.child_runs import child_status
-from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, CarriedState, RunJournal
+from signalbox_core.pipeline.workflow.journal import MAX_RESULT_BYTES, CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.plain.record import PUBLISH, PlainSettings, RecordedEvent
 from signalbox_core.pipeline.workflow.plain.steps import PlainSteps
 from signalbox_core.pipeline.workflow.plain.titles import title_of
@@ -209,7 +209,7 @@ class PlainRun:
         if not self._shows_values or result is None:
             return _NULL
         payload = workflow.payload_converter().to_payloads([result])[0]
-        is_json = payload.metadata.get("encoding") in _JSON and len(payload.data) < MAX_DATA_BYTES
+        is_json = payload.metadata.get("encoding") in _JSON and len(payload.data) <= MAX_RESULT_BYTES
         return msgspec.Raw(payload.data) if is_json else _NULL
 
     def _restore_carried(self) -> None:

@@ -18,11 +18,11 @@ export class Assignment {
   update(approval) {
     this.isOwn = isClaimed(approval) && approval.claim.by.subject === session()?.subject;
     setText(this.claim, this.isOwn ? "Release" : "Claim");
-    this.claim.title = this.isOwn ? "Give up your claim" : "Show others for 15 minutes that you are deciding";
+    this.claim.title = this.isOwn ? "Release your claim" : "Show others for 15 minutes that you are deciding";
   }
 
   async #delegate() {
-    const text = "A subject, for example key:lan, or a group, for example group:legal. Delegating gives no right to decide; the policy applies.";
+    const text = "A subject, for example key:lan, or a group, for example group:legal. Delegating does not grant the right to decide; the policy still applies.";
     const to = await ask({ name: "delegate", title: "Delegate the question", text, label: "To", action: "Delegate", max: 500 });
     if (to) await this.#send("delegate", { to });
   }

@@ -22,7 +22,7 @@ export async function decideInDialog(runId, name) {
   }
   const page = run.artifacts.find((artifact) => artifact.name.startsWith("page-"));
   const close = iconButton("Close", "cancel", () => dialog.close());
-  const panel = openApproval(runId, approval, { decided: () => dialog.close() });
+  const panel = openApproval(runId, approval, { decided: ({ accepted }) => accepted && dialog.close() });
   const firstPage = page ? pictureElement({ class: "decide-page", src: artifactAddress(runId, page.name), alt: `First page of ${name}` }) : null;
   const dialog = h("dialog", { class: "decide-dialog", "aria-label": `${approval.title} ${name}` },
     div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel.element));

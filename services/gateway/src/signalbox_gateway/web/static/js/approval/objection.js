@@ -9,7 +9,7 @@ export async function raiseObjection(runId, approval) {
   const ends = veto.length ? ` An objection of ${veto.join(" or ")} ends the question.` : "";
   const answer = await confirm({
     name: "object", title: `Object to “${approval.title}”?`,
-    text: `Your objection takes the place of your vote, if you have cast one.${ends}`,
+    text: `Your objection replaces your vote, if you have cast one.${ends}`,
     action: "Object", danger: true, reasonLabel: "Reason (visible to others)", reasonRequired: true,
   });
   if (!answer) return null;

@@ -12,7 +12,7 @@ import { Assignment } from "./assignment.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
 import { raiseObjection } from "./objection.js";
-import { isSigned, signedBody } from "./signing.js";
+import { checkShown, isSigned, loadCheck, signedBody } from "./signing.js";
 import { policyText, votesView } from "./votes.js";
 
 const SAVE_MS = 200;
@@ -33,7 +33,9 @@ export class OpenPanel {
    * isOpen: it is a vote, and further ones are needed.
    */
   constructor(runId, approval, { decided }) {
-    Object.assign(this, { runId, approval, decided });
+    // `approval` follows the votes; `shown` stays what the digest is compared with.
+    Object.assign(this, { runId, approval, shown: approval, decided });
+    loadCheck();
     const draft = loadDraft(runId, approval);
     this.hasDraft = draft !== null;
     this.body = bodyOf(runId, approval, draft);
@@ -157,12 +159,13 @@ export class OpenPanel {
     this.send.disabled = true;
     this.element.setAttribute("aria-busy", "true");
     try {
+      await checkShown(this.shown);
       const { status, body } = await api.decide(this.runId, this.approval.approval_id, await signedBody(this.runId, this.approval, {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       }));
       this.discard();
-      // A change of this vote is a new decision.
-      if (body.status === "counted") this.#decisionId = newKey();
+      // A change of what was accepted is a new decision.
+      if (status === 202 || body.status === "counted") this.#decisionId = newKey();
       toast(doneText(status, body), { kind: "good" });
       this.decided({ accepted: true, isOpen: body.status === "counted" });
     } catch (problem) {
@@ -175,6 +178,7 @@ export class OpenPanel {
 
   async #object() {
     try {
+      await checkShown(this.shown);
       const answer = await raiseObjection(this.runId, this.approval);
       if (!answer) return;
       const isOpen = answer.body.status === "counted";
@@ -190,8 +194,9 @@ export class OpenPanel {
     const inForm = (error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") });
     if (own.length) this.body.show(own.map(inForm));
     if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem), PASSKEY_CODES.has(problem.code) ? passkeysLink() : null);
-    // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
-    if (problem.status === 422) this.#decisionId = newKey();
+    // A corrected answer after a 422 is a new decision; a retry after a lost response is not. The id of a vote whose
+    // response was lost has its first answer.
+    if (problem.status === 422 || problem.code === "decision_id_taken") this.#decisionId = newKey();
     if (problem.status === 409) {
       this.hasDraft = true;
       this.decided({ accepted: false });

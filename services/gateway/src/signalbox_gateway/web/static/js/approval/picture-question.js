@@ -15,6 +15,6 @@ export function pictureQuestion(evidence) {
     Number.isInteger(tries) ? h("span", {}, `${plural(tries, "try", "tries")} left`) : null,
   ];
   return h("figure", { class: "picture-question" },
-    div("asked-picture", inertPicture(picture, alt || "The picture in question")),
+    div("asked-picture", inertPicture(picture, alt || "The picture of this question")),
     h("figcaption", {}, why ? h("p", {}, sentence(why)) : null, h("p", { class: "picture-facts" }, facts)));
 }

@@ -10,7 +10,7 @@ const MAX_MEMBERS = 3;
 const who = (subject) => subject.name ?? subject.subject;
 const places = ({ needed, group }) => `${needed} of ${group ?? "any group"}`;
 
-/** "2 of marketing and 1 of legal must agree; not who started the run"; empty for the default policy. */
+/** "2 of marketing and 1 of legal must agree; the starter may not decide"; empty for the default policy. */
 export function policyText(policy) {
   const quorum = policy?.quorum ?? [];
   const isSingle = quorum.length === 1 && quorum[0].needed === 1 && !quorum[0].group;
@@ -18,8 +18,8 @@ export function policyText(policy) {
     isSingle || !quorum.length ? "" : `${quorum.map(places).join(" and ")} must agree`,
     policy?.people?.length ? `only ${policy.people.join(", ")} may decide` : "",
     policy?.veto?.length ? `an objection of ${policy.veto.join(" or ")} ends the question` : "",
-    policy?.require_signature ? "each signs with a passkey" : "",
-    policy?.exclude_starter ? "not who started the run" : "",
+    policy?.require_signature ? "every decision is signed with a passkey" : "",
+    policy?.exclude_starter ? "the starter may not decide" : "",
   ];
   return rules.filter(Boolean).join("; ");
 }

@@ -27,6 +27,7 @@ class InboxPage {
   #total = 0;
   #done = new Set();   // decided here; the list may still have them for a moment
   #at = 0;   // the place of the chosen question, kept when it leaves the list
+  #isClosed = false;
 
   constructor(inbox) {
     this.inbox = inbox;
@@ -62,6 +63,7 @@ class InboxPage {
   }
 
   close() {
+    this.#isClosed = true;
     this.stopListening?.();
     this.stopKeys?.();
     this.feed?.close();
@@ -81,7 +83,7 @@ class InboxPage {
     this.element.toggleAttribute("data-chosen", Boolean(chosen));
     this.#list();
     this.question?.close();
-    this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(isOpen), back: "#/inbox" }) : null;
+    this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(keyOf(chosen), isOpen), back: "#/inbox" }) : null;
     replace(this.main, this.question?.element ?? this.none);
     await this.question?.load();
   }
@@ -103,13 +105,13 @@ class InboxPage {
     setText(this.count, countText(this.#items.length, this.#total));
   }
 
-  /** The question at the same place is the next one. */
-  async #decided(isOpen) {
-    const decided = this.chosen;
+  /** Opens the next question, at the same place, if the decided one is still shown: its response may be late. */
+  async #decided(decided, isOpen) {
     if (!isOpen) this.#done.add(decided);
     try {
       await this.inbox.load();
     } catch (problem) { replace(this.problem, problemNotice(problem)); return; }
+    if (this.#isClosed || this.chosen !== decided) return;
     const others = this.#items.filter((item) => keyOf(item) !== decided && !this.#done.has(keyOf(item)));
     const next = others[Math.min(this.#at, others.length - 1)];
     location.hash = next ? addressOfQuestion(next) : "#/inbox";

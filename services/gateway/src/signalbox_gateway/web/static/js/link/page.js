@@ -14,9 +14,9 @@ const TITLES = {
   link_stale: "The question has changed",
   already_decided: "Already decided",
   approval_expired: "The question has expired",
-  withdrawn: "No decision is needed any more",
+  withdrawn: "A decision is no longer needed",
   run_ended: "The run has ended",
-  unknown_approval: "The question does not exist any more",
+  unknown_approval: "The question no longer exists",
 };
 // What a later attempt with the same link cannot change.
 const isFinal = (problem) => problem.code in TITLES;
@@ -48,11 +48,11 @@ function showQuestion(question) {
   const form = new AnswerForm(question);
   const trouble = h("p", { class: "field-problem", role: "alert" });
   const send = h("button", { type: "submit", class: "button primary" }, "Send decision");
-  const facts = [question.run_title, `You decide as ${question.recipient}`, question.deadline_at ? `Deadline: ${full(question.deadline_at)}` : null];
+  const facts = [question.run_title, `You are deciding as ${question.recipient}`, question.deadline_at ? `Deadline: ${full(question.deadline_at)}` : null];
   const element = h("form", { class: "panel", onsubmit: (event) => { event.preventDefault(); decide(form, send, trouble); } },
     form.element, trouble, div("actions", send));
   replace(main, h("h1", {}, question.title), h("p", { class: "lead" }, facts.filter(Boolean).join(" · ")), element,
-    h("p", { class: "hint" }, "This link decides once. Opening this page changes nothing."));
+    h("p", { class: "hint" }, "This link can be used once. Opening this page changes nothing."));
 }
 
 async function decide(form, send, trouble) {

@@ -60,7 +60,7 @@ class PasskeysPage {
   }
 
   async #revoke(passkey) {
-    const text = "It signs no further decisions. Decisions that it has signed stay valid. This cannot be undone.";
+    const text = "It can no longer sign decisions. Decisions that it has signed stay valid. This cannot be undone.";
     const isSure = await confirm({ name: "revoke", title: `Revoke “${passkey.name}”?`, text, action: "Revoke", danger: true });
     if (!isSure) return;
     await this.#change(async () => {

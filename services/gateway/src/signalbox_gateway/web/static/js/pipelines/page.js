@@ -44,7 +44,7 @@ function factsOf(runs) {
   const times = completed.map(took).sort((one, other) => one - other);
   return [
     ended.length ? h("span", {}, `${completed.length} of the last ${ended.length} completed`) : plural(runs.length, "open run"),
-    times.length ? h("span", {}, `half within ${duration(times[Math.floor((times.length - 1) / 2)])}`) : null,
+    times.length ? h("span", {}, `median ${duration(times[Math.floor((times.length - 1) / 2)])}`) : null,
     h("span", {}, "last ", agoTime(runs[0].started_at)),
   ];
 }

@@ -7,6 +7,7 @@ import { schemaForm } from "../forms/form.js";
 import { plainPath } from "../forms/schema.js";
 import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, span } from "../ui/dom.js";
+import { fromHere } from "../ui/place.js";
 import { statusDot } from "../ui/status.js";
 import { Presets } from "./presets.js";
 
@@ -76,12 +77,13 @@ class StartForm {
     this.form.show(faults);
     if (faults.length) return;
     this.button.disabled = true;
+    const go = fromHere();
     try {
       const input = this.form.read();
       const { body } = await this.#send(input);
       const draft = this.#draft();
       if (draft) keepLast(this.pipeline.name, draft);
-      location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
+      go(`#/runs/${encodeURIComponent(body.run_id)}`);
     } catch (problem) {
       this.#refused(problem);
     } finally { this.button.disabled = !this.allowed; }

@@ -19,7 +19,7 @@ function showSession(form) {
   const known = session();
   const output = form.querySelector("output");
   if (output.childElementCount) return;
-  if (known) replace(output, h("p", { class: "hint" }, `Sent as ${known.name} of ${known.tenant}. The request has its real effect.`));
+  if (known) replace(output, h("p", { class: "hint" }, `Sent as ${known.name} of ${known.tenant}. The request takes effect.`));
   else replace(output, h("p", { class: "hint" }, "You are not signed in. ", signInLink(), " first, in this browser."));
 }
 

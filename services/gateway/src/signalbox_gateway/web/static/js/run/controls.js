@@ -13,11 +13,12 @@ const REQUESTED = {
   cancel: "Cancellation requested: the run cleans up and ends.",
 };
 const CONTINUES = "The run continues. Completed steps keep their results.";
-const CONTINUES_LATER = "Retry accepted. The run is shown as it ended until a worker is available.";
+const CONTINUES_LATER = "Retry accepted. Until a worker is available, the run is shown with its previous outcome.";
 
 export class RunControls {
   // A repeated click or a lost response does not retry twice.
   #key = newKey();
+  #isClosed = false;
 
   /** done(): a request was accepted. retried(): the run continues after its end, in a new stream. */
   constructor(runId, { done, retried }) {
@@ -47,6 +48,9 @@ export class RunControls {
     this.paused = paused;
     replace(this.toggle, icon(paused ? "play" : "pause"), paused ? "Resume" : "Pause");
   }
+
+  /** The page was left: a late response no longer changes what is shown. */
+  close() { this.#isClosed = true; }
 
   /** Opens the dialog of an address; false when there is no such dialog. */
   openDialog(name) {
@@ -90,6 +94,7 @@ export class RunControls {
     await this.#send(async () => {
       await api.retry(this.runId, { from: "failed" }, this.#key);
       const isOver = hasEnded(await api.run(this.runId));
+      if (this.#isClosed) return;
       await this.retried();
       toast(isOver ? CONTINUES_LATER : CONTINUES, { kind: isOver ? "info" : "good" });
     });
@@ -98,7 +103,7 @@ export class RunControls {
   async #startAgain() {
     await this.#send(async () => {
       const { body } = await api.retry(this.runId, { from: "start" }, this.#key);
-      location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
+      if (!this.#isClosed) location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
     });
   }
 

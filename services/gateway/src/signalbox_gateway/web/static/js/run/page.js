@@ -100,6 +100,7 @@ class RunPage {
     this.approvals.close();
     this.liveText.close();
     this.timeline.close();
+    this.controls.close();
     cancelAnimationFrame(this.#drawing);
   }
 
@@ -120,8 +121,8 @@ class RunPage {
     const crumbs = h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Runs"), h("span", { "aria-hidden": "true" }, "/"),
       this.pipeline, h("span", { "aria-hidden": "true" }, "/"), h("code", {}, this.runId), iconButton("Copy run id", "copy", () => copyText(this.runId, "Run id")));
     const overview = div("in-overview run-main", this.liveText.element, this.view.element, this.outcome.result, this.children.element, this.months.element);
-    this.noDecisions = h("p", { class: "nothing in-decisions" }, "This run has asked no question so far.");
-    this.noFiles = h("p", { class: "nothing in-files" }, "This run has written no files so far.");
+    this.noDecisions = h("p", { class: "nothing in-decisions" }, "This run has not requested a decision yet.");
+    this.noFiles = h("p", { class: "nothing in-files" }, "This run has no files yet.");
     const events = h("section", { class: "panel in-events", "aria-labelledby": "log-title" },
       h("h2", { id: "log-title" }, "Events", this.log.count), this.log.element);
     return div("page run-page",

@@ -1,8 +1,8 @@
 // The trace of a run: its id to copy, and a link where the deployment has a tracing backend.
 import { session } from "../data/session.js";
+import { copyText } from "../ui/clipboard.js";
 import { h, outsideLink } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { copyText } from "./event-detail.js";
 
 /** The line below the timeline for a trace id. */
 export function traceLine(traceId) {

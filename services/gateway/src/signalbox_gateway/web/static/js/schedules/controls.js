@@ -5,6 +5,7 @@ import { toast } from "../ui/announce.js";
 import { confirm } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
+import { fromHere } from "../ui/place.js";
 
 /** changed(): the schedule is to be read again; deleted(): it does not exist any more. */
 export function scheduleControls(schedule, { changed, deleted }) {
@@ -17,8 +18,9 @@ export function scheduleControls(schedule, { changed, deleted }) {
     : button("Pause", "Pause", "pause", () => api.changeSchedule(id, { paused: true }).then(changed));
   const key = newKey();
   const trigger = button("Start a run of", "Start now", "right", async () => {
+    const go = fromHere();
     const { body } = await api.triggerSchedule(id, key);
-    if (body.run_id) location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
+    if (body.run_id) go(`#/runs/${encodeURIComponent(body.run_id)}`);
     else { toast("The run starts later: after an open one, or when a worker is free."); await changed(); }
   });
   const remove = deleted ? button("Delete", "Delete", "cancel", () => removeSchedule(id, deleted), "button danger-quiet") : null;

@@ -4,6 +4,7 @@ import { may } from "../data/session.js";
 import { schemaForm } from "../forms/form.js";
 import { problemNotice, toast } from "../ui/announce.js";
 import { div, h, replace } from "../ui/dom.js";
+import { fromHere } from "../ui/place.js";
 
 const TIMES = {
   type: "object",
@@ -58,11 +59,12 @@ class ScheduleForm {
     for (const [form, found] of faults) form.show(found);
     if (faults.some(([, found]) => found.length)) return;
     this.button.disabled = true;
+    const go = fromHere();
     try {
       const { cron, ...times } = this.times.read();
       const { body } = await api.createSchedule({ ...times, cron: [cron], pipeline: this.pipeline.name, input: this.input.read() });
       toast(`${body.schedule_id} was created.`);
-      location.hash = `#/schedules/${encodeURIComponent(body.schedule_id)}`;
+      go(`#/schedules/${encodeURIComponent(body.schedule_id)}`);
     } catch (problem) {
       this.#refused(problem);
     } finally { this.button.disabled = !this.allowed; }

@@ -3,6 +3,7 @@ import { api } from "../data/api.js";
 import { may } from "../data/session.js";
 import { dataView } from "../ui/data-view.js";
 import { div, h, replace, span } from "../ui/dom.js";
+import { fromHere } from "../ui/place.js";
 import { scheduleControls } from "./controls.js";
 import { exactTime, lastRunText, runSign, stateOf, timesOf } from "./times.js";
 
@@ -40,7 +41,8 @@ export async function schedulePage({ parts: [id] }) {
 }
 
 function detailOf(schedule, changed) {
-  const deleted = () => { location.hash = "#/schedules"; };
+  const go = fromHere();
+  const deleted = () => go("#/schedules");
   return [
     div("page-head", h("h1", {}, schedule.schedule_id), stateOf(schedule), scheduleControls(schedule, { changed, deleted })),
     schedule.problem ? h("p", { class: "notice notice-error" }, schedule.problem.detail) : null,
@@ -66,8 +68,8 @@ function latestRuns({ runs }) {
 }
 
 const OVERLAPS = {
-  skip: "Leave out the time", buffer_one: "Start one run afterwards", buffer_all: "Start every run afterwards",
-  cancel_other: "Cancel the open run first", allow_all: "Start beside it",
+  skip: "Skip this start", buffer_one: "Start one run afterwards", buffer_all: "Start every run afterwards",
+  cancel_other: "Cancel the open run first", allow_all: "Start in parallel",
 };
 
 function settings(schedule) {

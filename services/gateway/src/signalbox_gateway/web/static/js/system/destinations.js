@@ -7,7 +7,7 @@ import { statusSign } from "../ui/status.js";
 import { agoTime } from "../ui/ticker.js";
 
 const STATES = {
-  unused: ["queued", "Not used yet"], ok: ["completed", "Delivered"], retrying: ["blocked", "Failing, tried again"], failed: ["failed", "Failed"],
+  unused: ["queued", "Not used yet"], ok: ["completed", "Delivered"], retrying: ["blocked", "Failing, retrying"], failed: ["failed", "Failed"],
 };
 
 export class DestinationsPanel {

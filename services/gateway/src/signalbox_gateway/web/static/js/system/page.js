@@ -35,7 +35,7 @@ export function systemTabs(current) {
 }
 
 function healthTable({ status, dependencies }) {
-  const words = { ok: "Everything responds", degraded: "Degraded: something does not respond", unavailable: "Not ready" };
+  const words = { ok: "Everything responds", degraded: "Degraded: a dependency does not respond", unavailable: "Not ready" };
   const rows = Object.entries(dependencies ?? {}).map(([name, { ok, detail }]) => h("div", {},
     h("dt", {}, humane(name)), h("dd", {}, sign(ok), detail ? h("span", { class: "hint" }, ` ${detail}`) : null)));
   return [h("p", { class: "system-state" }, words[status] ?? status), h("dl", { class: "data" }, rows)];
@@ -63,8 +63,8 @@ function browser() {
   const choice = (control, text, about) => div("field flag", h("label", {}, control, h("span", {}, text)), h("p", { class: "hint" }, about));
   return h("section", { class: "panel", "aria-labelledby": "browser-title" }, h("h2", { id: "browser-title" }, "This browser"),
     div("fields",
-      choice(notify, "Notify me of new questions", "While the console is open and another window is in front."),
-      choice(keys, "Shortcuts of a single key", "For example J and K in the inbox. Ctrl-K always opens the commands."),
+      choice(notify, "Notify me of new questions", "While the console is open and another window has the focus."),
+      choice(keys, "Single-key shortcuts", "For example J and K in the inbox. Ctrl-K always opens the command palette."),
       h("p", {}, h("button", { type: "button", class: "button", onclick: nextTheme }, "Change theme"))));
 }
 

@@ -1,0 +1,97 @@
+"""A wait that its run gives up leaves its mailbox, and takes no event with it."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from signalbox_core.testing.external_events import inbound_event
+from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
+from support.assertions.eventually import eventually
+from support.shipping.activities import file_parcel
+from support.shipping.contract import (
+    DISPATCHED,
+    PAYMENT,
+    SPEC,
+    Dispatched,
+    PaymentSettled,
+    ShippingInput,
+    ShippingResult,
+)
+
+PAID = PaymentSettled(amount=4_200)
+PARCEL = Dispatched(parcel="P1")
+
+
+@pytest.fixture
+async def shipping(client: Client) -> AsyncIterator[PipelineUnderTest]:
+    async with pipeline_under_test(SPEC, activities=[file_parcel], client=client) as pipeline:
+        yield pipeline
+
+
+def new_order() -> str:
+    return f"order-{uuid.uuid4().hex[:8]}"
+
+
+async def has_recorded(run: RunUnderTest, kind: EventType.ValueType) -> bool:
+    """Whether the history of the run's latest execution has an event of this type."""
+    return any(event.event_type == kind for event in (await run.handle.fetch_history()).events)
+
+
+async def receive_payment(shipping: PipelineUnderTest, order: str) -> None:
+    """Run another one that waits for the payment, and send it by key."""
+    other = await shipping.start(ShippingInput(order=order))
+    await other.wait("payment.settled")
+    await shipping.send_event(PAYMENT, PAID, key=order)
+    await other.send_event(DISPATCHED, PARCEL)
+    assert await asyncio.wait_for(other.result(), 60) == ShippingResult(amount=4_200, parcel="P1")
+
+
+async def test_a_wait_that_ends_before_its_mailbox_exists_does_not_enter_it(
+    shipping: PipelineUnderTest,
+) -> None:
+    order = new_order()
+    run = await shipping.start(ShippingInput(order=order, withdraws="at once"))
+    await run.wait("parcel.dispatched")
+
+    await receive_payment(shipping, order)
+
+    await run.send_event(DISPATCHED, PARCEL)
+    assert await run.result() == ShippingResult(amount=0, parcel="P1")
+    assert [item.status for item in (await run.snapshot()).waits] == ["withdrawn", "received"]
+    await replay(SPEC, await run.handle.fetch_history())
+
+
+async def test_a_wait_that_does_not_continue_as_new_leaves_its_mailbox(shipping: PipelineUnderTest) -> None:
+    order = new_order()
+    run = await shipping.start(ShippingInput(order=order, withdraws="continues"))
+    await run.wait("parcel.dispatched")
+    await eventually(lambda: has_recorded(run, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED), within_s=60)
+    await run.send_event(DISPATCHED, PARCEL, event_id="first")
+    await run.wait("parcel.dispatched-2")
+    await eventually(
+        lambda: has_recorded(run, EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED), within_s=60
+    )
+
+    await receive_payment(shipping, order)
+
+    await run.send_event(DISPATCHED, PARCEL, event_id="second")
+    assert await run.result() == ShippingResult(amount=0, parcel="P1")
+    await replay(SPEC, await run.handle.fetch_history())
+
+
+async def test_an_event_that_arrives_as_its_wait_is_given_up_is_not_lost(
+    shipping: PipelineUnderTest,
+) -> None:
+    """Before Python 3.12 the wait returns it nevertheless; since then it is kept for the next wait."""
+    run = await shipping.start(ShippingInput(order=new_order(), withdraws="late"))
+    await run.wait("parcel.dispatched")
+    async with shipping.without_worker():
+        await run.handle.signal("deliver_event", inbound_event(PAYMENT, PAID))
+        await run.handle.signal("deliver_event", inbound_event(DISPATCHED, PARCEL))
+
+    assert await asyncio.wait_for(run.result(), 60) == ShippingResult(amount=4_200)
+    await replay(SPEC, await run.handle.fetch_history())
