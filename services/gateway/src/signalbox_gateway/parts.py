@@ -47,6 +47,7 @@ from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
+from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -79,6 +80,12 @@ class Parts:
     link_keys: FollowedFile[LinkKeys] | None = None
     event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
     tracing: Tracing = field(default_factory=Tracing)
+
+    def workflow_rules(self) -> WorkflowRules:
+        """By which runs of pipelines and plain workflows are recognised."""
+        return WorkflowRules(
+            queue_tenants=self.settings.tenants_by_queue, pipelines=frozenset(self.pipelines)
+        )
 
     def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
         """The consumer that sends notifications; None without routes.
