@@ -32,7 +32,7 @@ class KeyReporter:
     async def run(self, *, every_s: float) -> None:
         """Check every `every_s` seconds until cancelled."""
         while True:
-            # The next check stores them. Deliveries go on whatever Redis answers here; readiness reports outages.
+            # The next check stores them. Whatever Redis answers, deliveries go on; readiness reports outages.
             with suppress(Unavailable, RedisError):
                 await self.check()
             await asyncio.sleep(every_s)
