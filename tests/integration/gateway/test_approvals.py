@@ -1,6 +1,7 @@
 """Approvals: the inbox, one approval, and exactly one decision."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 import httpx2
@@ -55,7 +56,8 @@ async def test_the_question_shows_schema_options_digest_and_policy(caller: httpx
     assert question["status"] == "pending"
     assert question["answer_schema"]["required"] == ["word"]
     assert question["options"] == ["hi"]
-    assert len(question["digest"]) == 64
+    assert question["digest"] == WORD_DIGEST
+    assert re.fullmatch(r"jcs:[0-9a-f]{64}", question["digest"])
     assert question["policy"] == {"role": "approver", "needed": 1}
     assert question["decisions"] == []
     assert question["deadline_at"] is not None

@@ -56,6 +56,10 @@ VIEWS: Final[Mapping[str, tuple[View, ...]]] = {
     r"^\/schedules\/([^/]+)$": (
         View(name="schedule", place="/schedules/{schedule}", ready=".schedule-parts .panel"),
     ),
+    r"^\/activity$": (
+        View(name="activity", place="/activity", ready=".entry"),
+        View(name="no-activity", place="/activity?actor=nobody-of-this-name", ready=".empty"),
+    ),
     r"^\/system$": (View(name="system", place="/system", ready=".system .data"),),
     r"^\/autoscaler$": (View(name="autoscaler", place="/autoscaler", ready="[role=slider]"),),
 }

@@ -17,11 +17,12 @@ with workflow.unsafe.imports_passed_through():
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`ask` makes the run wait for a person, by `policy` if it is given."""
+    """`ask` makes the run wait for a person, by `policy` if it is given; `number` is shown as evidence."""
 
     text: Annotated[str, Meta(title="Text", min_length=1, max_length=200), Find()]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
     ask: bool = False
+    number: int | None = None
     artifact: str | None = None
     fail: bool = False
     policy: Policy | UnsetType = UNSET
@@ -96,6 +97,10 @@ class Echo:
                 return EchoResult(text=words)
             async with run.step("listen"):
                 answer: EchoAnswer = await run.ask(
-                    "word", options=[words], check=check_word, policy=request.policy or None
+                    "word",
+                    options=[words],
+                    evidence=request.number,
+                    check=check_word,
+                    policy=request.policy or None,
                 )
             return EchoResult(text=answer.word)

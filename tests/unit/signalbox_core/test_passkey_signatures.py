@@ -1,5 +1,7 @@
 """A passkey's signature is verified with its public key alone, and is wrong after any change."""
 
+import hashlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -107,6 +109,23 @@ def test_malformed_bytes_are_refused(member: str, body: bytes, is_text: bool) ->
 
 def test_answers_that_count_together_have_one_digest() -> None:
     assert answer_sha256(msgspec.Raw(b'{"a":1.0,"b":2}')) == answer_sha256(msgspec.Raw(b'{ "b": 2, "a": 1 }'))
+
+
+@pytest.mark.parametrize(
+    ("answer", "signed"),
+    [
+        pytest.param(b'{"rate":1e-7,"cap":1e21}', b'{"cap":1e+21,"rate":1e-7}', id="numbers"),
+        pytest.param(
+            '{"\uffee":1,"\U0001f600":2}'.encode(),
+            '{"\U0001f600":2,"\uffee":1}'.encode(),
+            id="order of members",
+        ),
+        pytest.param(b'{"id":9007199254740992}', b'{"id":9007199254740992}', id="a large integer"),
+    ],
+)
+def test_the_digest_of_an_answer_is_that_of_the_browser(answer: bytes, signed: bytes) -> None:
+    """`signed` is what `canonicalJson` of the browser client writes (RFC 8785)."""
+    assert answer_sha256(msgspec.Raw(answer)) == hashlib.sha256(signed).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,32 @@ from typing import Final
 from signalbox_client.models import Approval, ApprovalPolicy
 from signalbox_core.errors import Conflict
 from signalbox_core.events.policy import Policy
-from signalbox_core.events.question_digest import QuestionContent
+from signalbox_core.events.question_digest import QuestionContent, is_known_form
 
 DIGEST_MISMATCH: Final = "digest_mismatch"
 
 
 def verified_digest(approval: Approval) -> str:
-    """Compute the digest of a question from what is shown, and return it if the gateway sent the same.
+    """Return the digest that the gateway sent, if it is that of what is shown.
 
     Raises:
         Conflict: `digest_mismatch`: the gateway shows another question than the one that the digest is of.
     """
-    digest = _content(approval).digest
-    if digest != approval.digest:
-        raise Conflict(
-            f"approval {approval.approval_id}: its digest is not that of the question shown here, so nothing "
-            "was sent; load it again, and contact the gateway's operator if this persists",
-            code=DIGEST_MISMATCH,
-            field="digest",
+    if not is_known_form(approval.digest):
+        raise _mismatch(
+            approval, "this version cannot compute its digest, so nothing was sent; update signalbox-client"
         )
-    return digest
+    if not _content(approval).matches(approval.digest):
+        raise _mismatch(
+            approval,
+            "its digest is not that of the question shown here, so nothing was sent; load it again, and "
+            "contact the gateway's operator if this persists",
+        )
+    return approval.digest
+
+
+def _mismatch(approval: Approval, detail: str) -> Conflict:
+    return Conflict(f"approval {approval.approval_id}: {detail}", code=DIGEST_MISMATCH, field="digest")
 
 
 def _content(approval: Approval) -> QuestionContent:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
+import rfc8785
 
 
 def canonical_json(value: object) -> bytes:
@@ -15,6 +16,15 @@ def canonical_json(value: object) -> bytes:
 def sha256_of(value: object) -> str:
     """Compute the SHA-256 of the canonical JSON, hexadecimal."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def jcs_json(value: object) -> bytes:
+    """Encode as canonical JSON by RFC 8785 (JCS), which other languages can compute too: 1.0 is 1.
+
+    Raises:
+        ValueError: an integer exceeds 2^53 - 1, which RFC 8785 cannot represent.
+    """
+    return rfc8785.dumps(_plain(value))
 
 
 def compact_json(value: msgspec.Raw) -> msgspec.Raw:

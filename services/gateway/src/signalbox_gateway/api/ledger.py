@@ -1,4 +1,4 @@
-"""The ledger: a tenant's checkpoint with consistency proofs, and the receipts of approvals."""
+"""The ledger: a tenant's checkpoint with consistency proofs, its entries, and the receipts of approvals."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from signalbox_core.ledger.merkle import consistency_path
 from signalbox_core.ledger.notes import NoteVerifier, parse_checkpoint
 from signalbox_core.ledger.receipts import read_receipt
 from signalbox_core.objects import ObjectStore
+from signalbox_gateway.api.activity import list_activity
 from signalbox_gateway.api.artifacts import content_disposition
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 
@@ -37,7 +38,7 @@ class LedgerView(Struct, frozen=True, kw_only=True):
 
 
 class LedgerHandlers:
-    """The handlers of /v1/ledger and of the receipts.
+    """The handlers of /v1/ledger, /v1/activity and the receipts.
 
     Args:
         verifiers: the public keys of this gateway's log; empty when it keeps no ledger.
@@ -70,6 +71,10 @@ class LedgerHandlers:
                 consistency=None if hashes is None else tuple(b64encode(value).decode() for value in hashes),
             )
         )
+
+    async def activity(self, call: ApiCall) -> Response:
+        self._require_ledger()
+        return await list_activity(self._store, call)
 
     async def receipt(self, call: ApiCall) -> Response:
         """Read from the tenant's own log, so it also works when the run itself is not kept any more."""

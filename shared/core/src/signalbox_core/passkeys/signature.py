@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.canonical_json import canonical_json, normalized_json
+from signalbox_core.canonical_json import canonical_json, jcs_json, normalized_json
 
 
 class DecisionStatement(Struct, frozen=True, kw_only=True):
@@ -55,8 +55,15 @@ class PasskeySignature(Struct, frozen=True, kw_only=True):
 
 
 def answer_sha256(answer: msgspec.Raw) -> str:
-    """The digest of an answer in statements; the same for all votes that count together."""
-    return hashlib.sha256(normalized_json(answer)).hexdigest()
+    """The digest of an answer in statements; the same for all votes that count together.
+
+    Of RFC 8785, which browsers compute; integers beyond 2^53 - 1 are written as the browser sent them.
+    """
+    try:
+        canonical = jcs_json(answer)
+    except ValueError:
+        canonical = normalized_json(answer)
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def note_sha256(note: str | None) -> str:

@@ -1,7 +1,8 @@
-"""Routes of the ledger: the checkpoint, and the receipt of an approval."""
+"""Routes of the ledger: the checkpoint, the receipt of an approval, and the entries for people."""
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.ledger.receipts import Receipt
+from signalbox_gateway.api.activity import ActivityPageView, ListActivity
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.ledger import LedgerHandlers, LedgerView, ReadLedger
 from signalbox_gateway.api.routes.replies import INVALID_QUERY, problem
@@ -32,6 +33,20 @@ def ledger_routes(ledger: LedgerHandlers) -> tuple[Endpoint, ...]:
             replies=(
                 Reply(200, "The checkpoint", LedgerView),
                 problem(404, "The ledger is empty, or no ledger is kept"),
+                INVALID_QUERY,
+            ),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/activity",
+            name="list_activity",
+            summary="List who decided, intervened or changed what, newest first",
+            role=Role.VIEWER,
+            handle=ledger.activity,
+            query=ListActivity,
+            replies=(
+                Reply(200, "Entries of the tenant's ledger", ActivityPageView),
+                problem(404, "No ledger is kept"),
                 INVALID_QUERY,
             ),
         ),

@@ -1,5 +1,6 @@
 // <signalbox-approval run-id="…" approval-id="…">: a question with its form; conflicts and expiry in place.
 
+import { SignalboxError } from "../signalbox.js";
 import { RunsStore } from "../state/runs-store.js";
 import { SignalboxElement } from "./base-element.js";
 import { QuestionView } from "./question-view.js";
@@ -9,6 +10,17 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Unlike randomUUID, also available without HTTPS. */
 const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("");
+
+// Loaded when a question is shown, because a browser may not load a module again after one failure.
+const loadCheck = () => import("../questions/shown-question.js");
+const NOT_LOADED = "The check of the question could not be loaded, so nothing was sent. Reload the page and send again; "
+  + "what you have entered is kept.";
+
+/** The digest to send; rejects if it is not that of the approval that is shown. */
+async function checkedDigest(approval) {
+  const { verifiedDigest } = await loadCheck().catch(() => { throw new SignalboxError({ detail: NOT_LOADED }); });
+  return verifiedDigest(approval);
+}
 
 /** Emits `signalbox-decided` with the gateway's response when a decision of this element was accepted. */
 export class ApprovalElement extends SignalboxElement {
@@ -80,6 +92,7 @@ class QuestionSession {
     this.#approval = approval;
     if (approval.status === "pending") {
       if (before) this.#decisionId = newId();
+      loadCheck().catch(() => {});
       this.view.ask(approval);
       this.#readAtDeadline(approval);
     } else {
@@ -105,8 +118,9 @@ class QuestionSession {
     this.view.setSending(true);
     try {
       const answer = this.view.read();
+      const digest = await checkedDigest(approval);
       const decided = await this.#owner.signalbox.decide(this.#runId, this.#approvalId, answer, {
-        digest: approval.digest, decisionId: this.#decisionId,
+        digest, decisionId: this.#decisionId,
         ...(approval.policy?.require_signature && { signature: await this.#sign(approval, answer) }),
       });
       this.view.accept(decided.status);

@@ -1,5 +1,9 @@
 // Passkeys (WebAuthn): creates them, and signs decisions with them. Loaded when it is needed.
 
+import { canonicalJson, hex, sha256 } from "../questions/canonical-json.js";
+
+export { canonicalJson };
+
 /** `code` is "passkey_missing", "passkey_unsupported" or "passkey_not_used". */
 export class PasskeyError extends Error {
   constructor(code, message) {
@@ -76,21 +80,6 @@ function messageOf({ name, message }) {
 }
 
 const descriptor = (id) => ({ type: "public-key", id: decode(id) });
-
-/** JSON with sorted members and no white space (RFC 8785). */
-export function canonicalJson(value) {
-  const plain = JSON.parse(JSON.stringify(value));
-  const write = (item) => {
-    if (Array.isArray(item)) return `[${item.map(write).join(",")}]`;
-    if (item === null || typeof item !== "object") return JSON.stringify(item);
-    return `{${Object.keys(item).sort().map((name) => `${JSON.stringify(name)}:${write(item[name])}`).join(",")}}`;
-  };
-  return write(plain);
-}
-
-const sha256 = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-
-const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const encode = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
   .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -15,7 +15,7 @@ import { signInPage } from "./shell/sign-in.js";
 import { clearToasts, problemNotice } from "./ui/announce.js";
 import { forgetDialog, leaveRoute } from "./ui/dialog.js";
 import { div, h, replace } from "./ui/dom.js";
-import { parsePlace } from "./ui/place.js";
+import { REPLACED, parsePlace } from "./ui/place.js";
 import { startTicking } from "./ui/ticker.js";
 import { setPending, setTitle } from "./ui/title.js";
 
@@ -137,6 +137,8 @@ async function signOut() {
 
 whenSignedOut(showSignIn);
 addEventListener("hashchange", () => { if (session()) show(); });
+// The page shows that query already; a link to its address without the query is a change.
+addEventListener(REPLACED, () => { if (current) current.text = findRoute(parsePlace()).text; });
 addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k" || !session()) return;
   event.preventDefault();

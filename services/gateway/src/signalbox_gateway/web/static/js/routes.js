@@ -28,6 +28,7 @@ const passkeys = later(() => import("./passkeys/page.js"), "passkeysPage");
 const autoscaler = later(() => import("./system/autoscaler.js"), "autoscalerPage");
 const schedules = later(() => import("./schedules/page.js"), "schedulesPage");
 const schedule = later(() => import("./schedules/page.js"), "schedulePage");
+const activity = later(() => import("./activity/page.js"), "activityPage");
 const newSchedule = later(() => import("./schedules/create.js"), "newSchedulePage");
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
@@ -42,6 +43,7 @@ const ROUTES = [
   { pattern: /^\/schedules$/, section: "schedules", page: schedules },
   { pattern: /^\/schedules\/new$/, section: "schedules", page: newSchedule },
   { pattern: /^\/schedules\/([^/]+)$/, section: "schedules", page: schedule },
+  { pattern: /^\/activity$/, section: "activity", page: activity, key: () => "activity" },
   { pattern: /^\/system$/, section: "system", page: systemPage },
   { pattern: /^\/autoscaler$/, section: "system", page: autoscaler },
 ];

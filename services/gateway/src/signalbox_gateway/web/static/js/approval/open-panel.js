@@ -12,7 +12,7 @@ import { Assignment } from "./assignment.js";
 import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
 import { raiseObjection } from "./objection.js";
-import { isSigned, signedBody } from "./signing.js";
+import { checkShown, isSigned, loadCheck, signedBody } from "./signing.js";
 import { policyText, votesView } from "./votes.js";
 
 const SAVE_MS = 200;
@@ -33,7 +33,9 @@ export class OpenPanel {
    * isOpen: it is a vote, and further ones are needed.
    */
   constructor(runId, approval, { decided }) {
-    Object.assign(this, { runId, approval, decided });
+    // `approval` follows the votes; `shown` stays what the digest is compared with.
+    Object.assign(this, { runId, approval, shown: approval, decided });
+    loadCheck();
     const draft = loadDraft(runId, approval);
     this.hasDraft = draft !== null;
     this.body = bodyOf(runId, approval, draft);
@@ -157,6 +159,7 @@ export class OpenPanel {
     this.send.disabled = true;
     this.element.setAttribute("aria-busy", "true");
     try {
+      await checkShown(this.shown);
       const { status, body } = await api.decide(this.runId, this.approval.approval_id, await signedBody(this.runId, this.approval, {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       }));
@@ -175,6 +178,7 @@ export class OpenPanel {
 
   async #object() {
     try {
+      await checkShown(this.shown);
       const answer = await raiseObjection(this.runId, this.approval);
       if (!answer) return;
       const isOpen = answer.body.status === "counted";

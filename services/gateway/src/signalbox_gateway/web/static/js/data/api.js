@@ -103,6 +103,7 @@ export const api = {
   changeSchedule: (scheduleId, body) => call("PATCH", schedulePath(scheduleId), { body }),
   deleteSchedule: (scheduleId) => call("DELETE", schedulePath(scheduleId)),
   triggerSchedule: (scheduleId, key) => call("POST", `${schedulePath(scheduleId)}/trigger`, { body: {}, headers: { "Idempotency-Key": key } }),
+  activity: (query, options) => get(`/v1/activity?${new URLSearchParams(query)}`, options),
   receipt: (path) => get(path),
   passkeys: () => get("/v1/passkeys"),
   passkeyOptions: () => call("POST", "/v1/passkeys/options"),

@@ -23,10 +23,10 @@ export function clearSession() {
 }
 
 const CONTAINS = {
-  viewer: [],
-  operator: ["operator"],
-  approver: ["approver"],
-  admin: ["operator", "approver", "admin"],
+  viewer: ["viewer"],
+  operator: ["operator", "viewer"],
+  approver: ["approver", "viewer"],
+  admin: ["operator", "approver", "admin", "viewer"],
   deployment_operator: ["deployment_operator"],
 };
 

@@ -1,4 +1,4 @@
-// The button below the list that reads older runs. It is pressed by itself before the end of the list is in view.
+// The button below a list that reads older items. It is pressed by itself before the end of the list is in view.
 import { div, h } from "../ui/dom.js";
 
 const MARGIN = "1000px";
@@ -10,12 +10,12 @@ export class OlderRuns {
   }, { rootMargin: MARGIN });
 
   /**
-   * load(): reads a page. failed(problem).
+   * load(): reads a page. failed(problem). text: of the button.
    * isAutomatic(): whether to load without the button; a search in the browser reads further only on demand.
    */
-  constructor({ load, isAutomatic, failed }) {
+  constructor({ load, isAutomatic, failed, text = "Older runs" }) {
     Object.assign(this, { load, isAutomatic, failed });
-    this.button = h("button", { type: "button", class: "button", onclick: () => this.#load() }, "Older runs");
+    this.button = h("button", { type: "button", class: "button", onclick: () => this.#load() }, text);
     this.element = div("more-runs", this.button);
   }
 

@@ -32,8 +32,9 @@ function pages() {
   const list = [
     to("Inbox", "inbox", "#/inbox"), to("Runs", "runs", "#/"),
     to("Failed runs", "runs", "#/?q=status%3Afailed"), to("Running runs", "runs", "#/?q=status%3Arunning"),
-    to("Pipelines", "pipelines", "#/pipelines"), to("System", "system", "#/system"),
+    to("Pipelines", "pipelines", "#/pipelines"), to("Schedules", "schedules", "#/schedules"), to("System", "system", "#/system"),
   ];
+  if (may("viewer")) list.push(to("Activity", "activity", "#/activity"));
   return may("deployment_operator") ? [...list, to("Autoscaler", "system", "#/autoscaler")] : list;
 }
 

@@ -1,5 +1,6 @@
 // The rail: search, navigation, the signed-in principal, theme, sign out. On phones it is a row of tabs.
 import { BASE } from "../data/api.js";
+import { may } from "../data/session.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { icon, iconButton } from "../ui/icons.js";
 import { stored, store } from "../ui/preferences.js";
@@ -17,6 +18,7 @@ export class Rail {
       runs: link("#/", "runs", "Runs"),
       pipelines: link("#/pipelines", "pipelines", "Pipelines"),
       schedules: link("#/schedules", "schedules", "Schedules"),
+      activity: link("#/activity", "activity", "Activity"),
       system: link("#/system", "system", "System"),
     };
     this.who = h("a", { class: "who", href: "#/passkeys" });
@@ -36,6 +38,7 @@ export class Rail {
   }
 
   signedIn(session) {
+    this.links.activity.parentElement.hidden = !may("viewer");
     setText(this.who, [session.name, session.tenant].filter(Boolean).join(" · "));
     this.who.setAttribute("title", `${this.who.textContent}: your passkeys`);
     document.body.dataset.signedIn = "";

@@ -23,8 +23,12 @@ export function fromHere() {
   return (address) => { if (location.hash === here) location.hash = address; };
 }
 
+/** The event after `replaceQuery`, for which browsers have none. */
+export const REPLACED = "signalbox-place-replaced";
+
 /** Writes another query into the address, without a new entry in the history. */
 export function replaceQuery(query) {
   const text = String(new URLSearchParams(Object.entries(query).filter(([, value]) => value)));
   history.replaceState(history.state, "", `#${parsePlace().path}${text ? `?${text}` : ""}`);
+  dispatchEvent(new Event(REPLACED));
 }
