@@ -15,6 +15,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.ledger.entries import LedgerEntry, decode_entry
 from signalbox_core.ledger.layout import LogKeys, TileReader
 from signalbox_core.ledger.notes import parse_checkpoint
+from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE
@@ -162,3 +163,33 @@ async def test_keys_and_policies_are_recorded_once_by_two_gateways(
     await recording.settings_recorder().check()
     assert [key for key in store.bodies if key.startswith("settings/")] == revisions
     assert not [key for key, stored in store.bodies.items() if secret_of("admin").encode() in stored]
+
+
+def accepted_key(name: str, *, tenant: str, secret: str) -> AcceptedKey:
+    return AcceptedKey(id=name, tenant=tenant, facts={"sender": "billing"}, fingerprint=secret)
+
+
+@pytest.mark.usefixtures("caller")
+async def test_the_keys_that_receivers_accept_are_recorded_once_by_two_gateways(
+    recording: Parts, store: FakeObjectStore
+) -> None:
+    accepted, suffix = AcceptedKeyStore(recording.redis), secrets.token_hex(4)
+    worker, billing, foreign = (f"{name}-{suffix}" for name in ("worker", "billing", "foreign"))
+
+    async def found() -> list[tuple[str, str | None]]:
+        recorded = [(entry.event, entry.item) for entry in await entries(store)]
+        return sorted(item for item in recorded if item[1] in (worker, billing, foreign))
+
+    async def has(*expected: tuple[str, str]) -> bool:
+        return set(expected) <= set(await found())
+
+    added = ("sender_key.added", billing), ("sender_key.added", worker)
+    other = accepted_key(foreign, tenant="other", secret="c1")
+    first = accepted_key(billing, tenant="acme", secret="b1"), accepted_key(worker, tenant="*", secret="a1")
+    await accepted.store([*first, other], replace=True)
+    await eventually(lambda: has(*added), within_s=60)
+    await accepted.store([accepted_key(worker, tenant="*", secret="a2"), other], replace=True)
+    ended = ("sender_key.changed", worker), ("sender_key.removed", billing)
+    await eventually(lambda: has(*ended), within_s=60)
+
+    assert await found() == [*added, *ended]

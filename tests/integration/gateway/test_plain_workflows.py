@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from signalbox_core.signatures import Algorithm
-from signalbox_core.temporal.names import SEARCH_TENANT
+from signalbox_core.temporal.names import MEMO_TENANT, SEARCH_TENANT
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_worker.plugin import SignalboxPlugin
 from support.assertions.eventually import eventually
@@ -48,8 +48,14 @@ def gateway(parts: Parts, plain_worker: PlainWorker) -> Gateway:
     return Gateway(replace(parts, settings=with_settings(parts.settings, workflow_queues=queues)))
 
 
-async def started(worker: PlainWorker, *, tenant: str | None = None) -> str:
-    workflow_id = f"order/{uuid.uuid4().hex[:8]}"
+async def started(
+    worker: PlainWorker,
+    *,
+    tenant: str | None = None,
+    memo: dict[str, str] | None = None,
+    prefix: str = "order/",
+) -> str:
+    workflow_id = f"{prefix}{uuid.uuid4().hex[:8]}"
     pairs = [SearchAttributePair(SEARCH_TENANT, tenant)] if tenant else []
     await worker.client.start_workflow(
         OrderWorkflow.run,
@@ -57,8 +63,9 @@ async def started(worker: PlainWorker, *, tenant: str | None = None) -> str:
         id=workflow_id,
         task_queue=worker.task_queue,
         search_attributes=TypedSearchAttributes(pairs),
+        memo=memo,
     )
-    return workflow_id.replace("/", "~2F")
+    return workflow_id.replace("/", "~2F").replace(":", "~3A")
 
 
 async def until_status(caller: httpx2.AsyncClient, run_id: str, status: str) -> Json:
@@ -187,3 +194,36 @@ async def test_a_plain_workflow_belongs_to_the_tenant_that_its_start_names(
 
     assert foreign.status_code == 404
     assert run_id not in [run["run_id"] for run in page["runs"]]
+
+
+async def test_a_plain_workflow_of_a_tenant_without_task_queues_is_found_by_its_type(
+    parts: Parts, plain_worker: PlainWorker
+) -> None:
+    run_id = await started(plain_worker, tenant="acme")
+    async with client_of(Gateway(parts).app()) as caller:
+        await until_listed(caller, run_id)
+        by_filter = await until_listed(caller, run_id, pipeline="OrderWorkflow")
+        by_search = await until_listed(caller, run_id, q="pipeline:OrderWorkflow pipeline:echo")
+        others = (await caller.get("/v1/runs", params={"pipeline": "echo", "limit": "100"})).json()["runs"]
+        refused = [
+            await caller.get("/v1/runs", params=query)
+            for query in ({"pipeline": "OrderWorkflows"}, {"q": "pipeline:OrderWorkflows"})
+        ]
+
+    assert by_filter == by_search
+    assert {run["pipeline"] for run in others} <= {"echo"}
+    assert [answer.json()["code"] for answer in refused] == ["unknown_pipeline"] * 2
+
+
+@pytest.mark.parametrize("prefix", ["order/", "acme:order-"])
+async def test_a_plain_workflow_whose_tenant_is_in_its_memo_is_not_a_run_of_a_pipeline(
+    parts: Parts, plain_worker: PlainWorker, prefix: str
+) -> None:
+    run_id = await started(plain_worker, memo={MEMO_TENANT: "acme"}, prefix=prefix)
+    async with client_of(Gateway(parts).app()) as caller:
+        snapshot = await until_status(caller, run_id, "running")
+        refused = await caller.post(f"/v1/runs/{run_id}/pause", json={})
+
+    assert (snapshot["plain"], snapshot["pipeline"]) == (True, "OrderWorkflow")
+    assert (refused.status_code, refused.json()["code"]) == (409, "plain_workflow")
+    assert {event.runid for event in plain_worker.receiver.milestones()} == {run_id}

@@ -11,6 +11,7 @@ from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.testing.histories import parse_history, read_history
 from signalbox_core.testing.pipeline import replay
 from support.calls.contract import PURCHASE
+from support.fakes.carry_pipeline import SPEC as CARRY
 from support.fakes.ladder_pipeline import SPEC as LADDER
 from support.limits.contract import SPEC as LIMITS
 from support.sample.contract import SPEC as SAMPLE
@@ -21,7 +22,7 @@ FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
 def known() -> Mapping[str, PipelineSpec]:
-    others = (SAMPLE, PURCHASE, LIMITS, LADDER, SHIPPING)
+    others = (SAMPLE, PURCHASE, LIMITS, LADDER, SHIPPING, CARRY)
     return {**discover(), **{spec.name: spec for spec in others}}
 
 

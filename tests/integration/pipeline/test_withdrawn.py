@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.subjects import Subject
-from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
-from support.assertions.eventually import eventually
+from signalbox_core.testing.pipeline import pipeline_under_test, replay
+from support.assertions.continued import continued
 from support.sample.contract import SPEC, Pick, SampleInput
 
 Activities = list[Callable[..., Any]]
@@ -74,19 +74,10 @@ async def test_a_decision_for_a_later_question_survives_continue_as_new(
         run = await pipeline.start(SampleInput(ask=True, hold=True, rounds=1))
         await run.send(decision("pick"))
         await run.handle.signal("go_on")
-        await _continued(run)
+        await continued(run)
         await run.handle.signal("go_on")
 
         assert (await run.result()).picked == 1
-
-
-async def _continued(run: RunUnderTest) -> None:
-    first = (await run.handle.describe()).raw_description.workflow_execution_info.first_run_id
-
-    async def is_continued() -> bool:
-        return (await run.handle.describe()).run_id != first
-
-    await eventually(is_continued)
 
 
 async def test_a_cancelled_run_cancels_its_question_and_withdraws_none(

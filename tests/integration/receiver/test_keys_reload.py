@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
+from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
+from signalbox_core.redis.client import open_redis
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
+from signalbox_webhook_receiver.key_reporter import KeyReporter
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE, signer_and_key
 from support.fakes.events import story
@@ -83,3 +86,34 @@ async def test_a_key_file_that_went_away_leaves_the_old_keys(stage: Stage) -> No
 
     await eventually(counted)
     assert await stage.status(stage.receiver.signer) == 202
+
+
+async def test_the_accepted_keys_are_stored_for_the_ledger(stage: Stage, redis_url: str) -> None:
+    async with open_redis(redis_url) as redis:
+        store = AcceptedKeyStore(redis)
+
+        async def are_stored(*expected: tuple[str, str]) -> bool:
+            found = await store.load() or ()
+            return [(key.id, key.facts["state"]) for key in found] == list(expected)
+
+        await eventually(lambda: are_stored(("key-1", "active")), within_s=30)
+        write_key_file(
+            stage.keys, [replace(stage.record, state="revoked"), signer_and_key(keyid="key-2")[1].record]
+        )
+        await eventually(lambda: are_stored(("key-1", "revoked"), ("key-2", "active")), within_s=30)
+        await redis.flushdb()
+        await eventually(lambda: are_stored(("key-1", "revoked"), ("key-2", "active")), within_s=30)
+
+
+async def test_a_receiver_that_has_not_reloaded_its_keys_does_not_store_the_old_ones(
+    redis_url: str,
+) -> None:
+    old, new = [AcceptedKey(id=name, tenant="*", facts={}) for name in ("old", "new")]
+    async with open_redis(redis_url) as redis:
+        store = AcceptedKeyStore(redis)
+        late = KeyReporter(store, lambda: (old,))
+        await late.check()
+        await KeyReporter(store, lambda: (new,)).check()
+        await late.check()
+
+        assert await store.load() == (new,)

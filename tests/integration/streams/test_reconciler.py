@@ -16,6 +16,7 @@ from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
 from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
+from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC, EchoInput
@@ -26,6 +27,7 @@ from support.servers.stack import running_stack
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 LATER = timedelta(seconds=30)
+RULES = WorkflowRules(pipelines=(SPEC.name,))
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ async def temporal(own_temporal: str) -> AsyncIterator[Client]:
 @pytest.fixture
 def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Reconciler:
     gap_grace = timedelta(seconds=1)
-    return Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC}, gap_grace=gap_grace)
+    return Reconciler(redis, streams, TemporalRuns(temporal, RULES), {SPEC.name: SPEC}, gap_grace=gap_grace)
 
 
 async def make_round(reconciler: Reconciler, now: datetime) -> None:
@@ -185,7 +187,7 @@ async def test_the_loop_closes_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""
-    reconciler = Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
+    reconciler = Reconciler(redis, streams, TemporalRuns(temporal, RULES), {SPEC.name: SPEC})
     handle = await start(temporal, "terminated-2", EchoInput(text="hi", ask=True))
     await eventually(lambda: _asks(handle))
     running = asyncio.ensure_future(reconciler.run())

@@ -56,6 +56,7 @@ CLOSING = {
     ApprovalPhase.DEFAULTED: ApprovalInput.DEADLINE_WITH_DEFAULT,
     ApprovalPhase.WITHDRAWN: ApprovalInput.WITHDRAW,
     ApprovalPhase.CANCELLED: ApprovalInput.CANCEL,
+    ApprovalPhase.CARRIED: ApprovalInput.CARRY,
 }
 POSSIBLE = [cell for cell, found in TABLE.items() if found.effect is not ApprovalEffect.IMPOSSIBLE]
 
@@ -170,9 +171,9 @@ def test_the_registry_follows_every_cell(phase: ApprovalPhase, given: ApprovalIn
         with pytest.raises(ApplicationError) as raised:
             apply(registry, given)
         assert raised.value.type == REFUSED[cell.effect]
-    elif cell.effect is ApprovalEffect.DEFER:
+    elif cell.effect in (ApprovalEffect.DEFER, ApprovalEffect.DEFER_CARRIED):
         registry.validate(decision(1))
-        assert registry.get("word").awaits_record
+        assert registry.get("word").defers_votes
     else:
         apply(registry, given)
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.contract.search_terms import words
-from signalbox_gateway.runs.search.query import Period, SearchQuery, parse_query
-from signalbox_gateway.runs.search.visibility import visibility_query
+from signalbox_gateway.runs.search.query import Period, SearchQuery, named_pipelines, parse_query
+from signalbox_gateway.runs.search.visibility import plain_type_query, visibility_query
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+TYPES = ("OrderWorkflow",)
 LATEST = "ExecutionStatus != 'ContinuedAsNew'"
 
 
@@ -210,6 +211,22 @@ def test_the_list_of_a_tenant_with_plain_workflows_has_those_of_its_task_queues(
 
 
 def test_the_type_of_a_plain_workflow_counts_as_a_pipeline() -> None:
-    found = parse_query("pipeline:OrderWorkflow", pipelines=("ads",), find_names=(), now=NOW, has_plain=True)
+    assert named_pipelines('pipeline:"OrderWorkflow" PIPELINE:ads tea') == ["OrderWorkflow", "ads"]
+    found = parse_query("pipeline:OrderWorkflow", pipelines=("ads",), find_names=(), now=NOW, types=TYPES)
 
     assert found.pipelines == ("OrderWorkflow",)
+
+
+def test_the_runs_of_a_type_are_listed_without_task_queues() -> None:
+    query = visibility_query(tenant="acme", pipeline="OrderWorkflow", types=TYPES)
+
+    assert query == (
+        "SignalboxTenant = 'acme' AND (SignalboxPipeline = 'OrderWorkflow' OR WorkflowType = 'OrderWorkflow')"
+        f" AND {LATEST}"
+    )
+
+
+def test_values_cannot_widen_the_query_of_a_type() -> None:
+    assert plain_type_query("acme", "it's' OR 1") == (
+        "SignalboxTenant = 'acme' AND SignalboxPipeline IS NULL AND WorkflowType = 'it\\'s\\' OR 1'"
+    )

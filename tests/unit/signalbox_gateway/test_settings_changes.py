@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from signalbox_core.crypto.api_keys import ApiKey, Role
 from signalbox_core.crypto.sealing import KeyRing, PayloadKeyFile, new_payload_key
@@ -21,16 +23,19 @@ from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.tiles import decode_bundle
 from signalbox_core.objects import MutableObjectStore, ObjectRef
 from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum
+from signalbox_core.redis.accepted_keys import AcceptedKey
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_gateway.auth.decision_links import LinkKeys
 from signalbox_gateway.changes.difference import TrackedItem, find_differences
 from signalbox_gateway.changes.revisions import RevisionStore
 from signalbox_gateway.changes.settings_recorder import SettingsInUse, SettingsRecorder
 from signalbox_gateway.changes.tracked_settings import (
+    SettingKind,
     api_key_items,
     link_key_items,
     payload_key_items,
     policy_items,
+    sender_key_items,
 )
 from support.fakes.ledger import SIGNER, CrashingStore
 
@@ -112,6 +117,23 @@ def test_the_first_link_key_signs_and_a_rotation_is_a_change() -> None:
     assert link_key_items(None) == ()
 
 
+def test_a_sender_key_of_all_tenants_is_shared() -> None:
+    worker = AcceptedKey(id="worker", tenant="*", facts={"sender": "worker"}, fingerprint="a1")
+    billing = AcceptedKey(id="billing-1", tenant="acme", facts={"sender": "billing"}, fingerprint="b1")
+    before = sender_key_items([worker, billing])
+    after = sender_key_items([worker, replace(billing, fingerprint="b2")])
+
+    (found,) = find_differences(before, after)
+
+    assert [each.tenant for each in before] == [None, "acme"]
+    assert (found.kind, found.tenant, found.id, found.members) == (
+        "changed",
+        "acme",
+        "billing-1",
+        ("secret",),
+    )
+
+
 def test_a_policy_is_compared_by_its_digest_and_shown_as_rules() -> None:
     class Answer(Struct, frozen=True, kw_only=True):
         ok: bool
@@ -165,7 +187,7 @@ class _Deployment:
         bodies = [body for batch in batches for body in decode_bundle(store.bodies[batch])]
         return [f"{entry.event} {entry.item}" for entry in map(decode_entry, bodies)]
 
-    def _read(self) -> SettingsInUse:
+    async def _read(self) -> SettingsInUse:
         return {"api_key": self.items}
 
     async def _publish(self, event: CloudEvent) -> None:
@@ -256,6 +278,6 @@ async def test_a_change_that_all_tenants_share_is_in_the_ledger_of_each() -> Non
 
 
 def test_every_change_of_a_setting_is_recorded() -> None:
-    kinds = ("api_key", "payload_key", "link_key", "policy")
+    kinds = get_args(SettingKind)
     names = {f"{kind}.{change}" for kind in kinds for change in ("added", "changed", "removed")}
     assert names <= RECORDED_CHANGES

@@ -106,7 +106,7 @@ class Gateway:
     ) -> None:
         self._parts = parts
         self.metrics = Metrics()
-        engine = TemporalRuns(parts.temporal, parts.settings.tenants_by_queue, deadline=deadline)
+        engine = TemporalRuns(parts.temporal, parts.workflow_rules(), deadline=deadline)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
         availability, measured = engine.availability, self.metrics.reconciler
         repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)

@@ -18,6 +18,7 @@ from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.redis.accepted_keys import AcceptedKeyStore
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -38,6 +39,7 @@ from signalbox_gateway.changes.tracked_settings import (
     link_key_items,
     payload_key_items,
     policy_items,
+    sender_key_items,
 )
 from signalbox_gateway.http.metrics import NotificationMetrics
 from signalbox_gateway.notifications.deliveries import DeliveryRecords
@@ -45,6 +47,7 @@ from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
+from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -78,6 +81,12 @@ class Parts:
     event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
     tracing: Tracing = field(default_factory=Tracing)
 
+    def workflow_rules(self) -> WorkflowRules:
+        """By which runs of pipelines and plain workflows are recognised."""
+        return WorkflowRules(
+            queue_tenants=self.settings.tenants_by_queue, pipelines=frozenset(self.pipelines)
+        )
+
     def create_notifier(self, read_snapshot: ReadSnapshot, metrics: NotificationMetrics) -> Notifier | None:
         """The consumer that sends notifications; None without routes.
 
@@ -102,16 +111,18 @@ class Parts:
         return publish_changes(self.publisher if self.ledger_signers else None)
 
     def settings_recorder(self) -> SettingsRecorder:
-        """The loop that records changes of the keys and policies that this process uses."""
+        """The loop that records changes of the keys and policies in use."""
         store = RevisionStore(self.objects)
         return SettingsRecorder(store, self._settings_in_use, self._tenants, self.record_change)
 
-    def _settings_in_use(self) -> SettingsInUse:
+    async def _settings_in_use(self) -> SettingsInUse:
+        accepted = await AcceptedKeyStore(self.redis).load()
         return {
             "api_key": api_key_items(self.keys.all),
             "payload_key": payload_key_items(self.payload_keys),
             "link_key": link_key_items(self.link_keys.current() if self.link_keys else None),
             "policy": policy_items(self.pipelines),
+            **({"sender_key": sender_key_items(accepted)} if accepted is not None else {}),
         }
 
     def _tenants(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ from signalbox_core.http.cached_document import open_key_client
 from signalbox_core.http.health import health_routes
 from signalbox_core.http.responses import routing_error
 from signalbox_core.pubsub import PubSubPublisher
+from signalbox_core.redis.accepted_keys import AcceptedKeyStore
 from signalbox_core.redis.client import RedisLimits, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
@@ -32,6 +33,7 @@ from signalbox_webhook_receiver.deduplication import RedisClaims
 from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryLimits, Draining
 from signalbox_webhook_receiver.health import ReceiverHealth, ReceiverReadiness
 from signalbox_webhook_receiver.intake import DeliveryBackends, EventIntake
+from signalbox_webhook_receiver.key_reporter import KeyReporter
 from signalbox_webhook_receiver.keys import SenderKeys
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.openapi import document
@@ -62,6 +64,7 @@ class ReceiverParts:
     keys: Keys
     backends: DeliveryBackends
     health: ReadinessCheck
+    key_reporter: KeyReporter | None = None
     metrics: ReceiverMetrics = field(default_factory=ReceiverMetrics)
     draining: Draining = field(default_factory=Draining)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -124,16 +127,19 @@ async def open_parts(settings: Settings, tracing: Tracing | None = None) -> Asyn
             keys=keys,
             backends=backends,
             health=ReceiverHealth(client, key_count=lambda: len(keys)),
+            key_reporter=KeyReporter(AcceptedKeyStore(client), keys.accepted),
             metrics=metrics,
             tracing=tracing or Tracing(),
         )
 
 
 async def run_background(settings: Settings, parts: ReceiverParts) -> None:
-    """Reload the keys and monitor the clock until cancelled."""
+    """Reload and report the keys, and monitor the clock, until cancelled."""
     clock = ClockMonitor(time.time, time.monotonic, on_jump=lambda _seconds: parts.metrics.clock_jumps.inc())
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.keys.watch(every_s=settings.keys_poll_s))
+        if parts.key_reporter is not None:
+            group.create_task(parts.key_reporter.run(every_s=settings.keys_poll_s))
         group.create_task(clock.run())
 
 

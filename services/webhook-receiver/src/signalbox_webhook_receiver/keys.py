@@ -8,13 +8,16 @@ from msgspec import Struct
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.redis.accepted_keys import AcceptedKey
 from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, load_key_set, read_key_file
+from signalbox_webhook_receiver.key_reporter import describe_keys
 from signalbox_webhook_receiver.remote_keys import Fetch, PublishedKeys
 
 
 class _LoadedFile(Struct, frozen=True, kw_only=True):
     keys: KeySet
     jwks: tuple[JwksSource, ...]
+    accepted: tuple[AcceptedKey, ...]
 
 
 class SenderKeys:
@@ -58,6 +61,10 @@ class SenderKeys:
     def __len__(self) -> int:
         return len(self._file.value.keys) + sum(len(published) for published in self._published)
 
+    def accepted(self) -> tuple[AcceptedKey, ...]:
+        """Describe the keys and addresses of the file in use, without anything secret."""
+        return self._file.value.accepted
+
     def reload(self) -> bool:
         """Load the file if it has changed; True when there are new keys."""
         if not self._file.reload():
@@ -96,4 +103,5 @@ class SenderKeys:
 
 def _load(path: Path) -> _LoadedFile:
     file = read_key_file(path)
-    return _LoadedFile(keys=load_key_set(file.keys, path.parent), jwks=file.jwks)
+    keys = load_key_set(file.keys, path.parent)
+    return _LoadedFile(keys=keys, jwks=file.jwks, accepted=describe_keys(keys, file.jwks))

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from signalbox_core.errors import Conflict, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.ids import run_id_of, run_key
@@ -35,7 +35,7 @@ from signalbox_gateway.runs.outcomes import plain_workflow, run_ended
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.run_info import RunInfo
 from signalbox_gateway.runs.search.index import RunIndex
-from signalbox_gateway.runs.search.query import parse_query
+from signalbox_gateway.runs.search.query import named_pipelines, parse_query, unknown_pipeline
 from signalbox_gateway.runs.search.visibility import visibility_query
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import run_view
@@ -69,23 +69,26 @@ class RunHandlers:
     async def list(self, call: ApiCall) -> Response:
         query = call.query(ListRuns)
         tenant = call.principal.tenant
-        queues = [name for name, owner in self._engine.workflow_ids.queue_tenants.items() if owner == tenant]
-        if query.pipeline is not None and query.pipeline not in self._pipelines and not queues:
-            installed = ", ".join(sorted(self._pipelines)) or "none"
-            raise InvalidInput(
-                f"there is no pipeline {query.pipeline[:60]!r}; installed: {installed}",
-                field="pipeline",
-                code="unknown_pipeline",
-            )
+        queues = [
+            name for name, owner in self._engine.workflow_ids.rules.queue_tenants.items() if owner == tenant
+        ]
+        types = await self._plain_types(query, tenant, any_type=bool(queues))
+        if query.pipeline is not None and query.pipeline not in (*self._pipelines, *types):
+            raise unknown_pipeline(query.pipeline, self._pipelines, field="pipeline")
         search = parse_query(
             query.q,
             pipelines=self._pipelines,
             find_names=self._find_names,
             now=datetime.now(UTC),
-            has_plain=bool(queues),
+            types=types,
         )
         filters = visibility_query(
-            tenant=tenant, pipeline=query.pipeline, status=query.status, search=search, queues=queues
+            tenant=tenant,
+            pipeline=query.pipeline,
+            status=query.status,
+            search=search,
+            queues=queues,
+            types=types,
         )
         # Not the filters: an age as in `started:7d` makes another instant of each request.
         bound_to = "\0".join((tenant, query.status or "", query.pipeline or "", query.q))
@@ -96,6 +99,16 @@ class RunHandlers:
         newest_first = sorted(own, key=lambda run: run.started_at, reverse=True)
         items = tuple(_item(run, self._conditions.get(run.key)) for run in newest_first)
         return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, bound_to)))
+
+    async def _plain_types(self, query: ListRuns, tenant: str, *, any_type: bool) -> Sequence[str]:
+        """Which of the pipelines of a query are types of plain workflows.
+
+        Args:
+            any_type: task queues of the tenant are configured, whose workflows may be of any type.
+        """
+        named = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
+        unknown = sorted(name for name in named if name.lower() not in self._pipelines)
+        return unknown if any_type else await self._index.plain_types(tenant, unknown)
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))

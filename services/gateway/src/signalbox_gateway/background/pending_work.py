@@ -58,7 +58,7 @@ class PendingWorkReader:
     async def _read(self, workflow_id: str) -> PendingWork | None:
         async with map_temporal_errors():
             found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=self._deadline)
-        run = await run_info_of(found, self._workflow_ids.queue_tenants)
+        run = await run_info_of(found, self._workflow_ids.rules)
         if run is None or run.status != "running":
             return None
         return pending_work(run, found.raw_description, default_queue=found.task_queue)

@@ -161,7 +161,7 @@ class Repairs:
 
     async def _outcome(self, run: RunInfo) -> msgspec.Raw | Failure | None:
         spec = self._pipelines.get(run.pipeline)
-        if spec is None:
+        if spec is None or run.is_plain:
             return None
         outcome = await self._runs.result(run.key, spec)
         if isinstance(outcome, Failure):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,7 @@ class SettingsRecorder:
     """A background loop of every gateway; the settings are compared when it starts and when they change.
 
     Args:
-        read: the settings in use.
+        read: returns the settings in use; raises Unavailable. A kind that it leaves out is not compared.
         tenants: those in whose ledgers a change of what all tenants share is recorded.
         record: publishes an event for the ledger; raises Unavailable.
     """
@@ -29,7 +29,7 @@ class SettingsRecorder:
     def __init__(
         self,
         store: RevisionStore,
-        read: Callable[[], SettingsInUse],
+        read: Callable[[], Awaitable[SettingsInUse]],
         tenants: Callable[[], Iterable[str]],
         record: RecordChange,
         *,
@@ -58,9 +58,9 @@ class SettingsRecorder:
         """Record what has changed since the last call.
 
         Raises:
-            Unavailable: the object store or Pub/Sub is unavailable.
+            Unavailable: the object store, Pub/Sub or Redis is unavailable.
         """
-        for kind, items in self._read().items():
+        for kind, items in (await self._read()).items():
             if self._recorded.get(kind) != items:
                 await self._record_changes(kind, items)
                 self._recorded[kind] = items

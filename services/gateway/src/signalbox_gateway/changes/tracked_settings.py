@@ -1,4 +1,4 @@
-"""The keys and policies that a gateway uses, as items without secrets that can be compared and shown."""
+"""The keys and policies in use, as items without secrets that can be compared and shown."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,11 @@ from signalbox_core.crypto.api_keys import ApiKey
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.events.policy import describe_policy
 from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.redis.accepted_keys import AcceptedKey
 from signalbox_gateway.auth.decision_links import LinkKeys
 from signalbox_gateway.changes.difference import TrackedItem
 
-SettingKind = Literal["api_key", "payload_key", "link_key", "policy"]
+SettingKind = Literal["api_key", "payload_key", "link_key", "sender_key", "policy"]
 """The first part of the name of the event that records a change: `api_key.added`."""
 
 
@@ -56,6 +57,19 @@ def link_key_items(keys: LinkKeys | None) -> tuple[TrackedItem, ...]:
     return tuple(
         TrackedItem(tenant=None, id=name, facts={"use": "verifies" if at else "signs"})
         for at, name in enumerate(keys.fingerprints())
+    )
+
+
+def sender_key_items(keys: Iterable[AcceptedKey]) -> tuple[TrackedItem, ...]:
+    """The keys that the receivers accept: those of event senders, and the signing keys of workers."""
+    return tuple(
+        TrackedItem(
+            tenant=key.tenant if key.tenant != "*" else None,
+            id=key.id,
+            facts=key.facts,
+            fingerprint=key.fingerprint,
+        )
+        for key in keys
     )
 
 

@@ -36,7 +36,14 @@ from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
-from signalbox_gateway.runs.run_info import NO_QUEUES, RunInfo, RunInfoPage, list_entry, run_info_of
+from signalbox_gateway.runs.run_info import (
+    NO_RULES,
+    RunInfo,
+    RunInfoPage,
+    WorkflowRules,
+    list_entry,
+    run_info_of,
+)
 from signalbox_gateway.runs.search.visibility import executions_query
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
@@ -78,12 +85,12 @@ class TemporalRuns:
     def __init__(
         self,
         client: Client,
-        queue_tenants: Mapping[str, str] = NO_QUEUES,
+        rules: WorkflowRules = NO_RULES,
         *,
         deadline: timedelta = timedelta(seconds=5),
     ) -> None:
         self.client = client
-        self.workflow_ids = WorkflowIds(client, deadline, queue_tenants)
+        self.workflow_ids = WorkflowIds(client, deadline, rules)
         self.availability = TemporalAvailability(self.is_available)
         self._deadline = deadline
 
@@ -131,7 +138,7 @@ class TemporalRuns:
 
         try:
             found = await self.workflow_ids.call(key, send)
-            return await run_info_of(found, self.workflow_ids.queue_tenants)
+            return await run_info_of(found, self.workflow_ids.rules)
         except NotFound:
             return None
 
@@ -157,8 +164,8 @@ class TemporalRuns:
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
         await self._call(found.fetch_next_page(page_size=limit))
-        queues = self.workflow_ids.queue_tenants
-        runs = [await list_entry(item, queues) for item in found.current_page or ()]
+        rules = self.workflow_ids.rules
+        runs = [await list_entry(item, rules) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )

@@ -1,6 +1,6 @@
 """The workflow id of a run: its run key, unless it is a plain workflow or a run of an earlier release."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -9,7 +9,7 @@ from temporalio.client import Client
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound
 from signalbox_core.ids import plain_workflow_ids, run_id_of, tenant_of
-from signalbox_gateway.runs.run_info import NO_QUEUES, run_info_of
+from signalbox_gateway.runs.run_info import NO_RULES, WorkflowRules, run_info_of
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 
 T = TypeVar("T")
@@ -24,13 +24,11 @@ class WorkflowIds:
     the run key.
 
     Args:
-        queue_tenants: the tenants of the task queues of plain workflows.
+        rules: by which runs of pipelines and plain workflows are recognised.
     """
 
-    def __init__(
-        self, client: Client, deadline: timedelta, queue_tenants: Mapping[str, str] = NO_QUEUES
-    ) -> None:
-        self.queue_tenants = queue_tenants
+    def __init__(self, client: Client, deadline: timedelta, rules: WorkflowRules = NO_RULES) -> None:
+        self.rules = rules
         self._client = client
         self._deadline = deadline
         self._unkeyed = BoundedDict[str, str](_MAX_UNKEYED)
@@ -63,7 +61,7 @@ class WorkflowIds:
                 async with map_temporal_errors():
                     handle = self._client.get_workflow_handle(workflow_id)
                     found = await handle.describe(rpc_timeout=self._deadline)
-                    run = await run_info_of(found, self.queue_tenants)
+                    run = await run_info_of(found, self.rules)
             except NotFound:
                 continue
             if run is not None and run.key == key:

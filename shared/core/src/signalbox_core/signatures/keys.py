@@ -3,7 +3,7 @@
 The algorithm is the record's, not the request's: otherwise an HMAC with a public RSA key's PEM would verify.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Final, Literal
@@ -100,6 +100,9 @@ class KeySet:
 
     def get(self, keyid: str) -> LoadedKey | None:
         return self._keys.get(keyid)
+
+    def __iter__(self) -> Iterator[LoadedKey]:
+        return iter(self._keys.values())
 
     def __len__(self) -> int:
         return len(self._keys)

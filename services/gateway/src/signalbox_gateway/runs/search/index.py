@@ -1,11 +1,13 @@
 """The list of runs: Temporal's visibility store, in which a run has an entry for each of its executions."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
 from signalbox_core.events.snapshot import ENDED
 from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage
+from signalbox_gateway.runs.search.visibility import plain_type_query
 from signalbox_gateway.runs.temporal import TemporalRuns
 
 
@@ -23,6 +25,13 @@ class RunIndex:
         """
         page = await self._temporal.list(query, limit=limit, token=token)
         return replace(page, runs=tuple(await self._latest(page.runs)))
+
+    async def plain_types(self, tenant: str, candidates: Collection[str]) -> Sequence[str]:
+        """Those names that are the type of a plain workflow that the tenant's list of runs has."""
+        pages = await asyncio.gather(
+            *(self._temporal.list(plain_type_query(tenant, name), limit=1, token=None) for name in candidates)
+        )
+        return [name for name, page in zip(candidates, pages, strict=True) if page.runs]
 
     async def _latest(self, runs: Sequence[RunInfo]) -> Sequence[RunInfo]:
         # An open execution is always the latest one; only an ended one may have been reset.

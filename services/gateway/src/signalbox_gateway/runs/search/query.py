@@ -69,7 +69,7 @@ def parse_query(
     pipelines: Collection[str],
     find_names: Collection[str],
     now: datetime,
-    has_plain: bool = False,
+    types: Collection[str] = (),
 ) -> SearchQuery:
     """Parse a query.
 
@@ -77,7 +77,7 @@ def parse_query(
         pipelines: the installed ones.
         find_names: the names of their `Find` fields.
         now: aware UTC; what ages such as `7d` refer to.
-        has_plain: the tenant has plain workflows, whose types count as pipelines.
+        types: those of the tenant's plain workflows, which count as pipelines.
 
     Raises:
         InvalidInput: the query is malformed; the message names the part and the remedy.
@@ -89,7 +89,7 @@ def parse_query(
         if match is None:
             free += _words_of(part, part)
             continue
-        key, value = match[1].lower(), match[2].replace('"', "").strip()
+        key, value = match[1].lower(), _value(match[2])
         _check_key(key, find_names)
         if not value:
             _refuse(f"{key}: has no value; write {key}:VALUE without a space after the colon")
@@ -97,14 +97,27 @@ def parse_query(
     return SearchQuery(
         statuses=tuple(_status(value) for value in found.pop("status", ())),
         pipelines=tuple(
-            value if has_plain and value not in pipelines else _pipeline(value, pipelines)
-            for value in found.pop("pipeline", ())
+            value if value in types else _pipeline(value, pipelines) for value in found.pop("pipeline", ())
         ),
         started=tuple(_period("started", value, now) for value in found.pop("started", ())),
         ended=tuple(_period("ended", value, now) for value in found.pop("ended", ())),
         terms={key: tuple(_searchable(key, value) for value in values) for key, values in found.items()},
         words=tuple(dict.fromkeys(free)),
     )
+
+
+def named_pipelines(text: str) -> Sequence[str]:
+    """Return the values of `pipeline:` in a query.
+
+    Raises:
+        InvalidInput: the query cannot be split.
+    """
+    matches = filter(None, map(_KEY.fullmatch, _parts(text)))
+    return [_value(match[2]) for match in matches if match[1].lower() == "pipeline"]
+
+
+def _value(text: str) -> str:
+    return text.replace('"', "").strip()
 
 
 def _parts(text: str) -> Sequence[str]:
@@ -139,9 +152,14 @@ def _status(value: str) -> RunStatus:
 def _pipeline(value: str, pipelines: Collection[str]) -> str:
     if value.lower() in pipelines:
         return value.lower()
+    raise unknown_pipeline(value, pipelines, field="q")
+
+
+def unknown_pipeline(name: str, pipelines: Collection[str], *, field: str) -> InvalidInput:
+    """The refusal of a filter by a pipeline that is neither installed nor the type of a plain workflow."""
     installed = ", ".join(sorted(pipelines)) or "none"
-    raise InvalidInput(
-        f"there is no pipeline {value[:60]!r}; installed: {installed}", field="q", code="unknown_pipeline"
+    return InvalidInput(
+        f"there is no pipeline {name[:60]!r}; installed: {installed}", field=field, code="unknown_pipeline"
     )
 
 

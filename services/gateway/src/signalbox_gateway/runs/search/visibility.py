@@ -1,6 +1,6 @@
 """Queries of Temporal's visibility store, and its statuses as those of runs. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -37,6 +37,7 @@ def visibility_query(
     status: RunStatus | None = None,
     search: SearchQuery = _EVERYTHING,
     queues: Sequence[str] = (),
+    types: Collection[str] = (),
 ) -> str:
     """Build the query of a list of runs.
 
@@ -44,13 +45,23 @@ def visibility_query(
 
     Args:
         queues: the tenant's task queues of plain workflows.
+        types: which of the pipelines are types of plain workflows.
     """
+    has_types = bool(queues or types)
     parts = [_owner_query(tenant, queues)]
     if pipeline is not None:
-        parts.append(_pipeline_query(f"= {_quoted(pipeline)}", queues))
+        parts.append(_pipeline_query(f"= {_quoted(pipeline)}", has_types=has_types))
     if status is not None:
         parts.append(f"ExecutionStatus = {_quoted(_execution_status(status))}")
-    return " AND ".join([*parts, *_search_parts(search, queues)])
+    return " AND ".join([*parts, *_search_parts(search, has_types=has_types)])
+
+
+def plain_type_query(tenant: str, workflow_type: str) -> str:
+    """Build the query of a tenant's plain workflows of a type, which are listed by the search attribute."""
+    return (
+        f"{tenant_query(tenant)} AND {names.SEARCH_PIPELINE.name} IS NULL"
+        f" AND WorkflowType = {_quoted(workflow_type)}"
+    )
 
 
 def executions_query(workflow_ids: Sequence[str]) -> str:
@@ -65,18 +76,18 @@ def _owner_query(tenant: str, queues: Sequence[str]) -> str:
     return f"({tenant_query(tenant)} OR ({plain}))"
 
 
-def _pipeline_query(values: str, queues: Sequence[str]) -> str:
+def _pipeline_query(values: str, *, has_types: bool) -> str:
     """The condition that the pipeline, or the type of a plain workflow, is one of `values`."""
     condition = f"{names.SEARCH_PIPELINE.name} {values}"
-    return f"({condition} OR WorkflowType {values})" if queues else condition
+    return f"({condition} OR WorkflowType {values})" if has_types else condition
 
 
-def _search_parts(search: SearchQuery, queues: Sequence[str]) -> Iterator[str]:
+def _search_parts(search: SearchQuery, *, has_types: bool) -> Iterator[str]:
     yield _LATEST
     if search.statuses:
         yield f"ExecutionStatus {_in([_execution_status(status) for status in search.statuses])}"
     if search.pipelines:
-        yield _pipeline_query(_in(search.pipelines), queues)
+        yield _pipeline_query(_in(search.pipelines), has_types=has_types)
     for period in search.started:
         yield from _period_parts("StartTime", period)
     for period in search.ended:

@@ -12,6 +12,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from signalbox_core.pipeline.activity.deps import ActivityDeps
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.temporal.activation_lock import lock_activations
+from signalbox_core.temporal.early_creation import create_before_messages
 
 Activity = Callable[..., Any]
 
@@ -68,7 +69,7 @@ def sandbox(specs: Iterable[PipelineSpec]) -> WorkflowRunner:
         names |= {spec.input.__module__, spec.result.__module__, spec.activities.partition(":")[0]}
         names.add(f"{spec.workflow.partition(':')[0].rpartition('.')[0]}.contract")
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*sorted(names))
-    return lock_activations(SandboxedWorkflowRunner(restrictions=restrictions))
+    return lock_activations(create_before_messages(SandboxedWorkflowRunner(restrictions=restrictions)))
 
 
 def _class_at(path: str) -> type:

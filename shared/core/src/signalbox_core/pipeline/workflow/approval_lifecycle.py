@@ -19,6 +19,8 @@ class ApprovalPhase(StrEnum):
     ASKING = "asking"
     """The question is asked and is being recorded in the history, for milliseconds. Shown as `pending`."""
     PENDING = "pending"
+    CARRIED = "carried"
+    """Carried over to the run's next execution, and not asked again there yet. Shown as `pending`."""
     DECIDED = "decided"
     VETOED = "vetoed"
     """An objection with the right of veto ended the question."""
@@ -26,7 +28,7 @@ class ApprovalPhase(StrEnum):
     DEFAULTED = "defaulted"
     """The deadline passed and the run goes on with its default answer. The snapshot shows `expired`."""
     WITHDRAWN = "withdrawn"
-    """The run no longer asks: its `ask` was cancelled, or it continued as new."""
+    """The run no longer asks: its `ask` was cancelled, or it continued as new without the question."""
     CANCELLED = "cancelled"
     """The run ended while the approval was open."""
 
@@ -49,6 +51,10 @@ class ApprovalInput(StrEnum):
     DEADLINE = "deadline"
     DEADLINE_WITH_DEFAULT = "deadline with default"
     ASSIGN = "claim, release or delegate"
+    CARRY = "carry over"
+    """The run continues as new with the question."""
+    ASK_AGAIN = "ask again"
+    """The run's next execution asks a question that was carried over."""
     WITHDRAW = "withdraw"
     CANCEL = "cancel run"
 
@@ -59,6 +65,7 @@ class ApprovalEffect(StrEnum):
     REQUEST = "record approval.requested"
     REQUEST_AND_JUDGE = "record approval.requested and the verdict on the early decision"
     DEFER = "wait until the question is recorded"
+    DEFER_CARRIED = "wait until the question is asked again"
     HOLD = "hold the decision until the question is asked"
     RECORD = "record approval.decided"
     COUNT = "record approval.voted"
@@ -67,6 +74,8 @@ class ApprovalEffect(StrEnum):
     RETURN = "return the decision on record"
     EXPIRE = "record approval.expired and fail the run"
     TAKE_DEFAULT = "record approval.expired and use the default answer"
+    CARRY = "pass the question to the run's next execution"
+    RESUME = "continue with its votes, claim, deadline and ladder"
     WITHDRAW = "record approval.withdrawn"
     END = "close it with the run"
     NOTHING = "nothing"
@@ -89,7 +98,7 @@ class Transition(Struct, frozen=True):
 
 _P, _I, _E = ApprovalPhase, ApprovalInput, ApprovalEffect
 
-OPEN: Final = frozenset({_P.ASKING, _P.PENDING})
+OPEN: Final = frozenset({_P.ASKING, _P.PENDING, _P.CARRIED})
 """The question is asked and has no outcome."""
 CLOSED: Final = frozenset({_P.DECIDED, _P.VETOED, _P.EXPIRED, _P.DEFAULTED, _P.WITHDRAWN, _P.CANCELLED})
 """The outcomes: no input leads from one of these to another state."""
@@ -129,15 +138,32 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.PENDING, _I.REPEAT): Transition(_P.PENDING, _E.RETURN),
     (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
     (_P.PENDING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
+    (_P.PENDING, _I.CARRY): Transition(_P.CARRIED, _E.CARRY),
     (_P.PENDING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
     (_P.PENDING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
+    (_P.CARRIED, _I.ASK): Transition(_P.CARRIED, _E.BUG),
+    (_P.CARRIED, _I.DECIDE): Transition(_P.CARRIED, _E.DEFER_CARRIED),
+    (_P.CARRIED, _I.REPEAT): Transition(_P.CARRIED, _E.RETURN),
+    (_P.CARRIED, _I.ASSIGN): Transition(_P.CARRIED, _E.DEFER_CARRIED),
+    (_P.CARRIED, _I.ASK_AGAIN): Transition(_P.PENDING, _E.RESUME),
+    (_P.CARRIED, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
+    (_P.CARRIED, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
     (_P.DECIDED, _I.ASSIGN): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
     (_P.DECIDED, _I.OTHER): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
 }
 
 
 _IGNORED_AFTER_THE_OUTCOME: Final = frozenset(
-    {_I.RECORDED, _I.RECORDED_EARLY, _I.DEADLINE, _I.DEADLINE_WITH_DEFAULT, _I.WITHDRAW, _I.CANCEL}
+    {
+        _I.RECORDED,
+        _I.RECORDED_EARLY,
+        _I.DEADLINE,
+        _I.DEADLINE_WITH_DEFAULT,
+        _I.CARRY,
+        _I.ASK_AGAIN,
+        _I.WITHDRAW,
+        _I.CANCEL,
+    }
 )
 
 

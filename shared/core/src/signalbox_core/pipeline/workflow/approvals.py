@@ -19,6 +19,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import judge_assignment
+from signalbox_core.pipeline.workflow.ballot.carried import CarriedQuestion, carried_question
 from signalbox_core.pipeline.workflow.ballot.signed_vote import judge_signature
 from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
 from signalbox_core.pipeline.workflow.ballot.vote import (
@@ -29,6 +30,7 @@ from signalbox_core.pipeline.workflow.ballot.vote import (
     record_of,
     refuse,
 )
+from signalbox_core.pipeline.workflow.journal import CarriedState
 
 
 class ApprovalRegistry:
@@ -45,10 +47,16 @@ class ApprovalRegistry:
         """The decisions whose questions have not been asked."""
         return tuple(self._early.values())
 
-    def restore(self, counts: Iterable[tuple[str, int]], early: Iterable[EarlyDecision]) -> None:
+    @property
+    def questions(self) -> tuple[AskedQuestion, ...]:
+        """All questions, in the order in which they were asked."""
+        return tuple(self._asked.values())
+
+    def restore(self, carried: CarriedState, questions: Iterable[AskedQuestion]) -> None:
         """Take over what the run's previous execution left."""
-        self.counts = dict(counts)
-        self._early = {item.decision.approval_id: item for item in early}
+        self.counts = dict(carried.asked)
+        self._early = {item.decision.approval_id: item for item in carried.early}
+        self._asked = {question.approval_id: question for question in questions}
 
     def next_id(self, name: str) -> str:
         """Return the id of the next question of this name: `variants`, then `variants-2`, …"""
@@ -73,6 +81,13 @@ class ApprovalRegistry:
         name = question.approval.name
         self.counts[name] = self.counts.get(name, 0) + 1
 
+    def carry(self) -> tuple[CarriedQuestion, ...]:
+        """Return the questions that the run's next execution takes over."""
+        found = [question for question in self.questions if question.carries_over]
+        for question in found:
+            self._transition(question.approval_id, ApprovalInput.CARRY)
+        return tuple(map(carried_question, found))
+
     def get(self, approval_id: str) -> AskedQuestion:
         return self._asked[approval_id]
 
@@ -86,18 +101,15 @@ class ApprovalRegistry:
         Raises:
             ApplicationError: `pipeline_bug`: there is none.
         """
-        found = [
-            question
-            for question in self._asked.values()
-            if question.approval.name == name and approval_id in (None, question.approval_id)
-        ]
+        named = [question for question in self.questions if question.approval.name == name]
+        found = [question for question in named if approval_id in (None, question.approval_id)]
         if not found:
             raise pipeline_bug(f"the run has not asked {approval_id or name}; call run.ask first")
         return found[-1]
 
     def pending(self) -> tuple[AskedQuestion, ...]:
         """Return the open questions in the order in which they were asked."""
-        return tuple(question for question in self._asked.values() if question.is_open)
+        return tuple(question for question in self.questions if question.is_open)
 
     def phase(self, approval_id: str) -> ApprovalPhase:
         question = self._asked.get(approval_id)
@@ -106,7 +118,7 @@ class ApprovalRegistry:
         return ApprovalPhase.EARLY if approval_id in self._early else ApprovalPhase.UNASKED
 
     def close(self, approval_id: str, given: ApprovalInput) -> ApprovalEffect:
-        """Apply a deadline, a withdrawal or the end of the run."""
+        """Apply a deadline, a withdrawal, a continuation or the end of the run."""
         return self._transition(approval_id, given)
 
     def validate(self, decision: Decision, *, allow_early: bool = False) -> None:

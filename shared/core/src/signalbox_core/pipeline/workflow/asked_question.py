@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested, LadderRung
 from signalbox_core.events.policy import Policy
 from signalbox_core.events.states import ClaimState
 from signalbox_core.pipeline.contract.messages import DecisionRecord, EarlyDecision
@@ -25,6 +25,9 @@ class AskedQuestion(Struct, kw_only=True):
             replace it.
         is_replayed: asked during a replay, so `requested` is not certain before the record arrives.
         is_recorded: the history holds the question; False in histories older than that record.
+        is_carried: the run's previous execution asked it, and this one has not asked it again yet.
+        is_resumed: this execution has asked it again.
+        carries_over: the run's next execution takes it over.
         schema_changed: the schema recorded with the question differs from that of the live contract.
         early: the decision that arrived before the question.
         starter: who started the run.
@@ -35,6 +38,7 @@ class AskedQuestion(Struct, kw_only=True):
         claim: who deals with the question, until when; it may have expired.
         delegated_to: a subject, or `group:<name>`.
         handed_policy: who may decide since the ladder has handed the question over.
+        rungs: of the ladder, those that are still to be taken; None until the wait for the answer begins.
     """
 
     approval: Approval[Any]
@@ -42,6 +46,9 @@ class AskedQuestion(Struct, kw_only=True):
     check: AnswerCheck | None = None
     is_replayed: bool = False
     is_recorded: bool = False
+    is_carried: bool = False
+    is_resumed: bool = False
+    carries_over: bool = False
     schema_changed: bool = False
     early: EarlyDecision | None = None
     starter: Subject | None = None
@@ -55,6 +62,7 @@ class AskedQuestion(Struct, kw_only=True):
     claim: ClaimState | None = None
     delegated_to: str | None = None
     handed_policy: Policy | None = None
+    rungs: tuple[LadderRung, ...] | None = None
 
     @property
     def approval_id(self) -> str:
@@ -84,5 +92,6 @@ class AskedQuestion(Struct, kw_only=True):
         return self.phase in OPEN
 
     @property
-    def awaits_record(self) -> bool:
-        return self.phase is ApprovalPhase.ASKING
+    def defers_votes(self) -> bool:
+        """Whether votes wait until the question is recorded, or is asked again."""
+        return self.phase in (ApprovalPhase.ASKING, ApprovalPhase.CARRIED)

@@ -25,11 +25,12 @@ from signalbox_core.pipeline.contract.messages import (
     Judgements,
 )
 from signalbox_core.pipeline.workflow.answers import require_digest
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
-from signalbox_core.pipeline.workflow.ballot.vote import judgement_of
+from signalbox_core.pipeline.workflow.ballot.vote import judge_content, judgement_of
 from signalbox_core.pipeline.workflow.ballot.vote_events import judge_size
-from signalbox_core.pipeline.workflow.recorded import recorded_signal_verdict
+from signalbox_core.pipeline.workflow.recorded import recorded_refusal, recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
 
@@ -40,6 +41,7 @@ class RunMessageHandlers:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._signal_count = 0
+        self._resumed_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
         workflow.set_query_handler(messages.QUERY_JUDGE, self.judge)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
@@ -116,15 +118,32 @@ class RunMessageHandlers:
                 to be another than the one that was decided.
         """
         asked = self._state.approvals.find(decision.approval_id)
-        if asked is not None and asked.awaits_record:
-            await workflow.wait_condition(lambda: not asked.awaits_record)
+        if asked is not None and asked.defers_votes:
+            is_carried = asked.is_carried
+            await workflow.wait_condition(lambda: not asked.defers_votes)
             self._require_open_run()
             if asked.is_open:
                 self._state.approvals.check_recorded(decision)
+                if is_carried and decision.decision_id not in asked.replies:
+                    self._judge_resumed(asked, decision)
         record, is_vote = self._state.approvals.accept(decision, workflow.now())
         if is_vote:
             self._state.record_vote(decision)
         return record
+
+    def _judge_resumed(self, asked: AskedQuestion, decision: Decision) -> None:
+        """Judge a decision that arrived before its carried question was asked again, with its check.
+
+        Raises:
+            ApplicationError: as `judge_content`.
+        """
+        self._resumed_count += 1
+        is_replay = workflow.unsafe.is_replaying()
+        refusal = None if is_replay else _error_of(lambda: judge_content(asked, decision))
+        if recorded_refusal(f"signalbox.resumed-{self._resumed_count}", lambda: refusal is not None):
+            raise refusal or non_retryable_error(
+                messages.INVALID_ANSWER, f"approval {asked.approval_id} has refused this answer"
+            )
 
     def validate_assignment(self, assignment: Assignment) -> None:
         """Reject a claim, release or delegation that the question's policy does not allow.
@@ -139,8 +158,8 @@ class RunMessageHandlers:
     async def assign(self, assignment: Assignment) -> AssignmentRecord:
         """Apply a claim, release or delegation that was judged before."""
         asked = self._state.approvals.get(assignment.approval_id)
-        if asked.awaits_record:
-            await workflow.wait_condition(lambda: not asked.awaits_record)
+        if asked.defers_votes:
+            await workflow.wait_condition(lambda: not asked.defers_votes)
             self._require_open_run()
             self._state.approvals.validate_assignment(assignment, workflow.now())
         name, data = apply_assignment(asked, assignment, workflow.now())
@@ -163,7 +182,7 @@ class RunMessageHandlers:
             return
         asked = self._state.approvals.find(decision.approval_id)
         # Read before the wait, as a patch is only reliable in the workflow task of the message.
-        is_event = asked is not None and asked.awaits_record and workflow.patched(f"{key}-deferred")
+        is_event = asked is not None and asked.defers_votes and workflow.patched(f"{key}-deferred")
         try:
             await self.decide(decision)
         except ApplicationError as refusal:
@@ -212,8 +231,13 @@ def _require_no_agent(subject: Subject | None) -> None:
 
 def _refusal_of(validate: Callable[[], None]) -> str | None:
     """The code with which a validation fails; None if it passes."""
+    error = _error_of(validate)
+    return str(error.type) if error is not None else None
+
+
+def _error_of(validate: Callable[[], None]) -> ApplicationError | None:
     try:
         validate()
-    except ApplicationError as refusal:
-        return str(refusal.type)
+    except ApplicationError as error:
+        return error
     return None

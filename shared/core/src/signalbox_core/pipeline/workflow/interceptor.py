@@ -31,12 +31,12 @@ from signalbox_core.pipeline.contract.external_event import DELIVER_EVENT
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
+from signalbox_core.pipeline.workflow.ballot.continuation import withdraw_open_questions
 from signalbox_core.pipeline.workflow.child_runs import TASK_QUEUE
 from signalbox_core.pipeline.workflow.delivery import DELIVER
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.wait import withdraw_open_waits
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
-from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
 from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER

@@ -16,6 +16,7 @@ from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import EarlyDecision
+from signalbox_core.pipeline.workflow.ballot.carried import CarriedQuestion
 from signalbox_core.pipeline.workflow.external.wait_registry import CarriedWaits
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
@@ -30,6 +31,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     Attributes:
         asked: how many questions of each approval name the run has asked.
         early: decisions that arrived before their questions.
+        questions: those that the run carries over (`Run.carry`).
         kept: the value that the author passed to `Run.keep`.
         waits: events from outside that no wait has received, and which ones were received.
     """
@@ -40,6 +42,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     early: tuple[EarlyDecision, ...] = ()
     kept: msgspec.Raw = msgspec.Raw(b"null")
     waits: CarriedWaits = CarriedWaits()
+    questions: tuple[CarriedQuestion, ...] = ()
 
 
 class RunJournal:

@@ -17,6 +17,10 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.contract.search_terms import ERROR, STEP, bounded, value_term
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
+from signalbox_core.pipeline.workflow.ballot.continuation import (
+    withdraw_unasked,
+    withdraw_unasked_after_first_task,
+)
 from signalbox_core.pipeline.workflow.journal import MAX_RESULT_BYTES
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
@@ -41,9 +45,15 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
     Args:
         body: the workflow's `run` method, called but not yet awaited.
     """
+    if any(asked.is_carried for asked in state.approvals.questions):
+        # The event loop has only weak references to tasks.
+        state.withdrawal = asyncio.create_task(
+            withdraw_unasked_after_first_task(state), name="signalbox carried"
+        )
     try:
         result = await _run_cancellable(state, body)
         await state.hold_for_cancel()
+        withdraw_unasked(state)
         if not workflow.all_handlers_finished():
             await workflow.wait_condition(workflow.all_handlers_finished)
     except (asyncio.CancelledError, Exception) as error:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
@@ -18,8 +18,9 @@ from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
-from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.ballot.continuation import withdraw
 from signalbox_core.pipeline.workflow.ballot.ladder import (
     default_answer_of,
     recorded_rungs,
@@ -37,6 +38,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
 
     Attributes:
         about: what the question is about; None when the title says it.
+        approval_id: empty for the next one of the approval.
         proposal: the answer, or a part of it, as proposed; None without one.
     """
 
@@ -52,22 +54,51 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     proposal: object = None
 
 
-def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
-    """Return the policy of a question: the contract's, or a stricter one.
+async def ask_question(
+    state: RunState, question: ApprovalQuestion, refusal_of_early: Callable[[Decision], str | None]
+) -> AskedQuestion:
+    """Ask a question, or ask one again that the run's previous execution has carried over.
+
+    A question that is asked again stays as it was asked, except for its check.
+
+    Raises:
+        ApplicationError: `pipeline_bug`: the id is in use, or the policy is weaker than the contract's or can
+            never be met.
+    """
+    resumed = _resume_question(state, question)
+    if resumed is not None:
+        return resumed
+    async with state.recorder.slot():
+        approval_id = question.approval_id or state.approvals.next_id(question.approval.name)
+        question = structs.replace(question, approval_id=approval_id)
+        _check_policy(question)
+        return open_question(state, question, refusal_of_early)
+
+
+def _resume_question(state: RunState, question: ApprovalQuestion) -> AskedQuestion | None:
+    if state.withdrawal is None:
+        # Nothing was carried over; a run may ask very many questions.
+        return None
+    name, approval_id = question.approval.name, question.approval_id
+    for asked in state.approvals.questions:
+        if asked.is_carried and asked.requested.name == name and approval_id in ("", asked.approval_id):
+            asked.is_carried, asked.is_resumed, asked.check = False, True, question.check
+            state.approvals.close(asked.approval_id, ApprovalInput.ASK_AGAIN)
+            return asked
+    return None
+
+
+def _check_policy(question: ApprovalQuestion) -> None:
+    """Check the policy of a question: the contract's, or a stricter one.
 
     A question that the history has keeps its policy, even if the contract's has become stricter since. So the
     refusal is recorded as a patch.
-
-    Raises:
-        ApplicationError: `pipeline_bug`: the policy is weaker than the contract's, or can never be met.
     """
-    policy = narrowed if narrowed is not None else approval.policy
     try:
-        check_narrowed(approval.policy, policy, run_starter())
+        check_narrowed(question.approval.policy, question.policy, run_starter())
     except ValueError as error:
-        if workflow.patched(f"signalbox.policy-refused-{approval_id}"):
-            raise pipeline_bug(f"approval {approval_id}: {error}") from None
-    return policy
+        if workflow.patched(f"signalbox.policy-refused-{question.approval_id}"):
+            raise pipeline_bug(f"approval {question.approval_id}: {error}") from None
 
 
 def open_question(
@@ -174,12 +205,18 @@ def answer_of(asked: AskedQuestion, open_for: timedelta) -> Any:
 
 
 async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    if state.follows_ladders:
-        # The rungs are those that the history has.
-        await workflow.wait_condition(lambda: not asked.awaits_record)
-    for rung in recorded_rungs(asked.requested, workflow.now()):
+    if state.follows_ladders or asked.is_resumed:
+        # The rungs are those that the history has. Votes that waited precede a deadline that has passed.
+        await workflow.wait_condition(lambda: not asked.defers_votes)
+    if asked.is_resumed and not asked.is_open:
+        return
+    if asked.rungs is None:
+        asked.rungs = recorded_rungs(asked.requested, workflow.now())
+    while asked.rungs:
+        rung = asked.rungs[0]
         if await _ended_by_votes_within(state, asked, rung.at - workflow.now()):
             return
+        asked.rungs = asked.rungs[1:]
         take_rung(state, asked, rung)
     if await _ended_by_votes_within(state, asked, asked.deadline_at - workflow.now()):
         return
@@ -189,24 +226,6 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default:
     state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))
 
 
-def withdraw_open_questions(state: RunState) -> None:
-    """Withdraw what nobody waits for after continue-as-new."""
-    for asked in state.approvals.pending():
-        withdraw(state, asked)
-
-
-def withdraw(state: RunState, asked: AskedQuestion) -> None:
-    """Close a question that the run no longer asks; one of an older history stays as it was.
-
-    An eviction cancels the waiting task as well; `workflow.patched` raises then.
-    """
-    if state.questions_patch is None or not workflow.patched(state.questions_patch):
-        return
-    if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
-        withdrawn = approval_data.ApprovalWithdrawn(approval_id=asked.approval_id)
-        state.record_event("approval.withdrawn", withdrawn)
-
-
 async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: timedelta) -> bool:
     if state.questions_patch != LEAN_QUESTIONS:
         return await wait_until(lambda: asked.is_voted_out, limit)
@@ -214,6 +233,9 @@ async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: t
         with suppress(TimeoutError):
             async with asyncio.timeout(limit.total_seconds()):
                 await state.outcomes.wait(asked.approval_id)
+    if asked.phase is ApprovalPhase.CARRIED:
+        # A message that came with the timer has continued the run as new: the next execution waits on.
+        await workflow.wait_condition(lambda: False)
     return asked.is_voted_out
 
 

@@ -5,10 +5,10 @@ No method waits for event delivery. The worker's interceptor records how the run
 
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from signalbox_core.events import catalogue
 from signalbox_core.events.policy import Policy
@@ -19,6 +19,7 @@ from signalbox_core.pipeline.contract.external_event import ExternalEvent
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.contract.tenancy import workflow_id_in_tenant
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
+from signalbox_core.pipeline.workflow.ballot.continuation import carry_questions
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.external.handlers import EventMessageHandlers
 from signalbox_core.pipeline.workflow.external.open_callback import OpenCallback, open_callback
@@ -27,8 +28,7 @@ from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import (
     ApprovalQuestion,
     answer_of,
-    open_question,
-    question_policy,
+    ask_question,
     wait_for_outcome,
 )
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
@@ -38,13 +38,6 @@ from signalbox_core.pipeline.workflow.steps import StepScope
 A = TypeVar("A", bound=Struct)
 In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
-
-
-class _Unset:
-    """No default was given."""
-
-
-_UNSET: Final = _Unset()
 
 
 class Run:
@@ -155,6 +148,18 @@ class Run:
         """Return what the previous execution passed to `keep`; None in the first execution."""
         return msgspec.json.decode(self.state.kept, type=kind | None)
 
+    async def carry(self, *approval_ids: str) -> None:
+        """Carry questions over to the run's next execution, whose `ask` continues them.
+
+        Await it just before `workflow.continue_as_new`, outside of message handlers, whose end it awaits, and
+        do not cancel the tasks that wait in `ask`. A question that the next execution does not ask again in
+        its first workflow task, before it awaits other work, is withdrawn.
+
+        Raises:
+            ApplicationError: `pipeline_bug`: this execution has not asked a question, or has withdrawn it.
+        """
+        await carry_questions(self.state, approval_ids)
+
     def on_cancel(self, clean_up: CleanUp) -> None:
         """Run `clean_up` when the run is cancelled. All run to completion, the last registered first."""
         self.state.clean_ups.append(clean_up)
@@ -168,7 +173,7 @@ class Run:
         evidence: object = ...,
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
-        default: A | _Unset = ...,
+        default: A | UnsetType = ...,
         title: str | None = ...,
         subject: str | None = ...,
         deadline: timedelta | None = ...,
@@ -184,7 +189,7 @@ class Run:
         evidence: object = ...,
         check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
-        default: Struct | _Unset = ...,
+        default: Struct | UnsetType = ...,
         title: str | None = ...,
         subject: str | None = ...,
         deadline: timedelta | None = ...,
@@ -199,7 +204,7 @@ class Run:
         evidence: object = None,
         check: AnswerCheck | None = None,
         approval_id: str | None = None,
-        default: Struct | _Unset = _UNSET,
+        default: Struct | UnsetType = UNSET,
         title: str | None = None,
         subject: str | None = None,
         deadline: timedelta | None = None,
@@ -210,14 +215,15 @@ class Run:
 
         The question is kept in the run's history as it was asked, so the contract may change while it is
         open. Of many calls at once, the first 80 ask their questions, the next ones when those are recorded.
-        When the task that waits is cancelled, or the run continues as new, the question is withdrawn.
+        When the task that waits is cancelled, or the run continues as new, the question is withdrawn. If
+        `carry` has carried it over, it stays as it was asked; only `check` and `default` are new.
 
         Args:
             approval: a declared approval, or its name. Given the object, the answer is typed.
             options: the choices; the digest covers them and `evidence`, exactly as the approver sees them.
             check: a pure rule for the decoded answer. When it raises InvalidInput, the decision is rejected
                 and the question stays open.
-            approval_id: unique in the run; by default `variants`, then `variants-2`, …
+            approval_id: unique in the run; by default a carried question's, else `variants`, `variants-2`, …
             default: the answer when the deadline passes. Without one, and without a `Default` in the
                 approval's ladder, the run fails with code `approval_expired`.
             title, deadline: replace those of the contract for this question.
@@ -233,22 +239,20 @@ class Run:
         declared = declared_approval(self.spec, approval)
         open_for = declared.open_for if self.state.follows_ladders else declared.deadline
         open_for = deadline if deadline is not None else open_for
-        async with self.state.recorder.slot():
-            question_id = approval_id or self.state.approvals.next_id(declared.name)
-            question = ApprovalQuestion(
-                approval=declared,
-                approval_id=question_id,
-                options=options,
-                evidence=evidence,
-                check=check,
-                title=title if title is not None else declared.title,
-                about=subject,
-                deadline=open_for,
-                policy=question_policy(declared, question_id, policy),
-                proposal=proposal,
-            )
-            asked = open_question(self.state, question, self._handlers.refusal_of_early)
-        has_default = not isinstance(default, _Unset)
+        question = ApprovalQuestion(
+            approval=declared,
+            approval_id=approval_id or "",
+            options=options,
+            evidence=evidence,
+            check=check,
+            title=title if title is not None else declared.title,
+            about=subject,
+            deadline=open_for,
+            policy=policy if policy is not None else declared.policy,
+            proposal=proposal,
+        )
+        asked = await ask_question(self.state, question, self._handlers.refusal_of_early)
+        has_default = not isinstance(default, UnsetType)
         await wait_for_outcome(self.state, asked, has_default=has_default)
         await self.state.hold_for_cancel()
         return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)

@@ -20,11 +20,12 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
 from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState
-from signalbox_core.pipeline.workflow.origin import new_journal, run_started
+from signalbox_core.pipeline.workflow.origin import new_journal, run_started, run_starter
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
 from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
@@ -76,6 +77,7 @@ class RunState:
         self._cancel_received = False
         self._awaits_retried = False
         self._retried_task: asyncio.Task[None] | None = None
+        self.withdrawal: asyncio.Task[None] | None = None
         self._starts: dict[str, int] = {}
         self.kept = msgspec.Raw(b"null")
         self._running_steps: dict[str, StepState] = {}
@@ -257,6 +259,7 @@ class RunState:
             early=self.approvals.early_decisions,
             kept=self.kept,
             waits=self.waits.carried(),
+            questions=self.approvals.carry(),
         )
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool, refusal: str | None) -> None:
@@ -278,13 +281,15 @@ class RunState:
         if payload is None:
             return
         carried = msgspec.json.decode(payload.data, type=CarriedState)
-        self.journal.snapshot = carried.snapshot
-        self.approvals.restore(carried.asked, carried.early)
+        starter, snapshot = run_starter(), carried.snapshot
+        self.journal.snapshot = snapshot
+        questions = restored_questions(carried.questions, self.spec, run=snapshot, starter=starter)
+        self.approvals.restore(carried, questions)
         self.waits.restore(carried.waits)
-        self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
-        self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
+        self._starts = {step.name: step.attempt for step in snapshot.steps}
+        self._running_steps = {step.name: step for step in snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
-        self.paused = carried.snapshot.status == "paused"
+        self.paused = snapshot.status == "paused"
         if carried.undelivered:
             self.outbox.add(*carried.undelivered)
 

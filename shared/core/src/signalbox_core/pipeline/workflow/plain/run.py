@@ -22,7 +22,7 @@ from signalbox_core.events import CATALOGUE, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.children import MAX_CHILDREN, ChildEnded, ChildStarted
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.ids import is_run_key, plain_run_id, run_id_of
+from signalbox_core.ids import plain_run_id, run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import failure_of
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
@@ -235,10 +235,13 @@ def _stated_tenant() -> str | None:
 
 
 def _parent_run_id() -> str | UnsetType:
+    """Return the run id of the parent: a pipeline's run, whose children inherit its memo, or a plain one."""
     parent = workflow.info().parent
     if parent is None:
         return UNSET
-    if is_run_key(parent.workflow_id):
+    inherited: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
+    has_starter = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str) is not None
+    if has_starter and tenant_of(parent.workflow_id) == inherited:
         return run_id_of(parent.workflow_id)
     return plain_run_id(parent.workflow_id) or UNSET
 

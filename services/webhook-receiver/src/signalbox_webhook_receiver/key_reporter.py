@@ -1,0 +1,95 @@
+"""Stores the accepted keys in Redis, so that gateways record their changes in the ledger."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from signalbox_core.errors import Unavailable
+from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
+from signalbox_core.signatures import JwksSource, LoadedKey
+
+
+class KeyReporter:
+    """Stores the keys of this receiver when it starts and when they change.
+
+    Between its own changes it leaves alone what another receiver has stored, so that receivers that have
+    reloaded the key file and those that have not do not overwrite each other.
+
+    Args:
+        read: returns the keys in use.
+    """
+
+    def __init__(self, store: AcceptedKeyStore, read: Callable[[], tuple[AcceptedKey, ...]]) -> None:
+        self._store = store
+        self._read = read
+        self._stored: tuple[AcceptedKey, ...] | None = None
+
+    async def run(self, *, every_s: float) -> None:
+        """Check every `every_s` seconds until cancelled."""
+        while True:
+            # The next check stores them; readiness reports the outage.
+            with suppress(Unavailable):
+                await self.check()
+            await asyncio.sleep(every_s)
+
+    async def check(self) -> None:
+        """Store the keys if they have changed since the last call, or if Redis has lost them.
+
+        Raises:
+            Unavailable: Redis is unavailable.
+        """
+        keys = self._read()
+        await self._store.store(keys, replace=keys != self._stored)
+        self._stored = keys
+
+
+def describe_keys(keys: Iterable[LoadedKey], addresses: Iterable[JwksSource]) -> tuple[AcceptedKey, ...]:
+    """Describe the keys and the addresses of a key file; not the keys that are published at the addresses."""
+    return (*map(_describe_key, keys), *map(_describe_address, addresses))
+
+
+def _describe_key(key: LoadedKey) -> AcceptedKey:
+    record = key.record
+    return AcceptedKey(
+        id=record.keyid,
+        tenant=record.tenant,
+        facts={
+            "sender": record.sender,
+            "alg": record.alg.value,
+            "events": ", ".join(record.events),
+            "sources": ", ".join(record.sources),
+            "state": record.state,
+            "not_before": _date(record.not_before),
+            "not_after": _date(record.not_after),
+        },
+        fingerprint=_fingerprint(key),
+    )
+
+
+def _describe_address(source: JwksSource) -> AcceptedKey:
+    return AcceptedKey(
+        id=source.url,
+        tenant=source.tenant,
+        facts={
+            "sender": source.sender,
+            "events": ", ".join(source.events),
+            "sources": ", ".join(source.sources),
+            "revoked": ", ".join(source.revoked),
+        },
+    )
+
+
+def _date(moment: datetime | None) -> str:
+    return moment.isoformat() if moment is not None else "none"
+
+
+def _fingerprint(key: LoadedKey) -> str:
+    if isinstance(key.material, bytes):
+        material = key.material
+    else:
+        material = key.material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(b"signalbox sender key\n" + material).hexdigest()
