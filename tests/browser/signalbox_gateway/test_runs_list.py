@@ -229,3 +229,15 @@ def test_a_search_is_kept_as_a_view_until_signing_out(
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
     assert page.evaluate("localStorage.getItem('signalbox.views')") is None
+
+
+def test_a_link_to_all_runs_ends_a_search_that_was_typed(signed_in: Page) -> None:
+    page = signed_in
+    page.get_by_label("Search runs").fill("tag:none-of-this-name")
+    page.get_by_role("link", name="Show all runs").click()
+    expect(page).to_have_url(re.compile(r"#/$"))
+    expect(page.get_by_label("Search runs")).to_have_value("")
+    page.get_by_label("Search runs").fill("tag:none-of-this-name")
+    expect(page).to_have_url(re.compile("q=tag"))
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Runs").click()
+    expect(page.get_by_label("Search runs")).to_have_value("")

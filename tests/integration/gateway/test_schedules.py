@@ -79,7 +79,7 @@ async def test_a_schedule_is_shown_with_its_next_five_times(
     assert (shown["cron"], shown["time_zone"]) == (["0 6 * * 1-5"], "Asia/Ho_Chi_Minh")
     assert (shown["overlap"], shown["paused"], shown["created_by"]) == ("skip", False, "lan")
     assert (shown["input"], shown["problem"]) == (
-        {"text": "hi", "times": 1, "ask": False, "artifact": None, "fail": False},
+        {"text": "hi", "times": 1, "ask": False, "number": None, "artifact": None, "fail": False},
         None,
     )
     times = [datetime.fromisoformat(text) for text in cast("list[str]", shown["next_at"])]
@@ -429,8 +429,12 @@ async def test_temporal_ignores_a_trigger_that_is_sent_twice(
 
     await send("one")
     await eventually(lambda: runs_of(caller, schedule_id), within_s=30)
-    for request_id in ("one", "two"):
-        await send(request_id)
+    await send("one")
+    sent_at = datetime.now(UTC)
+    # A second run would have started by then.
+    await eventually(lambda: datetime.now(UTC) > sent_at + timedelta(seconds=3), within_s=30)
+    assert len(await runs_of(caller, schedule_id)) == 1
+    await send("two")
     await eventually(two_runs, within_s=30)
     for run in await runs_of(caller, schedule_id):
         await ended(caller, str(run["run_id"]))

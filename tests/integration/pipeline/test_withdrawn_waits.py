@@ -8,6 +8,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY
 from signalbox_core.testing.external_events import inbound_event
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
@@ -36,9 +37,23 @@ def new_order() -> str:
     return f"order-{uuid.uuid4().hex[:8]}"
 
 
-async def has_recorded(run: RunUnderTest, kind: EventType.ValueType) -> bool:
-    """Whether the history of the run's latest execution has an event of this type."""
-    return any(event.event_type == kind for event in (await run.handle.fetch_history()).events)
+async def is_registered(run: RunUnderTest) -> bool:
+    """Whether the run's wait has entered its mailbox."""
+    events = (await run.handle.fetch_history()).events
+    registrations = {
+        event.event_id
+        for event in events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == OPEN_WAIT_ACTIVITY
+    }
+    return any(
+        event.activity_task_completed_event_attributes.scheduled_event_id in registrations for event in events
+    )
+
+
+async def has_left(run: RunUnderTest) -> bool:
+    """Whether the run's latest execution has signalled the mailbox."""
+    signalled = EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED
+    return any(event.event_type == signalled for event in (await run.handle.fetch_history()).events)
 
 
 async def receive_payment(shipping: PipelineUnderTest, order: str) -> None:
@@ -69,12 +84,10 @@ async def test_a_wait_that_does_not_continue_as_new_leaves_its_mailbox(shipping:
     order = new_order()
     run = await shipping.start(ShippingInput(order=order, withdraws="continues"))
     await run.wait("parcel.dispatched")
-    await eventually(lambda: has_recorded(run, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED), within_s=60)
+    await eventually(lambda: is_registered(run), within_s=60)
     await run.send_event(DISPATCHED, PARCEL, event_id="first")
     await run.wait("parcel.dispatched-2")
-    await eventually(
-        lambda: has_recorded(run, EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED), within_s=60
-    )
+    await eventually(lambda: has_left(run), within_s=60)
 
     await receive_payment(shipping, order)
 

@@ -50,7 +50,15 @@ class GatewayOfAShortRun:
         self.lists = 0
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        runs = [{"run_id": name, "pipeline": "echo", "status": "completed"} for name in ("r1", "old")]
+        runs = [
+            {
+                "run_id": name,
+                "pipeline": "echo",
+                "status": "completed",
+                "started_at": f"{year}-01-01T00:00:00Z",
+            }
+            for name, year in (("r1", 2099), ("old", 2020))
+        ]
         if request.url.path == "/v1/runs":
             self.lists += 1
             return httpx2.Response(200, json={"runs": runs if self.lists > 1 else runs[1:]})

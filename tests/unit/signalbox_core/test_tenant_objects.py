@@ -25,6 +25,7 @@ SYSTEM = (
     f"{LogKeys('other').folder}/values/ab/ab",
     LogKeys("a/b").batch(0),
     "passkeys/a%2Fb/credentials/ab",
+    "decisions/acme/1_2.ndjson.gz",
     "settings/api_key/000000000001",
 )
 OWN = (

@@ -9,6 +9,7 @@ from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.events.envelope import decode_data
 from support.assertions.eventually import eventually
 from support.drivers.plain_worker import PlainWorker
+from support.plain.one_file import TASK_QUEUE, OneFileWorkflow, create_worker
 from support.plain.orders import WORKFLOWS, BatchWorkflow, DeliveryWorkflow, Order, OrderWorkflow, Receipt
 
 WITHIN_S = 40.0
@@ -176,3 +177,13 @@ async def test_a_history_replays_with_and_without_the_plugin(
 
 async def has_started_activity(handle: WorkflowHandle[DeliveryWorkflow, None]) -> bool:
     return bool((await handle.describe()).raw_description.pending_activities)
+
+
+async def test_a_workflow_may_be_in_the_file_that_imports_the_plugin(plain_worker: PlainWorker) -> None:
+    async with create_worker(plain_worker.client, plain_worker.plugin):
+        result = await plain_worker.client.execute_workflow(
+            OneFileWorkflow.run, "Lan", id="one-file", task_queue=TASK_QUEUE
+        )
+        await until(plain_worker, "one-file", ["run.started", "run.completed"])
+
+    assert result == "Hello, Lan!"

@@ -158,6 +158,13 @@ class IdempotencyKeys:
         except RedisError:
             log.warning("idempotency key not forgotten: Redis is unavailable", extra={"tenant": tenant})
 
+    async def replace(self, tenant: str, key: str, value: str) -> None:
+        """Replace the value of a key, which lives as long as before."""
+        try:
+            await self._redis.set(_redis_key(tenant, key), value, xx=True, keepttl=True)
+        except RedisError:
+            log.warning("idempotency key not changed: Redis is unavailable", extra={"tenant": tenant})
+
     async def known_value(self, tenant: str, key: str) -> str | None:
         """The value that the key was first used with; None if it is new."""
         try:

@@ -42,7 +42,7 @@ _MIN_AGE: Final = timedelta(seconds=10)
 _PAGE: Final = 100
 _MAX_CONCURRENCY: Final = 16
 _MAX_GAPS: Final = 50
-_MAX_REMEMBERED: Final = 10_000
+_MAX_REMEMBERED: Final = 100_000
 _ROUND_TIMEOUT_S: Final = 120.0
 _PAUSE_S: Final = 1.0
 

@@ -18,8 +18,9 @@ from signalbox_worker.plugin.delivery import PluginDelivery
 from signalbox_worker.settings import PREFIX
 
 DEFAULT_CATCH_UP: Final = 1_000
-_SHARED_MODULES: Final = ("signalbox_core", "msgspec")
-"""What the sandbox passes through: the interceptor's own imports."""
+_SHARED_MODULES: Final = ("signalbox_core", "signalbox_worker", "msgspec")
+"""What the sandbox passes through: the interceptor's own imports, and those of a workflow's file that creates
+its worker too."""
 
 
 class SignalboxPlugin(SimplePlugin):

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from signalbox_client.commands.command_context import CommandContext
@@ -105,13 +106,15 @@ async def _print_events(
 async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
     """Print current runs' events from now on and later runs' events from their start, until Ctrl-C."""
     followed: set[str] = set()
+    began = datetime.now(UTC)
     async with _task_group() as group:
         is_first = True
         while True:
             page = await context.client.runs(limit=_MAX_RUNS)
             for item in page.runs:
                 # A later run may have ended between two requests.
-                if item.run_id not in followed and not (is_first and item.status in ENDED):
+                is_over = item.status in ENDED and (item.started_at is None or item.started_at < began)
+                if item.run_id not in followed and not is_over:
                     group.create_task(
                         _print_events(context, item.run_id, renderer, follow=True, from_start=not is_first)
                     )

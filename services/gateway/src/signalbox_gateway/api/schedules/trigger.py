@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
 from starlette.responses import Response
 
-from signalbox_core.errors import Conflict
+from signalbox_core.errors import Conflict, NotFound, Rejected, Unavailable
 from signalbox_core.ids import derived_id
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schedules.changes import SECOND, run_since, started_just_now
@@ -21,8 +21,8 @@ from signalbox_gateway.schedules.store import ScheduleStore, StoredSchedule
 log = logging.getLogger(__name__)
 _START_TIMEOUT_S: Final = 5.0
 _START_POLL_S: Final = 0.1
-_UNCERTAIN_FOR: Final = timedelta(minutes=1)
-"""How long a repeated trigger without a run is sent again: the gateway may have ended before it was sent."""
+_SENT: Final = "sent "
+"""Precedes the time of the first use in the value of a key whose trigger Temporal has accepted."""
 
 
 class ScheduleTrigger:
@@ -40,39 +40,49 @@ class ScheduleTrigger:
         key = idempotency_key(call)
         if key is None:
             _check_not_busy(stored, overlap)
-            return await self._start(call, stored, overlap, str(uuid4()))
+            await self._send(call, stored, overlap, str(uuid4()))
+            return _triggered(stored, await self._started_run(stored, overlap))
         return await self._trigger_once(call, stored, overlap, f"trigger {call.param('schedule_id')} {key}")
 
     async def _trigger_once(
         self, call: ApiCall, stored: StoredSchedule, overlap: Overlap, key: str
     ) -> Response:
-        """Trigger unless the key has done so. A key whose trigger was refused or failed is new again."""
-        tenant, now = call.principal.tenant, datetime.now(UTC)
-        first = await self._idempotency_keys.known_value(tenant, key)
-        if first is None:
-            _check_not_busy(stored, overlap)
-            first = await self._idempotency_keys.first_value(tenant, key, now.isoformat())
-        elif (since := datetime.fromisoformat(first)) < now - _UNCERTAIN_FOR or run_since(stored, since):
-            return _triggered(stored, run_since(stored, since))
-        try:
-            return await self._start(call, stored, overlap, derived_id(tenant, key))
-        except BaseException:
-            await self._idempotency_keys.forget(tenant, key)
-            raise
+        """Trigger unless the key has done so.
 
-    async def _start(
-        self, call: ApiCall, stored: StoredSchedule, overlap: Overlap, request_id: str
-    ) -> Response:
+        A key whose trigger was refused is new again. One whose outcome is unknown is sent again, and Temporal
+        ignores it if it has it.
+        """
+        tenant, keys, now = call.principal.tenant, self._idempotency_keys, datetime.now(UTC).isoformat()
+        known = await keys.known_value(tenant, key)
+        if known is not None and known.startswith(_SENT):
+            return _triggered(stored, run_since(stored, datetime.fromisoformat(known.removeprefix(_SENT))))
+        if known is None:
+            _check_not_busy(stored, overlap)
+            await keys.first_value(tenant, key, now)
+        try:
+            await self._send(call, stored, overlap, derived_id(tenant, key))
+        except Rejected:
+            await keys.forget(tenant, key)
+            raise
+        await keys.replace(tenant, key, f"{_SENT}{known or now}")
+        return _triggered(stored, await self._started_run(stored, overlap))
+
+    async def _send(self, call: ApiCall, stored: StoredSchedule, overlap: Overlap, request_id: str) -> None:
         start = stored.definition.start
         if started_just_now(stored, datetime.now(UTC)):
             await asyncio.sleep(SECOND.total_seconds())
         await self._store.trigger(start.tenant, start.schedule_id, overlap, request_id=request_id)
         extra = {"tenant": start.tenant, "schedule": start.schedule_id, "by": call.principal.name}
         log.info("schedule triggered", extra=extra)
-        return _triggered(stored, await self._started_run(stored, overlap))
 
     async def _started_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
-        """Wait until a worker has started the triggered run; None when it takes too long."""
+        """Wait until a worker has started the triggered run; None when that takes long or cannot be seen."""
+        try:
+            return await self._wait_for_run(before, overlap)
+        except (Unavailable, NotFound):
+            return None
+
+    async def _wait_for_run(self, before: StoredSchedule, overlap: Overlap) -> str | None:
         if before.running and overlap in ("buffer_one", "buffer_all"):
             return None
         start, known = before.definition.start, {action.starter_id for action in before.recent}

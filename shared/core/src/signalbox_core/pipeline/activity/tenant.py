@@ -11,7 +11,7 @@ call_tenant: Final[ContextVar[str]] = ContextVar("signalbox_tenant", default=DEF
 """Set by the worker's interceptor around each activity."""
 TENANT_FOLDERS: Final = frozenset({"uploads", "payloads", "documents", "batches", "gdt"})
 """Folders of the object store whose second part is the tenant."""
-SYSTEM_FOLDERS: Final = frozenset({"ledger", "passkeys", "settings"})
+SYSTEM_FOLDERS: Final = frozenset({"decisions", "ledger", "passkeys", "settings"})
 """Folders of the object store that only Signalbox's services use."""
 
 
