@@ -1,14 +1,17 @@
-"""What a receiver tells gateways of its keys: enough to notice every change, and nothing secret."""
+"""What a receiver reports of its keys: enough to notice every change, and nothing secret."""
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from signalbox_core.redis.accepted_keys import AcceptedKey
+from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
 from signalbox_core.signatures import Algorithm, JwksSource
-from signalbox_webhook_receiver.key_reporter import describe_keys
+from signalbox_webhook_receiver.key_reporter import KeyReporter, describe_keys
 from support.drivers.signed_requests import SECRET, new_private_key, signer_and_key
 
 PRIVATE = new_private_key(Algorithm.ED25519)
@@ -77,3 +80,26 @@ def test_an_address_is_described_with_the_keys_that_it_refuses() -> None:
 
     assert (found.id, found.tenant, found.fingerprint) == (source.url, "acme", "")
     assert found.facts == {"sender": "billing", "events": "*", "sources": "*", "revoked": "old-1, old-2"}
+
+
+class DroppingStore(AcceptedKeyStore):
+    """Drops a cancel, as a write to Redis may."""
+
+    def __init__(self) -> None:
+        self.is_writing = asyncio.Event()
+
+    async def store(self, keys: Iterable[AcceptedKey], *, replace: bool) -> None:  # noqa: ARG002 - the store's
+        self.is_writing.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+async def test_a_cancel_that_a_write_drops_ends_the_reports() -> None:
+    store = DroppingStore()
+    reports = asyncio.create_task(KeyReporter(store, lambda: ()).run(every_s=3600))
+    await store.is_writing.wait()
+
+    reports.cancel()
+    await asyncio.wait([reports], timeout=30)
+
+    assert reports.cancelled()

@@ -35,6 +35,7 @@ class KeyReporter:
             # The next check stores them. Whatever Redis answers, deliveries go on; readiness reports outages.
             with suppress(Unavailable, RedisError):
                 await self.check()
+            _raise_dropped_cancel()
             await asyncio.sleep(every_s)
 
     async def check(self) -> None:
@@ -46,6 +47,17 @@ class KeyReporter:
         keys = self._read()
         await self._store.store(keys, replace=keys != self._stored)
         self._stored = keys
+
+
+def _raise_dropped_cancel() -> None:
+    """Raise a cancel of the current task that was dropped.
+
+    Python 3.11's `asyncio.wait_for`, with which redis-py writes, drops one that comes just as the write ends,
+    and a TaskGroup cancels its tasks only once.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def describe_keys(keys: Iterable[LoadedKey], addresses: Iterable[JwksSource]) -> tuple[AcceptedKey, ...]:
