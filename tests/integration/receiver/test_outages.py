@@ -82,6 +82,8 @@ async def test_a_redis_that_refuses_to_write_is_503(
 ) -> None:
     async with Redis.from_url(stage.redis_url) as client:
         await client.config_set(*setting)
+        # A new password does not concern connections that are open.
+        await client.client_kill_filter(_type="normal")
     answer = await stage.receiver.send(story(stage.project)[0])
     assert (answer.status_code, answer.json()["code"]) == (503, "claims_unavailable")
     assert not await published(pubsub_host, stage.project)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from redis.exceptions import RedisError
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
@@ -31,8 +32,8 @@ class KeyReporter:
     async def run(self, *, every_s: float) -> None:
         """Check every `every_s` seconds until cancelled."""
         while True:
-            # The next check stores them; readiness reports the outage.
-            with suppress(Unavailable):
+            # The next check stores them. Whatever Redis answers, deliveries go on; readiness reports outages.
+            with suppress(Unavailable, RedisError):
                 await self.check()
             await asyncio.sleep(every_s)
 
