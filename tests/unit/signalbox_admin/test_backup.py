@@ -27,9 +27,12 @@ class RecordedStore(FakeObjectStore):
         super().__init__()
         self.bodies = dict(contents)
         self.reads: list[str] = []
+        self.unreadable = ""
 
     async def get(self, key: str) -> bytes:
         self.reads.append(key)
+        if key == self.unreadable:
+            raise Unavailable("the store is unavailable")
         return await super().get(key)
 
 
@@ -118,11 +121,12 @@ async def test_a_backup_is_not_replaced_by_one_of_a_store_that_was_emptied(
 async def test_a_damaged_backup_is_refused_before_anything_is_written(
     store: RecordedStore, folder: BackupFolder, damage: str
 ) -> None:
-    await make_backup(store, folder, [])
+    made = await make_backup(store, folder, [])
+    (copy,) = [each.copy for each in made.objects if each.key == VALUE]
     if damage == "changed":
-        await folder.objects.replace(VALUE, b"a person's face", "")
+        await folder.objects.replace(copy, b"a person's face", "")
     else:
-        await folder.objects.delete(VALUE)
+        await folder.objects.delete(copy)
     with pytest.raises(Conflict, match=VALUE):
         await check_backup(folder)
 
@@ -176,6 +180,25 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         BackupFolder(tmp_path)
     with pytest.raises(InvalidInput, match="not a folder"):
         BackupFolder.existing(tmp_path / "absent")
+
+
+async def test_a_repeated_backup_that_fails_leaves_the_one_before(
+    store: RecordedStore, folder: BackupFolder
+) -> None:
+    await make_backup(store, folder, [])
+    before = dict(store.bodies)
+    store.bodies |= {CHECKPOINT: b"size 2", VALUE: b"erased", "uploads/acme/new": b"new"}
+    store.unreadable = "uploads/acme/new"
+
+    with pytest.raises(Unavailable):
+        await make_backup(store, folder, [])
+
+    restored = FakeObjectStore()
+    await restore_objects(folder, await check_backup(folder), restored, overwrite=False)
+    assert restored.bodies == before
+    store.unreadable = ""
+    assert len((await make_backup(store, folder, [])).objects) == len(store.bodies)
+    assert len(await folder.objects.list_keys("")) == len(store.bodies)
 
 
 async def test_an_interrupted_backup_is_continued(store: RecordedStore, tmp_path: Path) -> None:

@@ -193,7 +193,10 @@ def test_keda_calls_the_port_of_the_autoscaler_about_queues_with_a_policy(manife
     assert {port["containerPort"] for port in container["ports"] if port["name"] == "keda"} == {ports["keda"]}
     address = f"{service['metadata']['name']}.{service['metadata']['namespace']}:{ports['keda']}"
     assert {trigger["metadata"]["scalerAddress"] for trigger in triggers} == {address}
-    assert all(policies.get(trigger["metadata"]["taskQueue"]) for trigger in triggers)
+    (worker,) = rendered["Deployment", "worker"]["spec"]["template"]["spec"]["containers"]
+    slots = {entry["name"]: entry.get("value") for entry in worker["env"]}["SIGNALBOX_WORKER_MAX_ACTIVITIES"]
+    sized = [policies.get(trigger["metadata"]["taskQueue"]) for trigger in triggers]
+    assert [policy and policy.slots_per_worker for policy in sized] == [int(slots)]
     assert "replicas" not in rendered["Deployment", "worker"]["spec"]
 
 

@@ -62,7 +62,8 @@ async def _external_scaler(settings: Settings, decision_log: DecisionLog) -> Asy
     # Only here: without a port, starting does not pay for importing the gRPC server.
     from signalbox_autoscaler.keda.external_scaler import ExternalScaler, serve_external_scaler
 
-    address = f"{settings.host}:{settings.keda_port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.keda_port}"
     async with serve_external_scaler(ExternalScaler(decision_log), address):
         yield
 

@@ -35,6 +35,14 @@ class BackedUpObject(Struct, frozen=True, kw_only=True):
     size_bytes: int
     sha256: str
 
+    @property
+    def copy(self) -> str:
+        """The key of its copy. An object that can change has a copy for each content.
+
+        So a backup that fails leaves the copies of the one before as they are.
+        """
+        return f"{self.key}.{self.sha256[:16]}" if _can_change(self.key) else self.key
+
 
 class BackupManifest(Struct, frozen=True, kw_only=True):
     """What a backup holds.
@@ -126,7 +134,6 @@ async def make_backup(
             break
     else:
         raise Unavailable("objects are deleted while they are copied; repeat the backup later")
-    await copies.delete_others()
     manifest = BackupManifest(
         release=version("signalbox-admin"),
         made_at=datetime.now(UTC),
@@ -134,6 +141,7 @@ async def make_backup(
         objects=tuple(sorted(copies.done.values(), key=lambda each: each.key)),
     )
     folder.write_manifest(manifest)
+    await copies.delete_others()
     return manifest
 
 
@@ -178,16 +186,18 @@ class _ObjectCopies:
 
     async def delete_others(self) -> None:
         """Delete from the target what is no longer in the source, for example erased values."""
+        needed = {each.copy for each in self.done.values()}
         kept = await self._target.list_keys("")
-        await for_each([key for key in kept if key not in self.done], self._target.delete)
+        await for_each([key for key in kept if key not in needed], self._target.delete)
 
     async def _copy(self, key: str) -> BackedUpObject:
         known = self._earlier.get(key)
         if known is not None and not _can_change(key) and await self._target.exists(key):
             return known
         body = await self._source.get(key)
-        await self._target.replace(key, body, BINARY)
-        return BackedUpObject(key=key, size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        copied = BackedUpObject(key=key, size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        await self._target.replace(copied.copy, body, BINARY)
+        return copied
 
 
 async def check_backup(folder: BackupFolder) -> BackupManifest:
@@ -200,7 +210,7 @@ async def check_backup(folder: BackupFolder) -> BackupManifest:
 
     async def check(each: BackedUpObject) -> None:
         try:
-            body = await folder.objects.get(each.key)
+            body = await folder.objects.get(each.copy)
         except NotFound:
             body = b""
         if len(body) != each.size_bytes or hashlib.sha256(body).hexdigest() != each.sha256:
@@ -208,7 +218,10 @@ async def check_backup(folder: BackupFolder) -> BackupManifest:
 
     await for_each(manifest.objects, check)
     if damaged:
-        raise Conflict(f"the backup is damaged: {_named(damaged)}; use another backup")
+        raise Conflict(
+            f"the backup is damaged: {_named(damaged)}; use another one, or, if the store still has these"
+            " objects, make a new backup in another folder"
+        )
     return manifest
 
 
@@ -241,8 +254,10 @@ async def restore_objects(
             " --overwrite"
         )
 
+    copies = {each.key: each.copy for each in manifest.objects}
+
     async def write(key: str) -> None:
-        await target.replace(key, await folder.objects.get(key), BINARY)
+        await target.replace(key, await folder.objects.get(copies[key]), BINARY)
 
     # Checkpoints last: an interrupted restore leaves no log that refers to missing entries.
     written = [*missing, *different]
