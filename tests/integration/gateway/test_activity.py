@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.catalogue import RunCancelled
+from signalbox_core.ledger.entries import RECORDED_CHANGES
 from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.receipts import decode_receipt
 from signalbox_core.subjects import Subject
@@ -20,6 +21,8 @@ from signalbox_gateway.changes.difference import Difference
 from support.fakes.events import START, make_event
 from support.fakes.ledger import SIGNER, decided
 from support.servers.gateway import client_of
+
+KEY_KINDS = {kind for name in RECORDED_CHANGES if (kind := name.partition(".")[0]).endswith("_key")}
 
 LAN = Subject(subject="key:lan", kind="human", name="Lan")
 
@@ -78,8 +81,9 @@ async def test_others_do_not_see_keys_and_tokens(app: Starlette) -> None:
     for role in ("viewer", "operator", "approver"):
         async with client_of(app, role) as caller:
             assert await listed(caller) == ["schedule.paused", "run.cancelled", "approval.decided"]
-            refused = await caller.get("/v1/activity", params={"action": "api_key"})
-            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+            for kind in KEY_KINDS:
+                refused = await caller.get("/v1/activity", params={"action": kind})
+                assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), kind
 
 
 async def test_another_tenant_sees_nothing_of_it(app: Starlette) -> None:

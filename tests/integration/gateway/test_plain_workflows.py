@@ -226,4 +226,5 @@ async def test_a_plain_workflow_whose_tenant_is_in_its_memo_is_not_a_run_of_a_pi
 
     assert (snapshot["plain"], snapshot["pipeline"]) == (True, "OrderWorkflow")
     assert (refused.status_code, refused.json()["code"]) == (409, "plain_workflow")
-    assert {event.runid for event in plain_worker.receiver.milestones()} == {run_id}
+    milestones = await eventually(plain_worker.receiver.milestones, within_s=30)
+    assert {event.runid for event in milestones} == {run_id}

@@ -35,7 +35,7 @@ async def test_the_input_is_shown_as_the_run_got_it(caller: httpx2.AsyncClient) 
     assert shown.json() == {
         "run_id": run_id,
         "pipeline": "echo",
-        "input": {"text": "hi", "times": 3, "ask": False, "number": None, "artifact": None, "fail": False},
+        "input": {"text": "hi", "times": 3, "ask": False, "artifact": None, "fail": False},
         "masked": [],
     }
 

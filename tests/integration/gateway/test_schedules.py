@@ -79,7 +79,7 @@ async def test_a_schedule_is_shown_with_its_next_five_times(
     assert (shown["cron"], shown["time_zone"]) == (["0 6 * * 1-5"], "Asia/Ho_Chi_Minh")
     assert (shown["overlap"], shown["paused"], shown["created_by"]) == ("skip", False, "lan")
     assert (shown["input"], shown["problem"]) == (
-        {"text": "hi", "times": 1, "ask": False, "number": None, "artifact": None, "fail": False},
+        {"text": "hi", "times": 1, "ask": False, "artifact": None, "fail": False},
         None,
     )
     times = [datetime.fromisoformat(text) for text in cast("list[str]", shown["next_at"])]

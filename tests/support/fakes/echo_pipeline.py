@@ -22,7 +22,7 @@ class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(title="Text", min_length=1, max_length=200), Find()]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
     ask: bool = False
-    number: int | None = None
+    number: int | UnsetType = UNSET
     artifact: str | None = None
     fail: bool = False
     policy: Policy | UnsetType = UNSET
@@ -99,7 +99,7 @@ class Echo:
                 answer: EchoAnswer = await run.ask(
                     "word",
                     options=[words],
-                    evidence=request.number,
+                    evidence=None if request.number is UNSET else request.number,
                     check=check_word,
                     policy=request.policy or None,
                 )

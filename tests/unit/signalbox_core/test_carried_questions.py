@@ -15,6 +15,7 @@ from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment
 from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
+from signalbox_core.pipeline.workflow.ballot.continuation import end_resumption
 from signalbox_core.pipeline.workflow.journal import CarriedState
 from signalbox_core.subjects import Subject
 from support.votes.question_instance import QUESTION, encoded_text, text_contract, text_requested
@@ -104,6 +105,18 @@ def test_an_outcome_stays(registry: ApprovalRegistry, *, objection: bool) -> Non
     carried = later.get(QUESTION)
     assert (carried.phase, carried.record, carried.veto) == (before.phase, before.record, before.veto)
     assert carried.is_voted_out
+
+
+def test_an_outcome_does_not_answer_a_question_that_is_asked_later(registry: ApprovalRegistry) -> None:
+    cast(registry, vote("an"))
+    cast(registry, vote("lan"))
+    later = next_execution(registry)
+    assert later.get(QUESTION).is_carried
+
+    end_resumption(later)
+
+    assert not later.get(QUESTION).is_carried
+    assert later.next_id(QUESTION) == f"{QUESTION}-2"
 
 
 def test_what_is_not_carried_over_is_left_out(registry: ApprovalRegistry) -> None:

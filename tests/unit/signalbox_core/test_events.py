@@ -166,6 +166,13 @@ def test_progress_after_the_end_of_a_step_is_ignored() -> None:
     assert folded([*story()[:4], late]) == folded(story()[:4])
 
 
+def test_the_end_of_a_run_clears_the_progress_of_its_running_steps() -> None:
+    """The workflow's own fold has not seen it."""
+    progress = make_event("step.progress", StepProgress(step="read", percent=10.0, message=""))
+    closed = make_event("run.cancelled", RunClosed(), sequence=3)
+    assert folded([*story()[:2], progress, closed]) == folded([*story()[:2], closed])
+
+
 def test_a_failed_step_names_its_cause() -> None:
     failed = StepFailed(
         step="read", title="Read", started_at=START, error=Failure(code="not_html", message="not a page")

@@ -1,5 +1,6 @@
 """What a listener of one run gets, from the first byte to the end."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -412,6 +413,9 @@ async def test_a_slow_reader_gets_no_more_after_its_authorization_is_revoked() -
         for number in range(2, 900):
             await live.streams.append(replace(MILESTONES[1], sequence=number, data=text))
         live.refusals["run-1"] = unknown("run-1")
+        blocked_at = time.monotonic()
+        # A hundred sweeps: the next check is due while the reader is blocked.
+        await eventually(lambda: time.monotonic() > blocked_at + 0.5)
         slow.can_write.set()
         await slow.until_complete()
         assert len(sequences(slow.events)) < 898

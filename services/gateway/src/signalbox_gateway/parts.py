@@ -1,5 +1,6 @@
 """The clients and files behind the gateway: opened once per process, replaced by fakes in tests."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
+from signalbox_core.errors import Unavailable
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
@@ -18,7 +22,7 @@ from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.accepted_keys import AcceptedKeyStore
+from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -50,6 +54,7 @@ from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, r
 from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.settings import Settings
 
+log = logging.getLogger(__name__)
 _QUEUE_WITHIN_S: Final = 3.0
 """How long a start waits for Pub/Sub to store it, after it has waited for Temporal."""
 
@@ -116,7 +121,7 @@ class Parts:
         return SettingsRecorder(store, self._settings_in_use, self._tenants, self.record_change)
 
     async def _settings_in_use(self) -> SettingsInUse:
-        accepted = await AcceptedKeyStore(self.redis).load()
+        accepted = await self._accepted_keys()
         return {
             "api_key": api_key_items(self.keys.all),
             "payload_key": payload_key_items(self.payload_keys),
@@ -124,6 +129,14 @@ class Parts:
             "policy": policy_items(self.pipelines),
             **({"sender_key": sender_key_items(accepted)} if accepted is not None else {}),
         }
+
+    async def _accepted_keys(self) -> Sequence[AcceptedKey] | None:
+        """The receiver's keys; None if they cannot be read now, which must not hold up the other kinds."""
+        try:
+            return await AcceptedKeyStore(self.redis).load()
+        except (Unavailable, RedisError, msgspec.DecodeError) as error:
+            log.warning("changes of sender keys are not recorded now", extra={"error": str(error)})
+            return None
 
     def _tenants(self) -> frozenset[str]:
         return self.tokens.tenants | {key.tenant for key in self.keys.all}

@@ -27,13 +27,15 @@ COMMANDS: Final = (
 )
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
+EXIT_BROKEN_PIPE: Final = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0: done; 2: the caller must change something; 3: a server is unavailable; 130: Ctrl-C.
+        0: done; 2: the caller must change something; 3: a server is unavailable; 130: Ctrl-C; 141: the
+        reader of the output has exited, so the command ended early.
     """
     # Silences gRPC's own messages about unreachable servers; it is read when the client library is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (head, less) has exited. Without this, Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_BROKEN_PIPE
     except Exception as error:
         translated = translate_error(error)
         if translated is None:

@@ -17,7 +17,7 @@ from signalbox_gateway.auth.principal import Principal
 
 Position = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 _KINDS: Final = {"approval", "run", "passkey", *(name.partition(".")[0] for name in RECORDED_CHANGES)}
-_OF_ADMINS: Final = {"api_key", "payload_key", "link_key", "token", "passkey"}
+_OF_ADMINS: Final = {kind for kind in _KINDS if kind.endswith("_key")} | {"token", "passkey"}
 """The kinds that only admins see."""
 
 

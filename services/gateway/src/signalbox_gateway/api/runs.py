@@ -43,6 +43,7 @@ from signalbox_gateway.runs.views import run_view
 log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
 _CHECKSUM_BYTES: Final = 6
+_MAX_PLAIN_TYPES: Final = 3
 
 
 class RunHandlers:
@@ -108,7 +109,8 @@ class RunHandlers:
         """
         named = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
         unknown = sorted(name for name in named if name.lower() not in self._pipelines)
-        return unknown if any_type else await self._index.plain_types(tenant, unknown)
+        # Each name is a query. The names beyond are refused as those of unknown pipelines are.
+        return unknown if any_type else await self._index.plain_types(tenant, unknown[:_MAX_PLAIN_TYPES])
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))

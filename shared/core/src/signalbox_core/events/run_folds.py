@@ -17,7 +17,7 @@ from signalbox_core.events.states import (
     RunStatus,
     Snapshot,
     StepState,
-    without_text,
+    without_progress,
 )
 
 
@@ -147,7 +147,7 @@ RUN_FOLDS: Final[Mapping[str, Fold]] = {
 def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot:
     """End the run; running steps, pending approvals and pending waits become `cancelled`."""
     steps = tuple(
-        without_text(replace(step, status="cancelled", ended_at=event.time))
+        without_progress(replace(step, status="cancelled", ended_at=event.time))
         if step.status == "running"
         else step
         for step in snapshot.steps

@@ -244,3 +244,11 @@ Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]
 def without_text(state: StepState) -> StepState:
     """Return the step without its partial output."""
     return replace(state, text=None, text_offset=0)
+
+
+def without_progress(state: StepState) -> StepState:
+    """Clear what progress events set.
+
+    The workflow's own fold has not seen the progress of its activities, and both folds must agree.
+    """
+    return replace(without_text(state), percent=None, message=None)

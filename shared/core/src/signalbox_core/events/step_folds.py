@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signalbox_core.events import catalogue
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import Fold, Snapshot, StepState, without_text
+from signalbox_core.events.states import Fold, Snapshot, StepState, without_progress, without_text
 
 
 def _step_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -41,7 +41,7 @@ def _step_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, catalogue.StepCompleted)
     previous = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
     ended = replace(
-        _without_progress(previous),
+        without_progress(previous),
         status="completed",
         percent=100.0,
         message=data.message,
@@ -56,7 +56,7 @@ def _step_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, catalogue.StepFailed)
     previous = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
     ended = replace(
-        _without_progress(previous),
+        without_progress(previous),
         status="failed",
         message=data.error.message,
         started_at=data.started_at,
@@ -90,14 +90,6 @@ def _running_step(snapshot: Snapshot, name: str, event: CloudEvent) -> StepState
     ):
         return None
     return state
-
-
-def _without_progress(state: StepState) -> StepState:
-    """Clear what progress events set.
-
-    The workflow's own fold has not seen the progress of its activities, and both folds must agree.
-    """
-    return replace(without_text(state), percent=None, message=None)
 
 
 def _with_step(snapshot: Snapshot, state: StepState) -> Snapshot:

@@ -21,8 +21,8 @@ from signalbox_gateway.schedules.store import ScheduleStore, StoredSchedule
 log = logging.getLogger(__name__)
 _START_TIMEOUT_S: Final = 5.0
 _START_POLL_S: Final = 0.1
-_SENT: Final = "sent "
-"""Precedes the time of the first use in the value of a key whose trigger Temporal has accepted."""
+_SENDING: Final = "sending "
+"""Precedes the time of the first use in the value of a key, until Temporal has accepted the trigger."""
 
 
 class ScheduleTrigger:
@@ -54,17 +54,17 @@ class ScheduleTrigger:
         """
         tenant, keys, now = call.principal.tenant, self._idempotency_keys, datetime.now(UTC).isoformat()
         known = await keys.known_value(tenant, key)
-        if known is not None and known.startswith(_SENT):
-            return _triggered(stored, run_since(stored, datetime.fromisoformat(known.removeprefix(_SENT))))
+        if known is not None and not known.startswith(_SENDING):
+            return _triggered(stored, run_since(stored, datetime.fromisoformat(known)))
         if known is None:
             _check_not_busy(stored, overlap)
-            await keys.first_value(tenant, key, now)
+            await keys.first_value(tenant, key, f"{_SENDING}{now}")
         try:
             await self._send(call, stored, overlap, derived_id(tenant, key))
         except Rejected:
             await keys.forget(tenant, key)
             raise
-        await keys.replace(tenant, key, f"{_SENT}{known or now}")
+        await keys.replace(tenant, key, known.removeprefix(_SENDING) if known is not None else now)
         return _triggered(stored, await self._started_run(stored, overlap))
 
     async def _send(self, call: ApiCall, stored: StoredSchedule, overlap: Overlap, request_id: str) -> None:

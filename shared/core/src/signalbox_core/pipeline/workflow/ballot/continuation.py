@@ -11,6 +11,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalInput,
     ApprovalPhase,
 )
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
@@ -69,6 +70,13 @@ def withdraw_unasked(state: RunState) -> None:
     for asked in state.approvals.pending():
         if asked.is_carried:
             withdraw(state, asked)
+    end_resumption(state.approvals)
+
+
+def end_resumption(approvals: ApprovalRegistry) -> None:
+    """Let no carried question answer one that is asked from now on, whatever has become of it."""
+    for asked in approvals.questions:
+        asked.is_carried = False
 
 
 def withdraw(state: RunState, asked: AskedQuestion) -> None:

@@ -36,6 +36,7 @@ from signalbox_core.temporal.workflow_trace import link_message
 from signalbox_core.traces import parse_traceparent
 
 WITHDRAWN_WAITS: Final = "signalbox.withdrawn-waits"
+LEFT_MAILBOXES: Final = "signalbox.left-mailboxes"
 """The patch that a withdrawn wait sets; during an eviction, which cancels the wait too, setting it raises."""
 ENDED_REGISTRATIONS: Final = "signalbox.ended-registrations"
 """The patch since which a wait leaves its mailbox after its registration has ended, and gives an event back
@@ -107,7 +108,12 @@ def withdraw_open_waits(state: RunState) -> None:
 
 
 def leave_mailboxes(state: RunState) -> None:
-    """Inform the mailboxes of the waits that the run's previous execution withdrew."""
+    """Inform the mailboxes of the waits that the run's previous execution withdrew.
+
+    A worker of an earlier release, which may execute the first task in a rolling upgrade, does not.
+    """
+    if not state.waits.leaving or not workflow.patched(LEFT_MAILBOXES):
+        return
     for left in state.waits.leaving:
         _start_close(state, left, None)
 

@@ -2,7 +2,7 @@
 
 const KINDS = {
   api_key: "API key", payload_key: "Payload key", link_key: "Link key", policy: "Policy", token: "Token", schedule: "Schedule",
-  passkey: "Passkey", run: "Run",
+  sender_key: "Sender key", passkey: "Passkey", run: "Run",
 };
 const QUESTIONS = {
   requested: "Question asked", reminded: "Reminder", claimed: "Question claimed", released: "Claim released",
@@ -17,7 +17,8 @@ export const FILTERS = [
     { value: "approval", text: "Questions and decisions" }, { value: "run", text: "Runs paused, resumed, cancelled" },
     { value: "schedule", text: "Schedules" }, { value: "policy", text: "Policies" },
     { value: "api_key", text: "API keys", role: ADMIN }, { value: "payload_key", text: "Payload keys", role: ADMIN },
-    { value: "link_key", text: "Link keys", role: ADMIN }, { value: "token", text: "Tokens", role: ADMIN },
+    { value: "link_key", text: "Link keys", role: ADMIN }, { value: "sender_key", text: "Sender keys", role: ADMIN },
+    { value: "token", text: "Tokens", role: ADMIN },
     { value: "passkey", text: "Passkeys", role: ADMIN },
   ] },
   { group: "Questions", filters: Object.entries(QUESTIONS).map(([name, text]) => ({ value: `approval.${name}`, text })) },
