@@ -88,7 +88,8 @@ class DroppingStore(AcceptedKeyStore):
     def __init__(self) -> None:
         self.is_writing = asyncio.Event()
 
-    async def store(self, keys: Iterable[AcceptedKey], *, replace: bool) -> None:  # noqa: ARG002 - the store's
+    async def store(self, keys: Iterable[AcceptedKey], *, replace: bool) -> None:
+        assert replace == bool(keys)
         self.is_writing.set()
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -96,7 +97,7 @@ class DroppingStore(AcceptedKeyStore):
 
 async def test_a_cancel_that_a_write_drops_ends_the_reports() -> None:
     store = DroppingStore()
-    reports = asyncio.create_task(KeyReporter(store, lambda: ()).run(every_s=3600))
+    reports = asyncio.create_task(KeyReporter(store, lambda: (described(),)).run(every_s=3600))
     await store.is_writing.wait()
 
     reports.cancel()
