@@ -351,7 +351,9 @@ async def test_a_sealed_input_stays_sealed_in_temporal(
         shown = await created(
             owner, schedule_id, pipeline="login", input={"user": "lan", "password": PLANTED}
         )
-    stored = await temporal.get_schedule_handle(f"schedule/acme/{schedule_id}").describe()
+        stored = await temporal.get_schedule_handle(f"schedule/acme/{schedule_id}").describe()
+        # A gateway without the keys could neither delete it nor list any schedule of the tenant.
+        deleted = await owner.delete(f"/v1/schedules/{schedule_id}")
 
     assert (shown["input"], shown["masked"]) == (
         {"user": "lan", "password": "***", "token": None},
@@ -360,6 +362,7 @@ async def test_a_sealed_input_stays_sealed_in_temporal(
     raw = stored.raw_description.SerializeToString()
     assert PLANTED.encode() not in raw
     assert b"binary/encrypted" in raw
+    assert deleted.status_code == 204
 
 
 async def test_a_repeated_trigger_with_one_key_starts_one_run(
