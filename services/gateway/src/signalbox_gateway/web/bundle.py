@@ -8,7 +8,7 @@ version. The modules use a subset of the language: named imports and exports of 
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -85,26 +85,33 @@ def _scripts(main: Path) -> tuple[bytes, Mapping[str, bytes]]:
     """
     seen: set[Path] = set()
     names = {path: f"module{number}" for number, path in enumerate(_ordered(main.resolve(), seen))}
-    script = "".join(_module(path, names) for path in names)
+    exports: dict[Path, Sequence[str]] = {}
+    script = "".join(_module(path, names, exports) for path in names)
     later: dict[str, bytes] = {}
 
     def load(match: re.Match[str]) -> str:
-        path, content, needed = _chunk((main.parent / match["path"]).resolve(), names)
+        path, content, needed = _chunk((main.parent / match["path"]).resolve(), names, exports)
         later[f"js/bundle/{path}"] = content
         return f'import("./{path}").then((chunk) => chunk.load({needed}))'
 
     return _DYNAMIC.sub(load, script).encode(), later
 
 
-def _chunk(root: Path, loaded: Mapping[Path, str]) -> tuple[str, bytes, str]:
+def _chunk(
+    root: Path, loaded: Mapping[Path, str], exports: Mapping[Path, Sequence[str]]
+) -> tuple[str, bytes, str]:
     """The modules that `root` needs beyond those that are loaded.
+
+    Args:
+        exports: those of the loaded modules.
 
     Returns:
         Its file name, its content, and the loaded modules that it must be given.
     """
     own = list(_ordered(root, set(loaded)))
     names = {**loaded, **{path: f"module{len(loaded) + number}" for number, path in enumerate(own)}}
-    body = "".join(_module(path, names) for path in own)
+    known = dict(exports)
+    body = "".join(_module(path, names, known) for path in own)
     given = sorted({name for name in loaded.values() if f" = {name};\n" in body})
     needed = f"{{ {', '.join(given)} }}"
     content = f"export const load = ({needed}) => {{\n{body}return {names[root]};\n}};\n".encode()
@@ -120,19 +127,16 @@ def _ordered(path: Path, seen: set[Path]) -> Iterator[Path]:
     yield path
 
 
-def _exports(path: Path) -> list[str]:
-    return [match["name"] for match in _EXPORT.finditer(path.read_text())]
-
-
-def _module(path: Path, names: dict[Path, str]) -> str:
+def _module(path: Path, names: Mapping[Path, str], exports: dict[Path, Sequence[str]]) -> str:
+    """Write one module, and add its exports to those of the modules before it, which it may import."""
     text = path.read_text()
-    exported = _exports(path)
+    exported = exports[path] = [match["name"] for match in _EXPORT.finditer(text)]
 
     def binding(match: re.Match[str]) -> str:
         source = (path.parent / match["path"]).resolve()
         imported = " ".join((match["names"] or "").split())
         for name in re.findall(r"(\w+)(?: as \w+)?", imported):
-            if name not in _exports(source):
+            if name not in exports[source]:
                 raise ValueError(f"{path}: {source.name} exports no {name!r}")
         return f"const {{ {imported.replace(' as ', ': ')} }} = {names[source]};\n"
 
