@@ -1,7 +1,8 @@
 """Starts a run, once per run id or `Idempotency-Key`; queues the start while Temporal is unavailable."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -152,39 +153,29 @@ class IdempotencyKeys:
         return first
 
     async def forget(self, tenant: str, key: str) -> None:
-        """Make a key new again, after its request was refused or failed."""
-        try:
+        """Make a key new again, after its request was refused."""
+        with _tolerate_outage(tenant):
             await self._redis.delete(_redis_key(tenant, key))
-        except RedisError:
-            log.warning("idempotency key not forgotten: Redis is unavailable", extra={"tenant": tenant})
 
     async def replace(self, tenant: str, key: str, value: str) -> None:
-        """Replace the value of a key, which lives as long as before."""
-        try:
+        """Replace the value of a key, whose lifetime stays."""
+        with _tolerate_outage(tenant):
             await self._redis.set(_redis_key(tenant, key), value, xx=True, keepttl=True)
-        except RedisError:
-            log.warning("idempotency key not changed: Redis is unavailable", extra={"tenant": tenant})
 
     async def known_value(self, tenant: str, key: str) -> str | None:
-        """The value that the key was first used with; None if it is new."""
-        try:
+        """Return the value that the key was first used with; None if it is new."""
+        stored = None
+        with _tolerate_outage(tenant):
             stored = await self._redis.get(_redis_key(tenant, key))
-        except RedisError:
-            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
-            return None
-        return stored.decode() if isinstance(stored, bytes) else stored
+        return _decoded(stored)
 
     async def _first_use(self, tenant: str, key: str, value: str) -> tuple[str, bool]:
         """Return the value that the key was first used with, and whether that is now."""
-        redis_key = _redis_key(tenant, key)
-        try:
-            if await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S):
-                return value, True
-            stored = await self._redis.get(redis_key)
-        except RedisError:
-            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
-            return value, False
-        return (stored.decode() if isinstance(stored, bytes) else stored) or value, False
+        redis_key, is_first, stored = _redis_key(tenant, key), False, None
+        with _tolerate_outage(tenant):
+            is_first = bool(await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S))
+            stored = None if is_first else await self._redis.get(redis_key)
+        return _decoded(stored) or value, is_first
 
     async def claim(self, tenant: str, key: str, requested: str | None) -> ChosenRunId:
         """Return the run id of the key: the first one used with it, `requested` or derived.
@@ -201,6 +192,19 @@ class IdempotencyKeys:
                 code="key_reused",
             )
         return ChosenRunId(run_id, is_first and requested is None)
+
+
+@contextmanager
+def _tolerate_outage(tenant: str) -> Iterator[None]:
+    """Log an outage of Redis, without which requests are accepted too."""
+    try:
+        yield
+    except RedisError:
+        log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
+
+
+def _decoded(stored: bytes | str | None) -> str | None:
+    return stored.decode() if isinstance(stored, bytes) else stored
 
 
 def _redis_key(tenant: str, key: str) -> str:
