@@ -6,10 +6,8 @@ Two stacks run side by side and do the same runs in turns. The collector only co
 import asyncio
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -20,6 +18,7 @@ from signalbox_client import AsyncSignalbox
 from support.bench.ratios import paired_ratio
 from support.process_cpu import cpu_s
 from support.servers.installed_pipelines import install_pipelines
+from support.servers.otlp_collector import collecting
 from support.servers.stack import RunningStack, running_stack
 from support.whole.chain.contract import ChainInput
 
@@ -38,33 +37,8 @@ class CountingCollector:
         self.requests = 0
         self.url = ""
 
-
-@contextmanager
-def counting_collector() -> Iterator[CountingCollector]:
-    collector = CountingCollector()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            collector.requests += 1
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing is written to standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join()
+    def take(self, _body: bytes) -> None:
+        self.requests += 1
 
 
 def pids(stack: RunningStack) -> list[int]:
@@ -113,7 +87,7 @@ def stacks(tmp_path: Path) -> Iterator[Mapping[str, RunningStack]]:
         "PYTHONPATH": install_pipelines(tmp_path / "installed", "whole", "support.whole"),
         "SIGNALBOX_GATEWAY_REQUESTS_PER_S": "100000",
     }
-    with counting_collector() as collector, ExitStack() as opened:
+    with collecting(CountingCollector()) as collector, ExitStack() as opened:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
         yield {
             name: opened.enter_context(

@@ -1,7 +1,6 @@
 """Messages of a subscription as events from outside: starts, keys, runs, duplicates and poison."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from support.drivers.api_calls import ended
 from support.servers.gateway import client_of
 from support.servers.pubsub import PROJECT, Local
 from support.shipping.contract import SPEC
+from support.shipping.orders import new_order
 
 SHOP = SubscribedEvents(
     subscription="shop",
@@ -65,10 +65,6 @@ def gateway(parts: Parts, shop: Shop) -> Gateway:
 async def api(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(gateway.app()) as client:
         yield client
-
-
-def new_order() -> str:
-    return f"order-{uuid.uuid4().hex[:8]}"
 
 
 async def waiting(api: httpx2.AsyncClient, order: str) -> str:

@@ -1,7 +1,5 @@
 """Events from outside by API: to a run and by business key, duplicates, refusals, outages, other tenants."""
 
-import uuid
-
 import httpx2
 import pytest
 
@@ -10,13 +8,10 @@ from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import ended
 from support.servers.gateway import client_of
+from support.shipping.orders import new_order
 
 PAYMENT = "payment.settled"
 PAID = {"amount": 4_200}
-
-
-def new_order() -> str:
-    return f"order-{uuid.uuid4().hex[:8]}"
 
 
 async def start(api: httpx2.AsyncClient, order: str) -> str:

@@ -1,8 +1,5 @@
 """Waiting for events from outside: matching, early arrivals, duplicates, timeouts, cancels, replay."""
 
-import uuid
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
@@ -16,24 +13,10 @@ from support.shipping.contract import (
     DISPATCHED,
     PAYMENT,
     SPEC,
-    Dispatched,
-    PaymentSettled,
     ShippingInput,
     ShippingResult,
 )
-
-PAID = PaymentSettled(amount=4_200)
-PARCEL = Dispatched(parcel="P1")
-
-
-@pytest.fixture
-async def shipping(client: Client) -> AsyncIterator[PipelineUnderTest]:
-    async with pipeline_under_test(SPEC, activities=[file_parcel], client=client) as pipeline:
-        yield pipeline
-
-
-def new_order() -> str:
-    return f"order-{uuid.uuid4().hex[:8]}"
+from support.shipping.orders import PAID, PARCEL, new_order
 
 
 async def finish(run: RunUnderTest) -> ShippingResult:

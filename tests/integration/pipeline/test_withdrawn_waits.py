@@ -1,40 +1,21 @@
 """A wait that its run gives up leaves its mailbox, and takes no event with it."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 
-import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
 
 from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY
 from signalbox_core.testing.external_events import inbound_event
-from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
+from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, replay
 from support.assertions.eventually import eventually
-from support.shipping.activities import file_parcel
 from support.shipping.contract import (
     DISPATCHED,
     PAYMENT,
     SPEC,
-    Dispatched,
-    PaymentSettled,
     ShippingInput,
     ShippingResult,
 )
-
-PAID = PaymentSettled(amount=4_200)
-PARCEL = Dispatched(parcel="P1")
-
-
-@pytest.fixture
-async def shipping(client: Client) -> AsyncIterator[PipelineUnderTest]:
-    async with pipeline_under_test(SPEC, activities=[file_parcel], client=client) as pipeline:
-        yield pipeline
-
-
-def new_order() -> str:
-    return f"order-{uuid.uuid4().hex[:8]}"
+from support.shipping.orders import PAID, PARCEL, new_order
 
 
 async def is_registered(run: RunUnderTest) -> bool:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -52,14 +53,27 @@ class OtlpCollector:
             self._spans += found
 
 
+class TraceReceiver(Protocol):
+    """What gets the bodies of exports; it is called from several threads."""
+
+    url: str
+
+    def take(self, body: bytes) -> None: ...
+
+
+R = TypeVar("R", bound=TraceReceiver)
+
+
 @contextmanager
-def otlp_collector() -> Iterator[OtlpCollector]:
-    collector = OtlpCollector()
+def collecting(receiver: R) -> Iterator[R]:
+    """Serve OTLP/HTTP for a receiver, whose `url` is set."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
             assert (self.path, self.headers["content-type"]) == ("/v1/traces", "application/x-protobuf")
-            collector.take(self.rfile.read(int(self.headers["content-length"])))
+            receiver.take(self.rfile.read(int(self.headers["content-length"])))
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -68,14 +82,20 @@ def otlp_collector() -> Iterator[OtlpCollector]:
             """Nothing is written to standard error."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.url = f"http://127.0.0.1:{server.server_port}"
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield collector
+            yield receiver
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def otlp_collector() -> Iterator[OtlpCollector]:
+    with collecting(OtlpCollector()) as collector:
+        yield collector
 
 
 def _collected(service: str, span: Span) -> CollectedSpan:
