@@ -1,6 +1,7 @@
 """kill -9 of two ledger writers that write at once: no event is lost, and none is recorded twice."""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -20,12 +21,13 @@ from support.assertions.eventually import eventually
 from support.fakes.ledger import TENANT, decided
 from support.servers.ledger_writer import WriterProcess, checkpoint_in
 
-EVENTS = 1_500
-KILLS = 4
+# 100,000 entries and 50 kills take more than five minutes.
+EVENTS = int(os.environ.get("SIGNALBOX_CHAOS_ENTRIES", "1500"))
+KILLS = int(os.environ.get("SIGNALBOX_CHAOS_KILLS", "4"))
 PROJECT = "ledger-kills"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 + EVENTS // 50)
 async def test_killed_writers_neither_lose_nor_double_an_entry(
     redis_url: str, pubsub_host: str, tmp_path: Path
 ) -> None:

@@ -3,14 +3,13 @@
 The duration of the page's tasks depends on the machine: it is recorded, not asserted.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.drivers.browser import SHOTS
+from support.drivers.browser import record
 
 COUNT: Final = 100_000
 STYLES: Final = """async (names) => {
@@ -72,9 +71,7 @@ def long_tasks(page: Page, request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     tasks = sorted(page.evaluate("window.tasks"))
     p95_ms = round(tasks[int(len(tasks) * 0.95)]) if tasks else 0
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    record = {"long_tasks": len(tasks), "p95_ms": p95_ms}
-    (SHOTS / f"{request.node.name}.json").write_text(json.dumps(record))
+    record(request.node.name, {"long_tasks": len(tasks), "p95_ms": p95_ms})
 
 
 @pytest.mark.timeout(300)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import Struct
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -16,6 +17,12 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 SHOTS = Path(__file__).parents[3] / "test-results" / "browser"
+
+
+def record(name: str, figures: object) -> None:
+    """Keep figures that depend on the machine beside the screenshots, as `NAME.json`."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    (SHOTS / f"{name}.json").write_bytes(msgspec.json.encode(figures))
 
 
 def browser_path() -> str:

@@ -2,16 +2,23 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 
 import msgspec
 from msgspec.structs import replace
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.catalogue import ArtifactCreated, RunCompleted, RunStarted
+from signalbox_core.events.catalogue import (
+    ArtifactCreated,
+    RunCompleted,
+    RunStarted,
+    StepProgress,
+    StepStarted,
+)
 from signalbox_core.redis.client import open_redis
 from signalbox_core.streams import RedisRunStream
 from support.fakes.events import make_event
@@ -19,6 +26,10 @@ from support.fakes.events import make_event
 MAX_EVENTS = 6_000
 # A round of events; a browser on a busy machine keeps up with it.
 INTERVAL_S = 0.03
+# What a worker sends of a longer text.
+TEXT_BYTES = 32_000
+
+Write = Callable[[RedisRunStream, int], Awaitable[None]]
 
 
 class PageRead(msgspec.Struct, frozen=True):
@@ -60,20 +71,49 @@ class RunWriter:
 
         That many take three minutes, longer than a block may run, so there is always a next event.
         """
+
+        async def write(streams: RedisRunStream, _number: int) -> None:
+            for run_id in run_ids:
+                await streams.append(self._next(run_id))
+
+        with self._repeating(write, MAX_EVENTS):
+            yield
+
+    @contextmanager
+    def writing_text(self, run_id: str, text_bytes: int) -> Iterator[None]:
+        """Send the growing text of a step of this length again and again, for as long as the block runs.
+
+        As a worker sends it: the last `TEXT_BYTES` of it. The step makes progress, so no event is kept.
+        """
+        started = self._event(run_id, "step.started", StepStarted(step="write", title="Write"))
+        self._wait(self._append([started]))
+        text = "A line of a long text.\n" * (text_bytes // 23 + 1)
+
+        async def write(streams: RedisRunStream, number: int) -> None:
+            end = 200 * (number + 1) % text_bytes
+            offset = max(0, end - TEXT_BYTES)
+            data = StepProgress(step="write", text=text[offset:end], offset=offset)
+            progress = make_event("step.progress", data, run_id=run_id, tenant=self._tenant)
+            await streams.progress(replace(progress, time=datetime.now(UTC), attempt=1))
+
+        with self._repeating(write, None):
+            yield
+
+    @contextmanager
+    def _repeating(self, write: Write, times: int | None) -> Iterator[None]:
         is_over = threading.Event()
 
-        async def write() -> None:
+        async def repeat() -> None:
             async with open_redis(self._redis_url) as redis:
                 streams = RedisRunStream(redis)
-                for _ in range(MAX_EVENTS):
+                for number in range(times) if times else count():
                     if is_over.is_set():
                         return
-                    for run_id in run_ids:
-                        await streams.append(self._next(run_id))
+                    await write(streams, number)
                     await asyncio.sleep(INTERVAL_S)
 
         with ThreadPoolExecutor(1) as thread:
-            written = thread.submit(lambda: asyncio.run(write()))
+            written = thread.submit(lambda: asyncio.run(repeat()))
             try:
                 yield
             finally:
