@@ -12,9 +12,10 @@ class RawConnection:
         self._reader, self._writer = reader, writer
         self._headers = f"host: x\r\nauthorization: Bearer {api_key}\r\ncontent-type: application/json\r\n"
 
-    async def post(self, path: str, body: bytes, *, expected: int) -> bytes:
+    async def post(self, path: str, body: bytes, *, expected: int, idempotency_key: str = "") -> bytes:
         """Send a request and return the body of its response, which has the expected status."""
-        head = f"POST {path} HTTP/1.1\r\n{self._headers}content-length: {len(body)}\r\n\r\n"
+        key = f"idempotency-key: {idempotency_key}\r\n" if idempotency_key else ""
+        head = f"POST {path} HTTP/1.1\r\n{self._headers}{key}content-length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)
         reply = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(reply.partition(b"content-length: ")[2].partition(b"\r\n")[0])
