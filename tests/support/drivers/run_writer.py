@@ -90,7 +90,7 @@ class RunWriter:
         text = "A line of a long text.\n" * (text_bytes // 23 + 1)
 
         async def write(streams: RedisRunStream, number: int) -> None:
-            end = 200 * (number + 1) % text_bytes
+            end = 2_000 * (number % (text_bytes // 2_000) + 1)
             offset = max(0, end - TEXT_BYTES)
             data = StepProgress(step="write", text=text[offset:end], offset=offset)
             progress = make_event("step.progress", data, run_id=run_id, tenant=self._tenant)
