@@ -1,5 +1,7 @@
 """Every import rule can fail: each is given a module that breaks it, in a copy of the sources."""
 
+import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -30,16 +32,16 @@ BREAKS = [
         id="service imports devstack",
     ),
     pytest.param(
-        "Floors inside core",
+        "Layers of core:",
         "signalbox_core/errors.py",
         "import signalbox_core.events",
-        id="lower floor imports upper",
+        id="lower layer imports upper",
     ),
     pytest.param(
-        "Floors inside core",
+        "Layers of core:",
         "signalbox_core/streams/breaks.py",
         "import signalbox_core.pubsub",
-        id="floor neighbours",
+        id="modules of one layer",
     ),
     pytest.param(
         "Only gateway, worker and devstack",
@@ -59,37 +61,37 @@ BREAKS = [
         "import temporalio",
         id="contract imports temporalio",
     ),
-    pytest.param("Floors inside core", "signalbox_core/stray.py", "", id="core module in no layer"),
+    pytest.param("Layers of core:", "signalbox_core/stray.py", "", id="core module in no layer"),
     pytest.param(
-        "Rooms of core.pipeline",
+        "Layers of core.pipeline",
         "signalbox_core/pipeline/activity/breaks.py",
         "import signalbox_core.pipeline.workflow.run",
         id="activity side imports workflow side",
     ),
     pytest.param(
-        "Rooms of core.pipeline", "signalbox_core/pipeline/stray.py", "", id="pipeline module in no layer"
+        "Layers of core.pipeline", "signalbox_core/pipeline/stray.py", "", id="pipeline module in no layer"
     ),
     pytest.param(
-        "Rooms of the gateway",
+        "Layers of the gateway",
         "signalbox_gateway/http/breaks.py",
         "import signalbox_gateway.auth.principal",
         id="gateway http imports auth",
     ),
     pytest.param(
-        "Rooms of the gateway",
+        "Layers of the gateway",
         "signalbox_gateway/streaming/breaks.py",
         "import signalbox_gateway.api.routes",
         id="gateway streaming imports api",
     ),
-    pytest.param("Rooms of the gateway", "signalbox_gateway/stray.py", "", id="gateway module in no layer"),
+    pytest.param("Layers of the gateway", "signalbox_gateway/stray.py", "", id="gateway module in no layer"),
     pytest.param(
-        "Rooms of the autoscaler",
+        "Layers of the autoscaler",
         "signalbox_autoscaler/sizing/breaks.py",
         "import signalbox_autoscaler.actuate.executor",
         id="sizing imports actuate",
     ),
     pytest.param(
-        "Rooms of the autoscaler", "signalbox_autoscaler/stray.py", "", id="autoscaler module in no layer"
+        "Layers of the autoscaler", "signalbox_autoscaler/stray.py", "", id="autoscaler module in no layer"
     ),
     pytest.param(
         "Pipelines do not import each other",
@@ -97,6 +99,13 @@ BREAKS = [
         "import signalbox_pipelines.ad_creative",
         id="pipeline imports pipeline",
     ),
+]
+
+
+DRAWN = [
+    pytest.param("core-layers", "**Core**", id="core"),
+    pytest.param("gateway-layers", "**Gateway**", id="gateway"),
+    pytest.param("autoscaler-layers", "**Autoscaler**", id="autoscaler"),
 ]
 
 
@@ -120,6 +129,26 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
     )
+
+
+def layers(contract: str) -> set[str]:
+    """The modules that a contract of .importlinter divides into layers."""
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / ".importlinter")
+    return set(re.findall(r"\w+", rules[f"importlinter:contract:{contract}"]["layers"]))
+
+
+@pytest.mark.parametrize(("contract", "title"), DRAWN)
+def test_the_architecture_page_lists_every_module_of_the_layers(contract: str, title: str) -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    _, _, table = page.partition(f"\n{title}")
+    table, _, _ = table.partition("\n**")
+    missing = [
+        name
+        for name in sorted(layers(contract) - {"__main__"})
+        if f"`{name}/`" not in table and f"`{name}.py`" not in table
+    ]
+    assert not missing, f"{missing}: add them to the table of {title} in docs/architecture.md"
 
 
 def test_the_sources_as_they_are_keep_every_rule(sources: Path) -> None:

@@ -1,1 +1,1 @@
-"""What two or more Signalbox packages share; each floor is a subpackage, and nothing is imported here."""
+"""What two or more Signalbox packages share; each layer is a subpackage, and nothing is imported here."""
