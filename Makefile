@@ -54,7 +54,7 @@ generate: setup ## Generate the blocking client from the asyncio client, and the
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-docs: setup ## Generate docs/events.md and the table in docs/approvals.md
+docs: setup ## Generate docs/events.md and docs/approval-lifecycle.md
 	@$(BIN)/python tools/events_doc.py
 	@$(BIN)/python tools/approval_diagram.py
 

@@ -27,7 +27,7 @@ Every event is a [CloudEvent 1.0](https://github.com/cloudevents/spec):
 | `sequence` | the run's counter, from 1; milestones only |
 | `stepid`, `attempt` | step and attempt, where there is one |
 | `traceparent` | the trace context of the run, if it has one ([traces](traces.md)) |
-| `effectdigest` | of an approved event: the SHA-256 of its content, which receivers check (approvals.md) |
+| `effectdigest` | approved events: SHA-256 of the content ([approvals](approvals.md#effects-are-checked)) |
 
 Over HTTP, events travel in structured mode; on Pub/Sub in binary mode, with every attribute as a message
 attribute `ce-…`, so that subscriptions can filter on them.

@@ -1,25 +1,25 @@
-"""The example in docs/pipelines.md works: it is written to files and its own test is run."""
+"""The example in docs/writing-pipelines.md works: it is written to files and its own test is run."""
 
 import asyncio
 import re
 import sys
 from pathlib import Path
 
-DOCS = Path(__file__).parents[3] / "docs" / "pipelines.md"
+DOCS = Path(__file__).parents[3] / "docs" / "writing-pipelines.md"
 FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
 
 
 async def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
     files = {found["name"]: found["code"] for found in FILE.finditer(DOCS.read_text(encoding="utf-8"))}
     assert sorted(files) == [
-        "greeting/activities.py",
-        "greeting/contract.py",
-        "greeting/workflow.py",
-        "test_greeting.py",
+        "test_welcome.py",
+        "welcome/activities.py",
+        "welcome/contract.py",
+        "welcome/workflow.py",
     ]
     for name, code in {
         **files,
-        "greeting/__init__.py": '"""Greets."""\n',
+        "welcome/__init__.py": '"""Welcomes."""\n',
         "pytest.ini": "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n",
     }.items():
         file = tmp_path / name
@@ -27,7 +27,7 @@ async def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None
         file.write_text(code, encoding="utf-8")
 
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_greeting.py"),
+        *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_welcome.py"),
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE,

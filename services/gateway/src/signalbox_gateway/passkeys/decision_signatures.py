@@ -30,7 +30,7 @@ Base64Url = Annotated[str, Meta(min_length=1, max_length=8_000, pattern=_BASE64U
 class DecisionAssertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the browser returns of `navigator.credentials.get`, base64url.
 
-    The challenge is the SHA-256 of the canonical JSON of the statement (docs/approvals.md).
+    The challenge is the SHA-256 of the canonical JSON of the statement (docs/passkeys.md).
     """
 
     credential_id: CredentialId

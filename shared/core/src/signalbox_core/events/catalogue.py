@@ -224,7 +224,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("step.failed", _M, StepFailed, "A step failed; the data has the error."),
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
-        EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
+        EventType("approval.reminded", _M, ApprovalReminded, "A reminder: the approval is still pending."),
         EventType("approval.claimed", _M, ApprovalClaimed, "A subject claimed the question."),
         EventType("approval.released", _M, ApprovalReleased, "The claim was released."),
         EventType(

@@ -1,6 +1,6 @@
 """The life cycle of an approval as one table: state and input to the next state and an effect. Pure.
 
-`ApprovalRegistry` applies it; tools/approval_diagram.py draws it for docs/approvals.md.
+`ApprovalRegistry` applies it; tools/approval_diagram.py draws it in docs/approval-lifecycle.md.
 """
 
 from collections.abc import Mapping
