@@ -122,7 +122,7 @@ class HttpEmitter:
     async def _deliver_batch(
         self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
     ) -> None:
-        """Split a refused batch into single events, so that only the invalid ones are dead-lettered."""
+        """Split a refused batch into single events, so that only the invalid ones are replaced."""
         try:
             await self._post(events, budget, can_wait=can_wait)
         except DeliveryRefused as error:
@@ -130,7 +130,7 @@ class HttpEmitter:
                 for event in events:
                     await self._deliver_batch([event], budget)
                 return
-            await self._dead_letter(events[0], error, budget)
+            await self._replace_refused(events[0], error, budget)
         self._delivered.update((event.id, None) for event in events)
 
     async def _post(
@@ -139,8 +139,8 @@ class HttpEmitter:
         await retry(partial(self._batcher.deliver, events, can_wait=can_wait), budget, self._rng)
         self._metrics.add("events_delivered", len(events))
 
-    async def _dead_letter(self, event: CloudEvent, error: DeliveryRefused, budget: RetryBudget) -> None:
-        """Log the lost event, and deliver a marker with its sequence, so that the run's stream has no gap."""
+    async def _replace_refused(self, event: CloudEvent, error: DeliveryRefused, budget: RetryBudget) -> None:
+        """Log the refused event, and deliver `event.refused` in its place, so that the stream has no gap."""
         self._metrics.add("events_refused")
         log.error(
             "receiver refused an event permanently; it remains only in the run's Temporal history",

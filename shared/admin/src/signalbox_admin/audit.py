@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     group = add_command(
         subparsers,
         "audit",
-        "verify the ledger of decisions, create its keys, erase personal values",
+        "verify and list the ledger of decisions, create its keys, erase personal values",
         "`verify` works offline, with the public key alone (docs/ledger.md).",
     )
     actions = group.add_subparsers(required=True, metavar="COMMAND", title="commands")
@@ -55,7 +55,7 @@ def _add_new_key(actions: Subparsers) -> None:
         "--name", required=True, metavar="NAME", help="the key's name, such as signalbox.example.com/ledger"
     )
     new.add_argument("--private", required=True, metavar="FILE", help="the new file for the private key")
-    new.add_argument("--public", metavar="FILE", help="a file for the public key, too")
+    new.add_argument("--public", metavar="FILE", help="also write the public key to this file")
     new.add_argument(
         "--witness", action="store_true", help="the key of a witness, which cosigns the checkpoints"
     )
@@ -68,14 +68,14 @@ def _add_verify(actions: Subparsers) -> None:
         "verify",
         "verify receipts, a copy of a tenant's log, or both",
         "With both, the log must extend the checkpoint of each receipt. "
-        "Of a damaged log, the first damaged entry is named.",
+        "If the log is damaged, the first damaged entry is named.",
     )
     verify.add_argument("receipts", nargs="*", metavar="FILE", help="a receipt")
     verify.add_argument("--log", metavar="DIR", help="a copy of the folder ledger/TENANT of the object store")
     verify.add_argument(
         "--public-key", required=True, metavar="FILE", help="the file with the public key of the log"
     )
-    verify.add_argument("--witness-key", metavar="FILE", help="require the cosignature of this witness, too")
+    verify.add_argument("--witness-key", metavar="FILE", help="also require the cosignature of this witness")
     verify.set_defaults(run=_verify)
 
 
@@ -105,7 +105,7 @@ def _add_erase(actions: Subparsers) -> None:
     erase = add_command(
         actions,
         "erase",
-        "erase personal values from the ledger (only lists the entries, without --apply)",
+        "erase personal values from the ledger (without --apply, only list the entries)",
         "The entries and their digests stay, so the log still verifies. Artifacts, events and Temporal's "
         "history are not touched.",
     )

@@ -10,7 +10,7 @@ from signalbox_admin.command_line import Subparsers, add_command, print_line
 from signalbox_core.errors import InvalidInput
 
 _CAVEAT: Final = (
-    "A linear model from one machine: it shows the order of magnitude, not what a load test would."
+    "A linear model from one machine: it shows the order of magnitude and does not replace a load test."
 )
 
 

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, capacity.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
-        "Exit codes: 0 success, 2 invalid options or input, 3 a server is unavailable.",
+        "Exit codes: 0 success, 2 invalid options or input, or a fault found, 3 a server is unavailable.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-admin')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")

@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "replay",
-        "publish dead-lettered events again (only lists them, without --apply)",
+        "redrive dead letters: publish them again (without --apply, only list them)",
         "Each event goes to its original topic with its original id, so consumers that have seen it drop it.",
     )
     add_pubsub_options(parser)

@@ -156,7 +156,7 @@ class AsyncApprovalMethods(AsyncRunControl):
         return (await self._connection.send(requests.list_passkeys(subject))).passkeys
 
     async def revoke_passkey(self, passkey_id: str) -> None:
-        """Revoke a passkey for good: your own, or as an admin anyone's. Decisions that it signed stay valid.
+        """Revoke a passkey permanently: your own, or as an admin anyone's. Decisions it signed stay valid.
 
         Raises:
             NotFound: `passkey_unknown`.

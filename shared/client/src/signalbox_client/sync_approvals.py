@@ -153,7 +153,7 @@ class ApprovalMethods(RunControl):
         return (self._connection.send(requests.list_passkeys(subject))).passkeys
 
     def revoke_passkey(self, passkey_id: str) -> None:
-        """Revoke a passkey for good: your own, or as an admin anyone's. Decisions that it signed stay valid.
+        """Revoke a passkey permanently: your own, or as an admin anyone's. Decisions it signed stay valid.
 
         Raises:
             NotFound: `passkey_unknown`.

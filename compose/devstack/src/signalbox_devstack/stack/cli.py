@@ -146,7 +146,8 @@ def _add_logs(commands: _Commands) -> None:
 
 
 def _add(commands: _Commands, name: str, description: str, run: _Run) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+    sentence = f"{description[0].upper()}{description[1:]}."
+    parser = commands.add_parser(name, help=description, description=sentence, allow_abbrev=False)
     parser.add_argument(
         "--state-dir",
         type=Path,

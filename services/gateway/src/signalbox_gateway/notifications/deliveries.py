@@ -27,7 +27,7 @@ class DeliveryClaim(StrEnum):
     BUSY = "busy"
     """Another gateway attempts it, or the destination asked for a delay that has not passed."""
     SETTLED = "settled"
-    """It was sent, or has failed for good."""
+    """It was sent, or has permanently failed."""
 
 
 class DestinationState(Struct, frozen=True, kw_only=True):

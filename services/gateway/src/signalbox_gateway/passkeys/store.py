@@ -95,7 +95,7 @@ class PasskeyStore:
         return [(item, await self.revocation_of(item)) for item in own]
 
     async def revoke(self, passkey: RegisteredPasskey, revocation: Revocation) -> Revocation:
-        """Revoke a passkey for good; the first revocation stays."""
+        """Revoke a passkey permanently; the first revocation stays."""
         return await self._create(self._revocation_key(passkey), revocation)
 
     async def revocation_of(self, passkey: RegisteredPasskey) -> Revocation | None:

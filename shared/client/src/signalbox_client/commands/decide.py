@@ -22,7 +22,7 @@ from signalbox_core.events.policy import describe_progress
 
 ASSIGNMENTS: Final = {
     "claim": "claim an approval for 15 minutes: others see that you are deciding",
-    "release": "give up a claim",
+    "release": "end your claim on an approval",
     "delegate": "ask someone else to decide an approval",
 }
 """The commands that change who deals with an approval, with their help."""

@@ -1,4 +1,4 @@
-"""`signalbox send`: an event from outside, to a run, by its business key, or to start a run."""
+"""`signalbox send`: an external event, to a run, by its business key, or to start a run."""
 
 import argparse
 import json

@@ -136,7 +136,7 @@ class PasskeyHandlers:
         )
 
     async def revoke(self, call: ApiCall) -> Response:
-        """Revoke for good; idempotent. Works while passkeys are switched off, too."""
+        """Revoke permanently; idempotent. Also works while passkeys are switched off."""
         await call.body(NoBody)
         principal = call.principal
         await self._registration.revoke(

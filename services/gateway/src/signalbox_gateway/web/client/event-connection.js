@@ -10,7 +10,7 @@ const NAMES = ["runs", "presence", "snapshot", "reset", "end", "denied", "ping"]
  * on.frame(name, frame, request)    `name` is "event" for an event without a name
  * on.state(state, reason)           "connecting", "live", "waiting"
  * on.ended(request)                 nothing is left to send
- * on.refused(error, request, kept)  a request was refused for good; `kept` is the request of the connection
+ * on.refused(error, request, kept)  a request was permanently refused; `kept` is the request of the connection
  *                                   that still delivers, or null
  * on.error(error, request)          a request failed and is retried
  * transport.address(request)        the URL of a request, as a promise

@@ -26,7 +26,7 @@ def add_actions(add: AddCommand) -> None:
     )
     decide.add_argument("--all", action="store_true", help="give --answer to all pending questions of RUN")
     decide.add_argument(
-        "--dry-run", action="store_true", help="list what --all would decide, without deciding"
+        "--dry-run", action="store_true", help="with --all: show which questions would refuse the answer"
     )
     vote = decide.add_mutually_exclusive_group()
     vote.add_argument("--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)")

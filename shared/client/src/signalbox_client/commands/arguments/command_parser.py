@@ -85,7 +85,8 @@ def _add_start_and_watch(add: AddCommand) -> None:
         "types",
         "write the pipelines' contracts as TypeScript",
         run_commands.types,
-        details="The declarations have the types of each pipeline's input, result and answers.",
+        details="The declarations have the types of each pipeline's input, result, answers and external "
+        "events.",
     )
     types.add_argument("--to", metavar="FILE", help="write to this file instead of standard output")
     new = add(

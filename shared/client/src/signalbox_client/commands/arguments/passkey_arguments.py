@@ -15,7 +15,7 @@ def add_passkeys(add: AddCommand) -> None:
     listing.add_argument("--subject", metavar="SUBJECT", help="list another subject's passkeys (admins only)")
     revocation = add(
         "revoke-passkey",
-        "revoke a passkey for good",
+        "revoke a passkey permanently",
         passkey_commands.revoke_passkey,
         details="Decisions that it has signed stay valid. An admin can revoke anyone's.",
     )

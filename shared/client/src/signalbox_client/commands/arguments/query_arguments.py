@@ -32,7 +32,9 @@ def add_queries(add: AddCommand) -> None:
     runs.add_argument(
         "--limit", type=whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
     )
-    add_run(add("show", "show a run's steps, pending approvals and files", run_commands.show))
+    add_run(
+        add("show", "show a run's steps, pending approvals, waits, files and child runs", run_commands.show)
+    )
     add_run(
         add(
             "input",
@@ -47,7 +49,7 @@ def add_queries(add: AddCommand) -> None:
         "print the result of a run, as JSON",
         outcome_commands.result,
         details="Exit code 0 if the run completed; 1 if it ended without a result, whose reason is printed; "
-        "2 if it has not ended.",
+        "2 if it has not ended, unless --wait is given.",
     )
     add_run(result)
     result.add_argument("--wait", action="store_true", help="wait until the run has ended")

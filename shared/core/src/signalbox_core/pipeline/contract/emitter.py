@@ -21,7 +21,7 @@ class Emitter(Protocol):
     async def deliver(self, events: Sequence[CloudEvent]) -> None:
         """Deliver milestones of one run in order.
 
-        Returns when each was accepted, or permanently rejected and dead-lettered.
+        Returns when each was accepted, or permanently refused and replaced by `event.refused`.
 
         Raises:
             Unavailable: not all were accepted. Repeating the call is safe, since event ids are stable.
