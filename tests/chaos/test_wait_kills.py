@@ -1,4 +1,4 @@
-"""kill -9 of worker, gateway, Redis and Temporal while events from outside arrive, early and late: every run
+"""kill -9 of worker, gateway, Redis and Temporal while external events arrive, early and late: every run
 gets its event once."""
 
 import asyncio

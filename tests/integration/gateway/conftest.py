@@ -60,7 +60,7 @@ async def worker(temporal: Client) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def shipping(temporal: Client) -> AsyncIterator[PipelineUnderTest]:
-    """A worker of the pipeline that waits for events from outside, and is started by them."""
+    """A worker of the pipeline that waits for external events, and is started by them."""
     queue = SPEC.task_queue
     async with pipeline_under_test(
         SPEC, activities=[file_parcel], client=temporal, task_queue=queue

@@ -1,4 +1,4 @@
-"""Messages of a subscription as events from outside: starts, keys, runs, duplicates and poison."""
+"""Messages of a subscription as external events: starts, keys, runs, duplicates and poison."""
 
 import json
 from collections.abc import AsyncIterator

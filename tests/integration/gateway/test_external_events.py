@@ -1,4 +1,4 @@
-"""Events from outside by API: to a run and by business key, duplicates, refusals, outages, other tenants."""
+"""External events by API: to a run and by business key, duplicates, refusals, outages, other tenants."""
 
 import httpx2
 import pytest

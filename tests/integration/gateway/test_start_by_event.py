@@ -1,4 +1,4 @@
-"""Events from outside that start runs: one run for each event or key, its starter, refusals, outages."""
+"""External events that start runs: one run for each event or key, its starter, refusals, outages."""
 
 import uuid
 from dataclasses import replace

@@ -25,6 +25,6 @@ def sample_activities() -> list[Callable[..., Any]]:
 
 @pytest.fixture
 async def shipping(client: Client) -> AsyncIterator[PipelineUnderTest]:
-    """A worker of the pipeline that waits for events from outside."""
+    """A worker of the pipeline that waits for external events."""
     async with pipeline_under_test(SHIPPING, activities=[file_parcel], client=client) as pipeline:
         yield pipeline

@@ -1,4 +1,4 @@
-"""Waiting for events from outside: matching, early arrivals, duplicates, timeouts, cancels, replay."""
+"""Waiting for external events: matching, early arrivals, duplicates, timeouts, cancels, replay."""
 
 import msgspec
 import pytest

@@ -1,1 +1,1 @@
-"""A pipeline that waits for events from outside: a payment, and a carrier's confirmation."""
+"""A pipeline that waits for external events: a payment, and a carrier's confirmation."""

@@ -26,7 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         ledger_key_file: the private key that signs the checkpoints of the ledger; unset, no ledger is kept.
         ledger_witness_key_file: a second key, which cosigns every checkpoint.
         notifications_file: whom notifications of approvals are sent to; hot-reloaded. Unset, none are sent.
-        event_subscriptions_file: the Pub/Sub subscriptions whose messages are events from outside.
+        event_subscriptions_file: the Pub/Sub subscriptions whose messages are external events.
         link_keys_file: the keys that sign decision links; hot-reloaded. Unset, no links are sent.
         passkey_rp_id: the domain that passkeys belong to (the relying party of WebAuthn), for example
             `example.com`. Unset, passkeys are neither registered nor accepted.

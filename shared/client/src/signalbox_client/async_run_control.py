@@ -32,7 +32,7 @@ class AsyncRunControl:
     async def send_event_to_run(
         self, run_id: str, name: str, data: object, *, event_id: str
     ) -> EventDelivery:
-        """Send an event from outside to a run that waits, or will wait, for it.
+        """Send an external event to a run that waits, or will wait, for it.
 
         Args:
             name: of the event in the pipeline's contract.
@@ -44,7 +44,7 @@ class AsyncRunControl:
     async def send_event(
         self, name: str, data: object, *, key: str | None = None, event_id: str
     ) -> EventDeliveries:
-        """Send an event from outside that starts a run, or that a run waits for by its business key.
+        """Send an external event that starts a run, or that a run waits for by its business key.
 
         Args:
             key: required unless the event only starts runs, one for each event.

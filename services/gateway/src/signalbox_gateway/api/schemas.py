@@ -240,7 +240,7 @@ class ApprovalContractView(Struct, frozen=True, kw_only=True):
 
 
 class ExternalEventView(Struct, frozen=True, kw_only=True):
-    """An event from outside that the pipeline's runs wait for."""
+    """An external event that the pipeline's runs wait for."""
 
     name: str
     title: str
@@ -250,7 +250,7 @@ class ExternalEventView(Struct, frozen=True, kw_only=True):
 
 
 class StartEventView(Struct, frozen=True, kw_only=True):
-    """An event from outside that starts a run of the pipeline, once per event or per business key."""
+    """An external event that starts a run of the pipeline, once per event or per business key."""
 
     name: str
     title: str

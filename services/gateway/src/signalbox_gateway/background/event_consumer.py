@@ -1,4 +1,4 @@
-"""Consumes the messages of a subscription as events from outside.
+"""Consumes the messages of a subscription as external events.
 
 A message is acknowledged when Temporal, or the queue of pending starts, has its event. What is refused is not
 acknowledged: after its last attempt Pub/Sub moves it to the subscription's dead-letter topic.
@@ -78,10 +78,10 @@ class EventConsumer:
             )
             return "refused"
         except (Unavailable, TimeoutError) as error:
-            log.warning("event from outside will be redelivered", extra={**facts, "error": str(error)})
+            log.warning("external event will be redelivered", extra={**facts, "error": str(error)})
             return "retried"
         except Exception:  # edge: a bug must not stop the subscriber
-            log.exception("event from outside could not be handled; it will be redelivered", extra=facts)
+            log.exception("external event could not be handled; it will be redelivered", extra=facts)
             return "retried"
         return "delivered"
 

@@ -40,7 +40,7 @@ class LedgerMetrics:
 
 
 class InboundMetrics:
-    """Metrics of the subscriptions whose messages are events from outside."""
+    """Metrics of the subscriptions whose messages are external events."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._messages = Counter(

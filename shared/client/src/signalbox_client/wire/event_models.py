@@ -1,11 +1,11 @@
-"""Response types about events from outside, which runs wait for."""
+"""Response types about external events, which runs wait for."""
 
 import msgspec
 from msgspec import Struct
 
 
 class ExternalEventContract(Struct, frozen=True, kw_only=True):
-    """An event from outside that the pipeline's runs wait for."""
+    """An external event that the pipeline's runs wait for."""
 
     name: str
     title: str
@@ -13,7 +13,7 @@ class ExternalEventContract(Struct, frozen=True, kw_only=True):
 
 
 class StartEventContract(Struct, frozen=True, kw_only=True):
-    """An event from outside that starts a run of the pipeline, once per `event` or per business `key`."""
+    """An external event that starts a run of the pipeline, once per `event` or per business `key`."""
 
     name: str
     title: str
@@ -22,7 +22,7 @@ class StartEventContract(Struct, frozen=True, kw_only=True):
 
 
 class EventDelivery(Struct, frozen=True, kw_only=True):
-    """What became of an event from outside in one pipeline.
+    """What became of an external event in one pipeline.
 
     `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
     for it. `started`: it has started the run `run_id`. `duplicate`: an event of this id, or of this key where

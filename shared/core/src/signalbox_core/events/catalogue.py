@@ -250,7 +250,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             ApprovalWithdrawn,
             "The run no longer asks: the wait was cancelled, or the run continued as new.",
         ),
-        EventType("wait.requested", _M, WaitRequested, "The run waits for an event from outside."),
+        EventType("wait.requested", _M, WaitRequested, "The run waits for an external event."),
         EventType("wait.received", _M, WaitReceived, "The event arrived; the run continues."),
         EventType("wait.expired", _M, WaitExpired, "The event did not arrive in time."),
         EventType(

@@ -143,7 +143,7 @@ class ChildState(Struct, frozen=True, kw_only=True):
 
 
 class EventWaitState(Struct, frozen=True, kw_only=True):
-    """One wait for an event from outside.
+    """One wait for an external event.
 
     Attributes:
         key: the business key that the event must have; None for an event that is addressed to the run.
@@ -195,7 +195,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         children: the runs that this one started with `Run.call` or `Run.start_child`.
         subject: what the run is about, as the contract's `subject` renders it.
         tags: what the run was tagged with when it was started.
-        waits: for events from outside, in the order in which they began.
+        waits: for external events, in the order in which they began.
         retry_of: the run that this one repeats from the start.
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
         retried_at: when this run was last reset and continued.

@@ -1,4 +1,4 @@
-"""The data of events about waits: a run waits for an event from outside."""
+"""The data of events about waits: a run waits for an external event."""
 
 from datetime import datetime
 from typing import Final, Literal
@@ -14,7 +14,7 @@ MAX_WAITS: Final = 500
 
 
 class WaitRequested(Struct, frozen=True, kw_only=True):
-    """The run waits for an event from outside.
+    """The run waits for an external event.
 
     Attributes:
         wait_id: unique in the run (`payment.settled`, `payment.settled-2`).

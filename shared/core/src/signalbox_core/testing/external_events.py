@@ -1,4 +1,4 @@
-"""For pipeline authors: send events from outside to a run under test, as the gateway does."""
+"""For pipeline authors: send external events to a run under test, as the gateway does."""
 
 import asyncio
 import uuid

@@ -107,7 +107,7 @@ class PipelineUnderTest:
         event_id: str | None = None,
         tenant: str = "acme",
     ) -> InboundEventRecord | None:
-        """Send an event from outside to the run that waits, or will wait, for its key."""
+        """Send an external event to the run that waits, or will wait, for its key."""
         keep_s = event.keep.total_seconds()
         address = MailboxAddress(
             tenant=tenant, pipeline=self._spec.name, name=event.name, key=key, keep_s=keep_s

@@ -91,13 +91,13 @@ class RunUnderTest:
         )
 
     async def wait(self, wait_id: str, *, within_s: float = 30.0) -> EventWaitState:
-        """Wait until the run waits for an event from outside; the id is the event's name, `-2` and so on."""
+        """Wait until the run waits for an external event; the id is the event's name, `-2` and so on."""
         return await find_wait(self.handle, wait_id, within_s=within_s)
 
     async def send_event(
         self, event: ExternalEvent[Any], data: Struct, *, event_id: str | None = None
     ) -> InboundEventRecord:
-        """Send an event from outside to this run. It is kept if the run does not wait for it yet."""
+        """Send an external event to this run. It is kept if the run does not wait for it yet."""
         return await send_to_run(self.handle, inbound_event(event, data, event_id=event_id))
 
     async def send_callback(

@@ -1,4 +1,4 @@
-"""The JSON bodies of events from outside."""
+"""The JSON bodies of external events."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Events from outside, sent by API: to a run, by business key, or to start a run."""
+"""External events, sent by API: to a run, by business key, or to start a run."""
 
 import secrets
 

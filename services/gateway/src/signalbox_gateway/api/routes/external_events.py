@@ -1,4 +1,4 @@
-"""Routes of events from outside, for which runs wait."""
+"""Routes of external events, for which runs wait."""
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api.endpoint import Endpoint, Reply

@@ -1,1 +1,1 @@
-"""Delivery of events from outside: to runs, to mailboxes of business keys, and as starts."""
+"""Delivery of external events: to runs, to mailboxes of business keys, and as starts."""

@@ -1,4 +1,4 @@
-"""Delivers events from outside: to a run, or to the mailbox of a business key.
+"""Delivers external events: to a run, or to the mailbox of a business key.
 
 An event for a run is a Temporal update, validated before it enters history, and a durable signal when no
 worker responds. An event for a key is a signal to the key's mailbox, which needs no worker to be stored.
@@ -42,7 +42,7 @@ class _WorkflowTaskBlocked(Exception):
 
 
 class ExternalEvents:
-    """Delivers events from outside.
+    """Delivers external events.
 
     Args:
         within: how long to wait for a worker. After it, an event is stored without its outcome.

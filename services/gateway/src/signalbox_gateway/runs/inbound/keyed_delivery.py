@@ -1,4 +1,4 @@
-"""Delivers an event from outside that names no run, to every pipeline that waits for it or starts by it."""
+"""Delivers an external event that names no run, to every pipeline that waits for it or starts by it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias

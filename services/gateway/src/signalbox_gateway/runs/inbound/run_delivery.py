@@ -1,4 +1,4 @@
-"""Delivers an event from outside that names its run."""
+"""Delivers an external event that names its run."""
 
 from collections.abc import Mapping
 

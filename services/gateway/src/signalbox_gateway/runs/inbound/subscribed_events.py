@@ -1,4 +1,4 @@
-"""Subscriptions whose messages are events from outside: their file, and how a message is read as an event."""
+"""Subscriptions whose messages are external events: their file, and how a message is read as an event."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Events from outside that a run waits for: their declaration, and the messages that deliver them.
+"""External events that a run waits for: their declaration, and the messages that deliver them.
 
 Imports no Temporal client.
 """
@@ -45,7 +45,7 @@ _PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
 
 class ExternalEvent(Struct, Generic[D], frozen=True, kw_only=True):
-    """An event from outside that a run may wait for.
+    """An external event that a run may wait for.
 
     Attributes:
         name: lower case and dotted (`payment.settled`).
@@ -66,7 +66,7 @@ DeliveryStatus = Literal["received", "kept", "duplicate", "refused"]
 
 
 class InboundEvent(Struct, frozen=True, kw_only=True):
-    """An event from outside on its way to a run.
+    """An external event on its way to a run.
 
     Attributes:
         event_id: the sender's, unique within the name. A second event of the same id is a duplicate.

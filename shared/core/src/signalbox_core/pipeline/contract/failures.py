@@ -77,7 +77,7 @@ class VetoedError(ApplicationError):
 
 
 class WaitExpiredError(ApplicationError):
-    """An event from outside did not arrive in time. Raised by `Run.wait_for`.
+    """An external event did not arrive in time. Raised by `Run.wait_for`.
 
     The run fails with code `wait_expired` unless it is caught.
 

@@ -89,7 +89,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         task_queue: Temporal's task queue; by default the name.
         children: pipelines whose runs this one starts; discovered, served and shown like any other.
         external_events: what its runs may wait for with `Run.wait_for`.
-        starts: events from outside that start its runs.
+        starts: external events that start its runs.
         workflows: further workflows of this pipeline that are not runs, `"module:Class"` each; loaded by
             workers only.
         subject: what a run is about: a template with fields of the input, `"{product} · {url.host}"`. Its

@@ -1,4 +1,4 @@
-"""Starting runs by events from outside: which event starts a run, and what the run's input is."""
+"""Starting runs by external events: which event starts a run, and what the run's input is."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
@@ -15,7 +15,7 @@ OncePer = Literal["event", "key"]
 
 
 class StartOn(Struct, Generic[D], frozen=True):
-    """An event from outside that starts a run of the pipeline.
+    """An external event that starts a run of the pipeline.
 
     Attributes:
         event: its `timeout` and `keep` have no effect here.

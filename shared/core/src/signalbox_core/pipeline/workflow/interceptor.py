@@ -230,7 +230,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
 
 
 def _link(message: str, headers: Mapping[str, Payload]) -> None:
-    """Link a message to the trace of its sender; an event from outside is linked when a wait receives it."""
+    """Link a message to the trace of its sender; an external event is linked when a wait receives it."""
     if not message.endswith(f" {DELIVER_EVENT}"):
         link_message(message, read_trace(headers))
 

@@ -33,7 +33,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
         early: decisions that arrived before their questions.
         questions: those that the run carries over (`Run.carry`).
         kept: the value that the author passed to `Run.keep`.
-        waits: events from outside that no wait has received, and which ones were received.
+        waits: external events that no wait has received, and which ones were received.
     """
 
     snapshot: Snapshot

@@ -264,7 +264,7 @@ class Run:
         key: str | None = None,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - a durable timer
     ) -> A:
-        """Wait for an event from outside, and return its data. An event that arrived before is taken at once.
+        """Wait for an external event, and return its data. An event that arrived before is taken at once.
 
         Args:
             event: declared in the contract's `external_events`.

@@ -1,1 +1,1 @@
-"""Waiting for events from outside: in the run, and in the mailbox that keeps events of a business key."""
+"""Waiting for external events: in the run, and in the mailbox that keeps events of a business key."""

@@ -1,4 +1,4 @@
-"""The message handlers of a run for events from outside: update and signal `deliver_event`."""
+"""The message handlers of a run for external events: update and signal `deliver_event`."""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -87,7 +87,7 @@ class EventMessageHandlers:
             self._check_contract(event)
         except ApplicationError as refusal:
             extra = {"event": event.name, "event_id": event.event_id, "reason": refusal.type}
-            workflow.logger.warning("event from outside dropped", extra=extra)
+            workflow.logger.warning("external event dropped", extra=extra)
             return True
         return False
 

@@ -1,4 +1,4 @@
-"""Waiting for an event from outside: record the wait, ask the mailbox of its key, wait until the deadline."""
+"""Waiting for an external event: record the wait, ask the mailbox of its key, wait until the deadline."""
 
 import asyncio
 from contextlib import suppress
