@@ -154,7 +154,7 @@ def test_a_run_without_a_result_gives_exit_code_1_and_the_cause(
     run_id = command.run("start", "ad_creative", "--url", page).stdout.strip()
     done = command.run("result", run_id, "--wait")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"run {run_id} has no result: it failed in step" in done.stderr
+    assert f"run {run_id} ended without a result (failed in step" in done.stderr
 
 
 def test_a_run_is_opened_in_the_browser(command: CommandLine, tmp_path: Path) -> None:

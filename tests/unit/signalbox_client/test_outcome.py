@@ -20,7 +20,7 @@ from signalbox_core.subjects import Subject
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PROBLEMS = {
-    "failed": ("run_failed", "run failed has no result: it failed in step fetch: the page is not HTML"),
+    "failed": ("run_failed", "run failed ended without a result (failed in step fetch): not HTML"),
     "open": ("not_finished", "run open is running and has no result yet; follow its stream"),
 }
 
@@ -66,7 +66,7 @@ async def test_a_run_without_a_result_gives_its_reason_and_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert await result(context(), parse_arguments(["result", "failed"])) == 1
-    assert "the page is not HTML" in capsys.readouterr().err
+    assert "(failed in step fetch): not HTML" in capsys.readouterr().err
 
 
 async def test_a_run_that_has_not_ended_is_refused_with_the_flag_that_waits() -> None:

@@ -149,7 +149,7 @@ async def test_a_run_that_fails_raises_its_step_and_cause() -> None:
     problem = {
         "status": 409,
         "code": "run_failed",
-        "detail": "run r1 has no result: it failed in step call_model: no quota",
+        "detail": "run r1 ended without a result (failed in step call_model): no quota",
     }
     gateway = PipelineGateway(
         [

@@ -70,7 +70,7 @@ def test_a_date_that_is_rare_matches_and_one_that_never_comes_does_not() -> None
 
 
 def test_starts_must_not_follow_each_other_too_fast() -> None:
-    with pytest.raises(InvalidInput, match="300 s; the least is 600 s"):
+    with pytest.raises(InvalidInput, match="300 s; the minimum is 600 s"):
         checked_timing(ScheduleTiming(cron=("*/5 * * * *",)), min_interval=10 * MINUTE, now=NOW)
 
 

@@ -213,7 +213,7 @@ def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:
     """The problem of a run that ended without a result; names the step and the cause."""
     where = f" in step {failure.step}" if failure.step else ""
     return Conflict(
-        f"run {snapshot.run_id} has no result: it {snapshot.status}{where}: {failure.message}",
+        f"run {snapshot.run_id} ended without a result ({snapshot.status}{where}): {failure.message}",
         code=f"run_{snapshot.status}",
         run_status=snapshot.status,
         error=msgspec.to_builtins(failure),

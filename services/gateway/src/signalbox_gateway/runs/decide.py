@@ -60,7 +60,7 @@ from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
-_CLASSES: Final = {
+CLASS_OF_REFUSAL: Final = {
     UNKNOWN_APPROVAL: NotFound,
     ALREADY_DECIDED: Conflict,
     APPROVAL_EXPIRED: Conflict,
@@ -243,7 +243,7 @@ def refusal_of(cause: BaseException) -> SignalboxError:
 
 def error_of(refusal: ErrorDetails) -> SignalboxError:
     """Map the run's refusal of a decision to a Signalbox error."""
-    kind = _CLASSES.get(refusal.code, Conflict)
+    kind = CLASS_OF_REFUSAL.get(refusal.code, Conflict)
     facts = msgspec.json.decode(refusal.facts, type=dict[str, object])
     for taken in ("detail", "field", "code"):
         facts.pop(taken, None)

@@ -48,7 +48,7 @@ class RunResets:
         if repeated := repeated_steps(snapshot, point):
             raise Conflict(
                 f"completed steps of run {run.run_id} would run again ({', '.join(repeated)}): "
-                "they ran beside the failed one; retry the run from the start",
+                "they ran in parallel with the failed one; retry the run from the start",
                 code="would_repeat_steps",
                 steps=repeated,
             )

@@ -37,7 +37,7 @@ def checked_timing(timing: ScheduleTiming, *, min_interval: timedelta, now: date
     if (gap := least_gap(crons)) < min_interval:
         raise InvalidInput(
             f"starts may follow each other after {int(gap.total_seconds())} s; "
-            f"the least is {int(min_interval.total_seconds())} s",
+            f"the minimum is {int(min_interval.total_seconds())} s",
             field="cron",
             code="interval_too_short",
         )
@@ -47,7 +47,7 @@ def checked_timing(timing: ScheduleTiming, *, min_interval: timedelta, now: date
 def _checked_interval(timing: ScheduleTiming, every_s: int, min_interval: timedelta) -> ScheduleTiming:
     if timedelta(seconds=every_s) < min_interval:
         raise InvalidInput(
-            f"the least interval is {int(min_interval.total_seconds())} s",
+            f"the minimum interval is {int(min_interval.total_seconds())} s",
             field="every_s",
             code="interval_too_short",
         )
