@@ -77,15 +77,15 @@ const TEXTS = {
   "wait.withdrawn": () => ["cancelled", NO_LONGER],
   "child.started": (data) => ["running", `Run started: ${data.title} (${data.child_run_id})`],
   "child.ended": (data) => [data.status, `Run ended: ${data.child_run_id}`],
-  "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
+  "event.refused": (data) => ["failed", `An event was refused (${data.name}): ${data.reason}`],
   "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
   "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
   "run.resumed": (data) => ["running", data.by ? `Resumed by ${data.by}` : "Resumed"],
   "run.completed": () => ["completed", "Run completed"],
   "run.failed": (data) => ["failed", data.error.message],
   "run.cancelled": (data) => ["cancelled", `Run cancelled${data.by ? ` by ${data.by}` : ""}${data.reason ? `: ${data.reason}` : ""}`],
-  "run.terminated": (data) => ["terminated", data.reason ?? "Ended by the server"],
-  "run.timed_out": (data) => ["timed_out", data.reason ?? "Ended at its deadline"],
+  "run.terminated": (data) => ["terminated", data.reason ?? "Run terminated"],
+  "run.timed_out": (data) => ["timed_out", data.reason ?? "Run timed out"],
 };
 
 /** A pipeline's own event: its name in words and up to two short texts from its data. */
