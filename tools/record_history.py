@@ -4,7 +4,7 @@
 
 Take one run per branch of the story (plain, rejected, cancelled, ...). The file goes to
 tests/histories/<pipeline>/<name>.json and is replayed by tests/integration/histories; a run that does not
-replay with the code at hand is not recorded. SIGNALBOX_PAYLOAD_KEYS_FILE opens sealed payloads, and --objects
+replay with the current code is not recorded. SIGNALBOX_PAYLOAD_KEYS_FILE opens sealed payloads, and --objects
 large ones. Record a new one, and keep the old, when the workflow changes with `workflow.patched`.
 """
 
@@ -28,7 +28,7 @@ HISTORIES = Path(__file__).parents[1] / "tests" / "histories"
 
 
 class DoesNotReplay(Exception):
-    """The code at hand does not replay the run, so the recording would fail its test."""
+    """The current code does not replay the run, so the recording would fail its test."""
 
 
 async def record(client: Client, spec: PipelineSpec, workflow_id: str, file: Path) -> int:
@@ -47,7 +47,7 @@ async def record(client: Client, spec: PipelineSpec, workflow_id: str, file: Pat
     try:
         await replay(spec, parse_history(text))
     except Exception as error:
-        raise DoesNotReplay(f"{workflow_id} does not replay with the code at hand: {error}") from error
+        raise DoesNotReplay(f"{workflow_id} does not replay with the current code: {error}") from error
     file.parent.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
     return len(history.events)

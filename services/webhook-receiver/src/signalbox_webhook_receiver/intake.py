@@ -1,6 +1,6 @@
 """From verified events to accepted ones: permissions, rates, claims, Pub/Sub, the runs' streams.
 
-The events of one run are accepted or refused together, each run of a delivery by itself.
+The events of one run are accepted or refused together, each run of a delivery separately.
 """
 
 import logging

@@ -32,7 +32,7 @@ class KeyReporter:
     async def run(self, *, every_s: float) -> None:
         """Check every `every_s` seconds until cancelled."""
         while True:
-            # The next check stores them. Whatever Redis answers, deliveries go on; readiness reports outages.
+            # The next check stores them. Deliveries continue in any case; readiness reports outages.
             with suppress(Unavailable, RedisError):
                 await self.check()
             _raise_dropped_cancel()

@@ -1,6 +1,6 @@
 """Signed POST requests to the webhook receiver, and what its responses mean.
 
-Every attempt is signed anew, because the receiver accepts a nonce only once.
+Every attempt is signed again, because the receiver accepts a nonce only once.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`signalbox-admin replay-runs`: replays open runs with the code at hand, to find those it would break."""
+"""`signalbox-admin replay-runs`: replays open runs with the installed code, to find those it would break."""
 
 import argparse
 import asyncio

@@ -52,7 +52,7 @@ async def run(options: argparse.Namespace) -> int:
 
 
 def _check_payload_keys(needed: Sequence[str], present: Sequence[str]) -> None:
-    """Check that the payload keys of the backup are at hand.
+    """Check that the payload keys of the backup are available.
 
     Raises:
         InvalidInput: some are not; what they encrypted could not be read.

@@ -68,7 +68,7 @@ class AsyncRunControl:
             idempotency_key: a repeated call with this key retries once; default: a random key.
 
         Raises:
-            Conflict: the run has not ended, or cannot be retried this way; `code` and message say why.
+            Conflict: the run has not ended, or cannot be retried this way; `code` names the reason.
             InvalidInput: the changed input breaks the pipeline's schema.
         """
         return await self._connection.send(requests.retry(run_id, at, changes, idempotency_key))

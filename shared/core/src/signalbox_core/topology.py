@@ -88,7 +88,7 @@ SUBSCRIPTIONS: Final = (
         filter='NOT hasPrefix(attributes.ce-type, "dev.signalbox.step.")',
     ),
     # Not ordered, so that a destination that is unavailable delays its own notifications only. No dead-letter
-    # topic: the notifier gives up by itself and records why.
+    # topic: the notifier gives up on its own and records why.
     SubscriptionSpec(
         name=NOTIFIER,
         topic=LIFECYCLE,

@@ -97,7 +97,7 @@ class StateFolder(Struct, frozen=True):
         """Why parts cannot write their state, and the remedy; None while the disk has room."""
         if shutil.disk_usage(self.root).free >= _MIN_FREE_BYTES:
             return None
-        return f"the disk of {self.root} is full; free some space, and every part recovers by itself"
+        return f"the disk of {self.root} is full; free some space, and every part recovers automatically"
 
     def is_held(self, name: str) -> bool:
         return (self.holds / name).exists()

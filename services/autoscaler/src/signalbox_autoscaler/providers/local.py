@@ -221,7 +221,7 @@ def _write(path: Path, launch: _Launch) -> None:
 def _born(pid: int) -> str | None:
     """The kernel's start time of a process; None: it does not run.
 
-    Only Linux has it. Elsewhere it is empty, and any process with the pid is taken for the recorded one.
+    Only Linux has it. Elsewhere it is empty, and any process with the pid counts as the recorded one.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -44,7 +44,7 @@ class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         name_claim: the name shown with decisions; choose a claim that users cannot edit.
         groups_claim: a list, or one name; a path as in `roles_claim`. The groups are for policies of
             approvals, and appear in events. None: tokens have no groups.
-        kind, kind_claim: what the subjects are (`human`, `service`, `agent`), or the claim that says so; a
+        kind, kind_claim: what the subjects are (`human`, `service`, `agent`), or the claim that names it; a
             token without the claim is of `kind`.
         revoked: subjects whose tokens are refused.
     """

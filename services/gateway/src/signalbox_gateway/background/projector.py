@@ -24,7 +24,7 @@ PROJECTOR_LIMITS: Final = SubscriberLimits(
 No order: a stream parks an event until the ones before it arrive, and events of many runs share a round trip.
 """
 _GROUP_INTERVAL_S: Final = 0.05
-"""How long an event waits for others, and for the receiver, which appends it by itself as a rule."""
+"""How long an event waits for others, and for the receiver, which normally appends it first."""
 OnProjected = Callable[[datetime], Awaitable[None]]
 
 

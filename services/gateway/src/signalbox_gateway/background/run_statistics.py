@@ -56,7 +56,7 @@ class RunStatistics:
                 try:
                     counts = await count_runs(self._client, pipeline, ended_since=now - _ENDED_WITHIN)
                 except InvalidInput as error:
-                    # A visibility store that cannot group; the repairs must go on.
+                    # A visibility store that cannot group; the repairs must continue.
                     log.warning("runs not counted", extra={"pipeline": pipeline, "error": error.detail})
                     return
             self._metrics.set_runs(pipeline, counts)

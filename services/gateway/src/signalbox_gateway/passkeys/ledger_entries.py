@@ -34,8 +34,8 @@ class PasskeyChange(Struct, frozen=True, kw_only=True):
 def record_in_ledger(open_log: Callable[[str], TenantLog] | None) -> RecordEvent:
     """Return a function that appends an event to the ledger of its tenant, and fails if it cannot.
 
-    It writes beside the elected writer, which the log permits (ADR 0013), so that a passkey does not sign
-    before the ledger has it.
+    It writes concurrently with the elected writer, which the log permits (ADR 0013), so that a passkey does
+    not sign before the ledger has it.
 
     Args:
         open_log: None when this deployment keeps no ledger; nothing is recorded then.

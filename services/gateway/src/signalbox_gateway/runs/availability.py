@@ -43,7 +43,7 @@ class TemporalAvailability:
     async def check_promptly(self) -> bool:
         """The same within `CHECK_WITHIN_S`; False when the check takes longer.
 
-        The check goes on then: a client that has to connect first could otherwise never finish connecting.
+        The check then continues: a client that has to connect first could otherwise never finish connecting.
         """
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self.check())

@@ -1,7 +1,7 @@
 """Finds where to reset a run so that it continues from its failed step. Pure.
 
 Temporal keeps the history up to a workflow task and runs that task again. What completed before it keeps its
-result; what that task had started, starts anew.
+result; what that task had started, starts again.
 """
 
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class WorkflowRules(Struct, frozen=True, kw_only=True):
-    """What is configured about workflows, to tell runs of pipelines from plain workflows.
+    """What is configured about workflows, to distinguish runs of pipelines from plain workflows.
 
     Attributes:
         queue_tenants: the tenants of the task queues of plain workflows.

@@ -72,7 +72,7 @@ def parse_cursor(
 ) -> tuple[list[RunSubscription], TenantCursor | None]:
     """Parse `Last-Event-ID` of a tenant's stream that includes these runs.
 
-    A malformed id is treated like an expired position: the named runs are reset, and the stream starts anew.
+    A malformed id is treated like an expired position: the named runs are reset, and the stream starts over.
     """
     head, _, own = (last_event_id or "").rpartition("~")
     subscriptions = parse_subscriptions(

@@ -133,7 +133,7 @@ class TenantRuns:
     def event_id(self) -> str:
         """The event id that holds the position in every run, for `Last-Event-ID`."""
         now = datetime.now(UTC)
-        # A run is announced once; what is older than the transit of its end cannot be taken for a new one.
+        # A run is announced once; what is older than the transit of its end cannot be mistaken for a new one.
         for digest in [each for each, ended_at in self._ended.items() if now - ended_at > 2 * TRANSIT]:
             del self._ended[digest]
         return encode_cursor(self._included, self._followed(), now)

@@ -17,7 +17,7 @@ def add_send(add: AddCommand) -> None:
         "send an event that a run waits for, or that starts a run",
         send,
         details="The event goes to one run, to the run that waits, or will wait, for its business key, or it "
-        "starts a run of each pipeline whose contract says so.",
+        "starts a run of each pipeline whose contract declares it.",
     )
     parser.add_argument("event", metavar="EVENT", help="the event's name in the pipeline's contract")
     target = parser.add_mutually_exclusive_group(required=True)

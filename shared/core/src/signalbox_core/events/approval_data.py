@@ -27,11 +27,11 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         name: the approval in the pipeline's contract.
         answer_schema: JSON Schema of the answer.
         digest: covers question, options, evidence and policy: exactly what the approver sees.
-        about: what the question is about, if the title does not say it.
+        about: what the question is about, if the title does not state it.
         proposal: the answer, or a part of it, as proposed; an answer that differs is recorded as modified.
         policy: who may decide; left out when it is the default, by which any one approver decides.
         ladder: the steps of an escalation ladder before the deadline; left out without one.
-        default_answer: of the ladder, with which the run goes on after the deadline.
+        default_answer: of the ladder, with which the run continues after the deadline.
     """
 
     approval_id: str

@@ -1,7 +1,7 @@
 """The digest of a question: the run records it, and a client recomputes it from what it shows.
 
 A digest has one of two forms, which its prefix distinguishes. A prefix cannot be left out on the way, as a
-member beside the digest could: the run accepts a decision only with the digest that it has recorded.
+member next to the digest could: the run accepts a decision only with the digest that it has recorded.
 """
 
 import hashlib

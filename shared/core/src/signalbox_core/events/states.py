@@ -85,7 +85,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     """One question.
 
     Attributes:
-        about: what the question is about, if the title does not say it.
+        about: what the question is about, if the title does not state it.
         policy: None for the default, by which any one approver decides.
         proposal: the answer as proposed; null without one.
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.

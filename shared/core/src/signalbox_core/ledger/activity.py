@@ -60,7 +60,7 @@ class ActivityPage(Struct, frozen=True, kw_only=True):
     """Records in the reverse order of the log.
 
     Attributes:
-        below: where the next call goes on; None at the end. A page can have fewer records than the limit,
+        below: where the next call continues; None at the end. A page can have fewer records than the limit,
             or none, before the end, because a call examines a bounded number of entries.
     """
 

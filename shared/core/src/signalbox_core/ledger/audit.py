@@ -114,7 +114,7 @@ def _compare_chain(bodies: list[bytes], leaves: list[bytes], checkpoint: Checkpo
         kind="replaced",
         index=None,
         message="the entries agree with each other, and not with the signed checkpoint: "
-        "the last entry was changed, or all entries from one on were written anew",
+        "the last entry was changed, or all entries from one on were rewritten",
     )
 
 

@@ -2,7 +2,7 @@
 
 Scripts in Redis grant permits: spacing and concurrency hold over all processes. The pace slows down when the
 remote limits or fails, recovers with successful calls, and rests behind a circuit breaker. The data may be
-lost at any time; the pace then begins anew.
+lost at any time; the pace then starts over.
 """
 
 import asyncio

@@ -56,7 +56,7 @@ class Record(Struct, frozen=True, kw_only=True):
         marks: names and values to set in the run's meta hash, flattened.
         guard: a mark; while its value is `ended`, the record is dropped.
         reopens: the run continues, so a stream that has ended takes events again.
-        begins: a workflow has started whose id may have been used before, so the stream begins anew at this
+        begins: a workflow has started whose id may have been used before, so the stream starts over at this
             number.
     """
 

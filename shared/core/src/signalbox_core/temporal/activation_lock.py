@@ -2,8 +2,8 @@
 
 When workflow code does not yield for two seconds, as on a machine without CPU to spare, the SDK fails the
 workflow task and evicts the workflow. It does not wait for the thread that still runs the code. The eviction
-then runs beside it, finds tasks that it cannot end, and is repeated for ever: the run stays where it is until
-the worker restarts. Here the eviction waits for the thread.
+then runs concurrently, finds tasks that it cannot end, and is repeated forever: the run is stuck until the
+worker restarts. Here the eviction waits for the thread.
 """
 
 import threading

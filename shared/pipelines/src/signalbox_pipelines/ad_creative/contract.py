@@ -197,7 +197,7 @@ class AdApproved(Struct, frozen=True, kw_only=True):
 
 
 class ReviewedPage(Struct, frozen=True, kw_only=True):
-    """What the evidence says about the page that the ads are for."""
+    """What the evidence states about the page that the ads are for."""
 
     page: str
     product: str

@@ -28,7 +28,7 @@ class ImportAccount(Struct, frozen=True, kw_only=True):
     """The taxpayer and the run, which every activity needs. Names the password's secret, never holds it.
 
     Attributes:
-        workflow_id: tells runs of the same id in two tenants apart; empty in the messages of older runs.
+        workflow_id: distinguishes runs of the same id in two tenants; empty in the messages of older runs.
     """
 
     tenant: str

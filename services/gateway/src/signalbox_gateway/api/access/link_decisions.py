@@ -154,7 +154,7 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
     """Check that a link is for the question as it is, and that it has no outcome. Pure.
 
     Raises:
-        Conflict: it is not, or it has one; the code says which.
+        Conflict: it is not, or it has one; the code names which.
     """
     if state.decision_id == link.decision_id:
         raise _used()

@@ -35,7 +35,7 @@ class PasskeyOptions(Struct, frozen=True, kw_only=True):
 
 
 class RegisterPasskey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the browser returns of `navigator.credentials.create`, base64url, and a name to tell it apart."""
+    """What the browser returns of `navigator.credentials.create`, base64url, and a name for it."""
 
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     credential_id: CredentialId

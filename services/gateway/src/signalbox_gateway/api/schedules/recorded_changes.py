@@ -80,7 +80,7 @@ class RecordedChanges:
         """Record a difference.
 
         Args:
-            changed_at: when the schedule was created or last changed, which tells equal changes apart.
+            changed_at: when the schedule was created or last changed, which distinguishes equal changes.
         """
         difference = compare(
             schedule_item(before) if before is not None else None,

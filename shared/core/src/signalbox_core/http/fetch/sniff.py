@@ -60,7 +60,7 @@ def _signature(body: bytes) -> str | None:
 
 
 def _is_late_pdf(body: bytes) -> bool:
-    """Whether a PDF starts within the first bytes; its trailer tells it from a text about PDFs."""
+    """Whether a PDF starts within the first bytes; its trailer distinguishes it from a text about PDFs."""
     return _PDF_HEADER.search(body, 0, _PDF_HEADER_WITHIN) is not None and b"startxref" in body
 
 

@@ -70,7 +70,7 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
 
     Attributes:
         event_id: the sender's, unique within the name. A second event of the same id is a duplicate.
-        delivery_id: of one request; tells a repeated delivery from the first one.
+        delivery_id: of one request; distinguishes a repeated delivery from the first one.
         wait_id: of the wait for which a mailbox forwards it; without a key, of the callback that it ends.
         traceparent: the trace context of the request.
     """

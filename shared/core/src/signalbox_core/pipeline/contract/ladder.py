@@ -40,7 +40,7 @@ class Expire(Struct, frozen=True, kw_only=True, tag="expire"):
 
 
 class Default(Struct, frozen=True, tag="default"):
-    """End the question; the run goes on with this answer."""
+    """End the question; the run continues with this answer."""
 
     answer: Any
     after: timedelta

@@ -26,7 +26,7 @@ class CallOptions(Struct, frozen=True, kw_only=True):
         total_timeout: of all attempts together, including the wait for a free worker.
         maximum_attempts: always bounded, since an argument that does not decode would be retried forever.
         rate_limit_wait: how long a call may wait in total when its attempts end with `RateLimited`: each time
-            the rate limit allows, it starts anew with new attempts. Not for local calls.
+            the rate limit allows, it starts again with new attempts. Not for local calls.
         non_retryable: codes of errors that are not retried; `Rejected` errors never are.
         task_queue: another queue than the pipeline's (`<pipeline>.<class>`).
         local: run in the workflow's own worker as part of the workflow task, without a round trip through the

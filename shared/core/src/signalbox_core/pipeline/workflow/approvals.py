@@ -165,7 +165,7 @@ class ApprovalRegistry:
             raise non_retryable_error(
                 messages.STALE_DIGEST,
                 f"approval {decision.approval_id} has changed since you saw it; "
-                "load it again and decide anew",
+                "load it again and decide again",
                 field="digest",
                 digest=digest,
             )

@@ -37,7 +37,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     """What the approver sees, and the pipeline's check of the answer.
 
     Attributes:
-        about: what the question is about; None when the title says it.
+        about: what the question is about; None when the title states it.
         approval_id: empty for the next one of the approval.
         proposal: the answer, or a part of it, as proposed; None without one.
     """

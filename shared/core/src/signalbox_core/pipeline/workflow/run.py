@@ -81,7 +81,7 @@ class Run:
         """Return the scope of a declared step. Entering it waits while the run is paused.
 
         Args:
-            title: instead of the declared one, for example with the name of the item at hand.
+            title: instead of the declared one, for example with the name of the current item.
             number: 2 and more show a further step, `name-2`, after the declared ones; without a number, the
                 declared step is entered again, as its next attempt.
 
@@ -227,7 +227,7 @@ class Run:
             default: the answer when the deadline passes. Without one, and without a `Default` in the
                 approval's ladder, the run fails with code `approval_expired`.
             title, deadline: replace those of the contract for this question.
-            subject: what the question is about, if the title does not say it.
+            subject: what the question is about, if the title does not state it.
             policy: who may decide this question; as strict as the contract's policy or stricter.
             proposal: the answer, or a part of it, as proposed; an answer that edits it is `modified`.
 

@@ -87,7 +87,7 @@ class StepScope:
             self._state.end_step("step.failed", failed, step=self.name)
 
     def say(self, message: str) -> None:
-        """Set the text shown beside the completed step ("6 colours, 12 pictures")."""
+        """Set the text shown next to the completed step ("6 colours, 12 pictures")."""
         self._message = message
 
     def progress(

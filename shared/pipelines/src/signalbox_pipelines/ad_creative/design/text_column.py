@@ -75,7 +75,7 @@ def fit_column(
 ) -> TextColumn | None:
     """Return the column with the most parts that fits `area`; None if none fits.
 
-    The headline first shrinks slightly, then parts are dropped, and at last it shrinks to its minimum.
+    The headline first shrinks slightly, then parts are dropped, and finally it shrinks to its minimum.
     """
     slightly_shrunk = replace(
         metrics.headline, smallest=max(metrics.headline.smallest, round(metrics.headline.largest * 0.72))

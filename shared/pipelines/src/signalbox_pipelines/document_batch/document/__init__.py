@@ -1,1 +1,1 @@
-"""One document: fetch, read, classify, extract, store. A pipeline by itself and the child of a batch."""
+"""One document: fetch, read, classify, extract, store. A pipeline of its own and the child of a batch."""

@@ -25,7 +25,7 @@ INITIAL_BATCH: Final = 8
 MIN_BATCH: Final = 3
 MAX_BATCH: Final = 15
 MAX_CONCURRENCY: Final = 3
-"""Concurrent batches of one import: while one is handed over, the others keep up the pace."""
+"""Concurrent batches of one import: while one is handed over, the others keep calling."""
 MAX_TRIES: Final = 4
 """Attempts per invoice before it counts as failed."""
 MAX_UNANSWERED_TRIES: Final = 12

@@ -1,4 +1,4 @@
-"""Amounts of money: a number beside a currency.
+"""Amounts of money: a number next to a currency.
 
 An amount is valid only when its number can be read in one way, by its own form, by its currency or by the
 other numbers of the page.

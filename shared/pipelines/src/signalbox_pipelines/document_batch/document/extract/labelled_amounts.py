@@ -1,4 +1,4 @@
-"""Amounts without a currency beside them: numbers after the label of a total.
+"""Amounts without a currency next to them: numbers after the label of a total.
 
 `Gesamtbetrag 529,87` is an amount of euros when every currency in the document is the euro.
 """

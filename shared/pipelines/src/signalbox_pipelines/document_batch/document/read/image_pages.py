@@ -119,7 +119,7 @@ def shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def strips(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
     """The image in strips of `rows` rows, each with its top row.
 
-    A conversion strip by strip needs no second or third picture in full size beside the decoded one.
+    A conversion strip by strip needs no second or third picture in full size in addition to the decoded one.
     """
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(image.height, top + rows)))

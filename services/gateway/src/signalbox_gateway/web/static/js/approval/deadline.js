@@ -1,4 +1,4 @@
-// The time left to decide, beside the button that sends the decision; announced one minute before it ends, and
+// The time left to decide, next to the button that sends the decision; announced one minute before it ends, and
 // when it ends.
 import { h, setText, span } from "../ui/dom.js";
 import { full } from "../ui/format.js";

@@ -32,7 +32,7 @@ function progressText(quorum) {
   }).join("; ");
 }
 
-/** What an answer says, shortly: "1 approved", or its first members. */
+/** An answer in short: "1 approved", or its first members. */
 export function answerText(answer) {
   if (answer === null || typeof answer !== "object") return String(answer ?? "");
   const members = Object.entries(answer).filter(([, value]) => value !== null && typeof value !== "object");

@@ -52,7 +52,7 @@ export class LiveSource {
     if (this.#closed || source !== this.#source) return;
     clearTimeout(this.#silence);
     this.#setState("waiting");
-    // The browser reconnects by itself unless it has given up, for example after a 4xx.
+    // The browser reconnects automatically unless it has given up, for example after a 4xx.
     if (source.readyState === EventSource.CLOSED) this.#timer = setTimeout(() => this.#open(), RETRY_MS);
   }
 

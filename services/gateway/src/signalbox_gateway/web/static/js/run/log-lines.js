@@ -1,4 +1,4 @@
-// What the event log says: one line per event, or per fact of a snapshot. Pure.
+// The text of the event log: one line per event, or per fact of a snapshot. Pure.
 import { shortName } from "../data/fold.js";
 import { elapsed, humane, plural, sized } from "../ui/format.js";
 import { waitText } from "./waits.js";

@@ -1,4 +1,4 @@
-// The button below a list that reads older items. It is pressed by itself before the end of the list is in view.
+// The button below a list that reads older items. It is pressed automatically before the end of the list is in view.
 import { div, h } from "../ui/dom.js";
 
 const MARGIN = "1000px";
@@ -30,7 +30,7 @@ export class OlderRuns {
     this.#isLoading = true;
     try {
       await this.load();
-      // Observed anew, it reports again when it is still near.
+      // Observed again, it reports again when it is still near.
       this.#observer.unobserve(this.button);
       this.open();
     } catch (problem) {

@@ -21,7 +21,7 @@ export class WindowList {
     new ResizeObserver(() => this.schedule()).observe(this.element);
   }
 
-  /** Draws the visible rows anew, once per animation frame. */
+  /** Redraws the visible rows, once per animation frame. */
   show(count) {
     this.#count = count;
     this.#drawn = "";
