@@ -15,7 +15,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.ledger.entries import LedgerEntry, decode_entry
 from signalbox_core.ledger.layout import LogKeys, TileReader
 from signalbox_core.ledger.notes import parse_checkpoint
-from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE
@@ -165,15 +165,15 @@ async def test_keys_and_policies_are_recorded_once_by_two_gateways(
     assert not [key for key, stored in store.bodies.items() if secret_of("admin").encode() in stored]
 
 
-def accepted_key(name: str, *, tenant: str, secret: str) -> AcceptedKey:
-    return AcceptedKey(id=name, tenant=tenant, facts={"sender": "billing"}, fingerprint=secret)
+def accepted_key(name: str, *, tenant: str, secret: str) -> ReportedSenderKey:
+    return ReportedSenderKey(id=name, tenant=tenant, facts={"sender": "billing"}, fingerprint=secret)
 
 
 @pytest.mark.usefixtures("caller")
 async def test_the_keys_that_receivers_accept_are_recorded_once_by_two_gateways(
     recording: Parts, store: FakeObjectStore
 ) -> None:
-    accepted, suffix = AcceptedKeyStore(recording.redis), secrets.token_hex(4)
+    accepted, suffix = SenderKeyReports(recording.redis), secrets.token_hex(4)
     worker, billing, foreign = (f"{name}-{suffix}" for name in ("worker", "billing", "foreign"))
 
     async def found() -> list[tuple[str, str | None]]:

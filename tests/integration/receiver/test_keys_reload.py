@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
-from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
 from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
 from signalbox_webhook_receiver.key_reporter import KeyReporter
 from support.assertions.eventually import eventually
@@ -90,7 +90,7 @@ async def test_a_key_file_that_went_away_leaves_the_old_keys(stage: Stage) -> No
 
 async def test_the_accepted_keys_are_stored_for_the_ledger(stage: Stage, redis_url: str) -> None:
     async with open_redis(redis_url) as redis:
-        store = AcceptedKeyStore(redis)
+        store = SenderKeyReports(redis)
 
         async def are_stored(*expected: tuple[str, str]) -> bool:
             found = await store.load() or ()
@@ -108,9 +108,9 @@ async def test_the_accepted_keys_are_stored_for_the_ledger(stage: Stage, redis_u
 async def test_a_receiver_that_has_not_reloaded_its_keys_does_not_store_the_old_ones(
     redis_url: str,
 ) -> None:
-    old, new = [AcceptedKey(id=name, tenant="*", facts={}) for name in ("old", "new")]
+    old, new = [ReportedSenderKey(id=name, tenant="*", facts={}) for name in ("old", "new")]
     async with open_redis(redis_url) as redis:
-        store = AcceptedKeyStore(redis)
+        store = SenderKeyReports(redis)
         late = KeyReporter(store, lambda: (old,))
         await late.check()
         await KeyReporter(store, lambda: (new,)).check()

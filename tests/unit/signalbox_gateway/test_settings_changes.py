@@ -23,7 +23,7 @@ from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.tiles import decode_bundle
 from signalbox_core.objects import MutableObjectStore, ObjectRef
 from signalbox_core.pipeline import Approval, PipelineSpec, Policy, Quorum
-from signalbox_core.redis.accepted_keys import AcceptedKey
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_gateway.auth.decision_links import LinkKeys
 from signalbox_gateway.changes.difference import TrackedItem, find_differences
@@ -118,8 +118,8 @@ def test_the_first_link_key_signs_and_a_rotation_is_a_change() -> None:
 
 
 def test_a_sender_key_of_all_tenants_is_shared() -> None:
-    worker = AcceptedKey(id="worker", tenant="*", facts={"sender": "worker"}, fingerprint="a1")
-    billing = AcceptedKey(id="billing-1", tenant="acme", facts={"sender": "billing"}, fingerprint="b1")
+    worker = ReportedSenderKey(id="worker", tenant="*", facts={"sender": "worker"}, fingerprint="a1")
+    billing = ReportedSenderKey(id="billing-1", tenant="acme", facts={"sender": "billing"}, fingerprint="b1")
     before = sender_key_items([worker, billing])
     after = sender_key_items([worker, replace(billing, fingerprint="b2")])
 

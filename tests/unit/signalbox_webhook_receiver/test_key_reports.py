@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.signatures import Algorithm, JwksSource
 from signalbox_webhook_receiver.key_reporter import KeyReporter, describe_keys
 from support.drivers.signed_requests import SECRET, new_private_key, signer_and_key
@@ -17,13 +17,13 @@ from support.drivers.signed_requests import SECRET, new_private_key, signer_and_
 PRIVATE = new_private_key(Algorithm.ED25519)
 
 
-def described(**record: Any) -> AcceptedKey:
+def described(**record: Any) -> ReportedSenderKey:
     (found,) = describe_keys([signer_and_key(private=PRIVATE, **record)[1]], [])
     return found
 
 
 def test_a_key_is_described_without_its_public_key() -> None:
-    assert described(tenant="acme", events=("invoice.*", "run.*")) == AcceptedKey(
+    assert described(tenant="acme", events=("invoice.*", "run.*")) == ReportedSenderKey(
         id="key-1",
         tenant="acme",
         facts={
@@ -82,13 +82,13 @@ def test_an_address_is_described_with_the_keys_that_it_refuses() -> None:
     assert found.facts == {"sender": "billing", "events": "*", "sources": "*", "revoked": "old-1, old-2"}
 
 
-class DroppingStore(AcceptedKeyStore):
+class DroppingStore(SenderKeyReports):
     """Drops a cancel, as a write to Redis may."""
 
     def __init__(self) -> None:
         self.is_writing = asyncio.Event()
 
-    async def store(self, keys: Iterable[AcceptedKey], *, replace: bool) -> None:
+    async def store(self, keys: Iterable[ReportedSenderKey], *, replace: bool) -> None:
         assert replace == bool(keys)
         self.is_writing.set()
         with suppress(asyncio.CancelledError):

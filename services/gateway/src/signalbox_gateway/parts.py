@@ -22,8 +22,8 @@ from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.sdk_metrics import SdkMetrics
@@ -121,19 +121,19 @@ class Parts:
         return SettingsRecorder(store, self._settings_in_use, self._tenants, self.record_change)
 
     async def _settings_in_use(self) -> SettingsInUse:
-        accepted = await self._accepted_keys()
+        reported = await self._reported_sender_keys()
         return {
             "api_key": api_key_items(self.keys.all),
             "payload_key": payload_key_items(self.payload_keys),
             "link_key": link_key_items(self.link_keys.current() if self.link_keys else None),
             "policy": policy_items(self.pipelines),
-            **({"sender_key": sender_key_items(accepted)} if accepted is not None else {}),
+            **({"sender_key": sender_key_items(reported)} if reported is not None else {}),
         }
 
-    async def _accepted_keys(self) -> Sequence[AcceptedKey] | None:
+    async def _reported_sender_keys(self) -> Sequence[ReportedSenderKey] | None:
         """The receiver's keys; None if they cannot be read now, which must not hold up the other kinds."""
         try:
-            return await AcceptedKeyStore(self.redis).load()
+            return await SenderKeyReports(self.redis).load()
         except (Unavailable, RedisError, msgspec.DecodeError) as error:
             log.warning("changes of sender keys are not recorded now", extra={"error": str(error)})
             return None

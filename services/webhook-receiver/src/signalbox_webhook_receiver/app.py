@@ -22,9 +22,9 @@ from signalbox_core.http.cached_document import open_key_client
 from signalbox_core.http.health import health_routes
 from signalbox_core.http.responses import routing_error
 from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.redis.accepted_keys import AcceptedKeyStore
 from signalbox_core.redis.client import RedisLimits, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
+from signalbox_core.redis.sender_key_reports import SenderKeyReports
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.traces import Tracing
@@ -127,7 +127,7 @@ async def open_parts(settings: Settings, tracing: Tracing | None = None) -> Asyn
             keys=keys,
             backends=backends,
             health=ReceiverHealth(client, key_count=lambda: len(keys)),
-            key_reporter=KeyReporter(AcceptedKeyStore(client), keys.accepted),
+            key_reporter=KeyReporter(SenderKeyReports(client), keys.accepted),
             metrics=metrics,
             tracing=tracing or Tracing(),
         )

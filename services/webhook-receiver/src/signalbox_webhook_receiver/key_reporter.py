@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from redis.exceptions import RedisError
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.accepted_keys import AcceptedKey, AcceptedKeyStore
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.signatures import JwksSource, LoadedKey
 
 
@@ -24,10 +24,10 @@ class KeyReporter:
         read: returns the keys in use.
     """
 
-    def __init__(self, store: AcceptedKeyStore, read: Callable[[], tuple[AcceptedKey, ...]]) -> None:
+    def __init__(self, store: SenderKeyReports, read: Callable[[], tuple[ReportedSenderKey, ...]]) -> None:
         self._store = store
         self._read = read
-        self._stored: tuple[AcceptedKey, ...] | None = None
+        self._stored: tuple[ReportedSenderKey, ...] | None = None
 
     async def run(self, *, every_s: float) -> None:
         """Check every `every_s` seconds until cancelled."""
@@ -60,14 +60,16 @@ def _raise_dropped_cancel() -> None:
         raise asyncio.CancelledError
 
 
-def describe_keys(keys: Iterable[LoadedKey], addresses: Iterable[JwksSource]) -> tuple[AcceptedKey, ...]:
+def describe_keys(
+    keys: Iterable[LoadedKey], addresses: Iterable[JwksSource]
+) -> tuple[ReportedSenderKey, ...]:
     """Describe the keys and the addresses of a key file; not the keys that are published at the addresses."""
     return (*map(_describe_key, keys), *map(_describe_address, addresses))
 
 
-def _describe_key(key: LoadedKey) -> AcceptedKey:
+def _describe_key(key: LoadedKey) -> ReportedSenderKey:
     record = key.record
-    return AcceptedKey(
+    return ReportedSenderKey(
         id=record.keyid,
         tenant=record.tenant,
         facts={
@@ -83,8 +85,8 @@ def _describe_key(key: LoadedKey) -> AcceptedKey:
     )
 
 
-def _describe_address(source: JwksSource) -> AcceptedKey:
-    return AcceptedKey(
+def _describe_address(source: JwksSource) -> ReportedSenderKey:
+    return ReportedSenderKey(
         id=source.url,
         tenant=source.tenant,
         facts={

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.redis.accepted_keys import AcceptedKey
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey
 from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, load_key_set, read_key_file
 from signalbox_webhook_receiver.key_reporter import describe_keys
 from signalbox_webhook_receiver.remote_keys import Fetch, PublishedKeys
@@ -17,7 +17,7 @@ from signalbox_webhook_receiver.remote_keys import Fetch, PublishedKeys
 class _LoadedFile(Struct, frozen=True, kw_only=True):
     keys: KeySet
     jwks: tuple[JwksSource, ...]
-    accepted: tuple[AcceptedKey, ...]
+    accepted: tuple[ReportedSenderKey, ...]
 
 
 class SenderKeys:
@@ -61,7 +61,7 @@ class SenderKeys:
     def __len__(self) -> int:
         return len(self._file.value.keys) + sum(len(published) for published in self._published)
 
-    def accepted(self) -> tuple[AcceptedKey, ...]:
+    def accepted(self) -> tuple[ReportedSenderKey, ...]:
         """Describe the keys and addresses of the file in use, without anything secret."""
         return self._file.value.accepted
 

@@ -8,7 +8,7 @@ from signalbox_core.crypto.api_keys import ApiKey
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.events.policy import describe_policy
 from signalbox_core.pipeline import PipelineSpec
-from signalbox_core.redis.accepted_keys import AcceptedKey
+from signalbox_core.redis.sender_key_reports import ReportedSenderKey
 from signalbox_gateway.auth.decision_links import LinkKeys
 from signalbox_gateway.changes.difference import TrackedItem
 
@@ -60,7 +60,7 @@ def link_key_items(keys: LinkKeys | None) -> tuple[TrackedItem, ...]:
     )
 
 
-def sender_key_items(keys: Iterable[AcceptedKey]) -> tuple[TrackedItem, ...]:
+def sender_key_items(keys: Iterable[ReportedSenderKey]) -> tuple[TrackedItem, ...]:
     """The keys that the receivers accept: those of event senders, and the signing keys of workers."""
     return tuple(
         TrackedItem(

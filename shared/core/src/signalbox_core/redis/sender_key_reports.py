@@ -15,7 +15,7 @@ from signalbox_core.redis.client import map_redis_errors
 _KEY: Final = "signalbox:accepted-keys"
 
 
-class AcceptedKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReportedSenderKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A sender's key, or an address where a sender publishes keys.
 
     Attributes:
@@ -31,16 +31,16 @@ class AcceptedKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: str = ""
 
 
-_DECODER: Final = msgspec.json.Decoder(tuple[AcceptedKey, ...])
+_DECODER: Final = msgspec.json.Decoder(tuple[ReportedSenderKey, ...])
 
 
-class AcceptedKeyStore:
+class SenderKeyReports:
     """What the receiver that last started or changed its keys accepts; one value for all receivers."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def store(self, keys: Iterable[AcceptedKey], *, replace: bool) -> None:
+    async def store(self, keys: Iterable[ReportedSenderKey], *, replace: bool) -> None:
         """Store the keys.
 
         Args:
@@ -53,7 +53,7 @@ class AcceptedKeyStore:
         with map_redis_errors("accepted keys"):
             await self._redis.set(_KEY, body, nx=not replace)
 
-    async def load(self) -> tuple[AcceptedKey, ...] | None:
+    async def load(self) -> tuple[ReportedSenderKey, ...] | None:
         """Return the keys; None if no receiver has stored any.
 
         Raises:
