@@ -302,7 +302,7 @@ async def test_an_objection_of_the_veto_group_ends_the_question(as_user: As, tem
     assert (approval["status"], approval["decided_by"]) == ("vetoed", "Minh")
 
 
-async def test_votes_by_signal_are_judged_when_a_worker_handles_them(as_user: As, temporal: Client) -> None:
+async def test_votes_by_signal_are_validated_by_the_worker(as_user: As, temporal: Client) -> None:
     run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), exclude_starter=False))
     handle = temporal.get_workflow_handle(run_key("acme", run_id))
     for caller in ("minh", "an", "an", "lan"):

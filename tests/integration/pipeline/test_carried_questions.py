@@ -125,7 +125,7 @@ async def test_a_decision_between_two_executions_is_not_lost(client: Client, *, 
         await replay_executions(client, run, first, None)
 
 
-async def test_a_decision_between_two_executions_is_judged_by_the_check(client: Client) -> None:
+async def test_a_decision_between_two_executions_is_validated_by_the_check(client: Client) -> None:
     emitter, next_queue = FakeEmitter(), f"carry-{uuid.uuid4().hex[:8]}"
     async with pipeline_under_test(SPEC, activities=[], client=client, emitter=emitter) as pipeline:
         run = await pipeline.start(CarryInput(next_queue=next_queue))

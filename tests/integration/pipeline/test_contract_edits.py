@@ -200,7 +200,7 @@ async def test_an_edited_contract_leaves_the_run_going(
 
 
 @pytest.mark.parametrize(("before", "after"), EDITS)
-async def test_a_decision_by_signal_is_not_judged_again(
+async def test_a_decision_by_signal_is_not_validated_again(
     client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str
 ) -> None:
     old = deploy(CONTRACT.replace('name="first"', 'name="first", early=True'))

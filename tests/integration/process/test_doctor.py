@@ -13,8 +13,8 @@ from temporalio.client import Client
 
 from signalbox_admin.checks.findings import Finding, Level
 from signalbox_admin.checks.key_files import check_key_files
-from signalbox_admin.checks.redis import check_redis, judge_redis
-from signalbox_admin.checks.temporal import judge_namespace, judge_version
+from signalbox_admin.checks.redis import assess_redis, check_redis
+from signalbox_admin.checks.temporal import assess_namespace, assess_version
 from signalbox_admin.cli import main
 from signalbox_admin.doctor import diagnose
 from signalbox_core.temporal.client import connect
@@ -209,13 +209,13 @@ async def test_redis_that_evicts_or_is_nearly_full_is_named(redis: Redis, enviro
 
 def test_old_servers_and_switches_that_are_off_are_faults() -> None:
     versions = {
-        version: judge_redis({"redis_version": version})[0] for version in ("6.0.16", "6.2.0", "7.2.4")
+        version: assess_redis({"redis_version": version})[0] for version in ("6.0.16", "6.2.0", "7.2.4")
     }
     assert [found.level for found in versions.values()] == [Level.ERROR, Level.OK, Level.OK]
     assert versions["6.0.16"].remedy == "upgrade to 6.2 or newer"
-    assert judge_version("1.30.4").level is Level.ERROR
-    assert judge_version("1.31.0").level is Level.OK
-    findings = judge_namespace("default", timedelta(days=1), has_heartbeats=False)
+    assert assess_version("1.30.4").level is Level.ERROR
+    assert assess_version("1.31.0").level is Level.OK
+    findings = assess_namespace("default", timedelta(days=1), has_heartbeats=False)
     assert [finding.level for finding in findings] == [Level.WARNING, Level.ERROR]
     assert "frontend.WorkerHeartbeatsEnabled" in findings[1].remedy
 

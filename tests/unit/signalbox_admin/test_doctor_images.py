@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from signalbox_admin.checks.findings import Finding, Level
-from signalbox_admin.checks.images import check_images, judge_images
+from signalbox_admin.checks.images import assess_images, check_images
 from signalbox_admin.cli import main
 from support.deployment import MANIFESTS
 
@@ -78,7 +78,7 @@ def test_pinned_images_are_sound(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_has_its_remedy(changed: Mapping[str, str], level: Level, detail: str, remedy: str) -> None:
-    found = judge_images({**SOUND, **changed})[0]
+    found = assess_images({**SOUND, **changed})[0]
     assert found.level is level
     assert detail in found.detail
     assert remedy in found.remedy

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from signalbox_admin.checks.findings import Level, Reporter
-from signalbox_admin.checks.services import judge_readiness
+from signalbox_admin.checks.services import assess_readiness
 
 READY_AUTOSCALER = {
     "status": "ready",
@@ -74,8 +74,8 @@ READY_WORKER = {
         ),
     ],
 )
-def test_readiness_is_judged_by_status_and_by_what_the_reply_names(
+def test_readiness_is_assessed_by_status_and_by_what_the_reply_names(
     status: int, reply: dict[str, object], level: Level, detail: str
 ) -> None:
-    finding = judge_readiness(Reporter("service"), status, msgspec.json.encode(reply))
+    finding = assess_readiness(Reporter("service"), status, msgspec.json.encode(reply))
     assert (finding.level, finding.detail) == (level, detail)

@@ -189,7 +189,7 @@ def test_a_decision_before_its_question_cannot_be_signed() -> None:
     run.vote(vote_of("lan"))
     run.registry.open("publish", run.question)
     with pytest.raises(ApplicationError) as refused:
-        run.registry.judge_early(vote_of("lan"))
+        run.registry.validate_early(vote_of("lan"))
     assert refused.value.type == "signature_required"
 
 

@@ -11,7 +11,7 @@ from signalbox_core.events.approval_data import ApprovalDecided
 from signalbox_core.pipeline.contract.messages import MAX_ANSWER_BYTES, Decision
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.vote import apply_vote, classify
-from signalbox_core.pipeline.workflow.ballot.vote_events import judge_size, vote_events
+from signalbox_core.pipeline.workflow.ballot.vote_events import check_size, vote_events
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
 from signalbox_core.subjects import Subject
 from support.votes.question_instance import QUESTION, text_contract, text_requested
@@ -42,7 +42,7 @@ def decided(asked: AskedQuestion, vote: Decision) -> ApprovalDecided:
 
 
 def test_the_largest_answer_fits_into_its_event() -> None:
-    judge_size(question(), VOTE, NOW)
+    check_size(question(), VOTE, NOW)
     assert len(msgspec.json.encode(decided(question(), VOTE))) <= MAX_DATA_BYTES
 
 
@@ -50,7 +50,7 @@ def test_a_vote_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     asked = question()
     before = asdict(asked)
     with pytest.raises(ApplicationError, match=f"at most {MAX_DATA_BYTES} are accepted") as refused:
-        judge_size(asked, replace(VOTE, note="n" * 130_000), NOW)
+        check_size(asked, replace(VOTE, note="n" * 130_000), NOW)
     assert refused.value.type == "answer_too_large"
     assert asdict(asked) == before
 
@@ -59,7 +59,7 @@ def test_the_list_of_edited_members_is_cut_so_that_it_fits() -> None:
     count = 60_000
     asked = question({f"member {number}": 0 for number in range(count)} | {"items": [0] * count})
     vote = replace(VOTE, answer=msgspec.Raw(msgspec.json.encode({"items": [1] * count})))
-    judge_size(asked, vote, NOW)
+    check_size(asked, vote, NOW)
     data = decided(asked, vote)
     assert data.outcome == "modified"
     assert isinstance(data.modified, tuple)

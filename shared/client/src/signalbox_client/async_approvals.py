@@ -130,7 +130,7 @@ class AsyncApprovalMethods(AsyncRunControl):
     async def delegate(
         self, run_id: str, approval_id: str, to: str, *, note: str | None = None
     ) -> models.Assigned:
-        """Ask another subject to decide. Its vote is judged by the approval's policy like any other.
+        """Ask another subject to decide. The approval's policy applies to its vote like to any other.
 
         Args:
             to: a subject (`key:<key id>`, `<issuer>#<subject>`), or `group:<name>`.

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 SubjectKind = Literal["human", "service", "agent"]
-"""`agent`: software that acts by its own judgement. It may start, watch and ask, but never decides."""
+"""`agent`: software that acts autonomously. It may start, watch and ask, but never decides."""
 SUBJECT_KINDS: Final[tuple[SubjectKind, ...]] = ("human", "service", "agent")
 MAX_GROUPS: Final = 100
 LINK_PREFIX: Final = "mailto:"

@@ -14,7 +14,7 @@ from signalbox_autoscaler.sizing.limits import HEADROOM, SATURATION_TTL
 MIN_STEP: Final = 1.1
 _MIN_WINDOW: Final = timedelta(seconds=10)
 _MAX_WINDOW_AND_LAG: Final = timedelta(seconds=60)
-"""Activities that need a longer measurement are not judged: other load changes would distort it."""
+"""Activities that need a longer measurement are not evaluated: other load changes would distort it."""
 _STEP_TIMEOUT: Final = timedelta(seconds=60)
 _SETTLE: Final = timedelta(seconds=10)
 _MIN_GROWTH: Final = 1.5
@@ -40,12 +40,12 @@ def detect_saturation(state: SizingState, now: datetime) -> SizingState:
         step = state.rise or CapacityStep(
             began_at=now, changed_at=now, capacity=before.capacity, service_s=state.service_s
         )
-        return _judge(replace(state, rise=replace(step, changed_at=now)), now)
+        return _evaluate(replace(state, rise=replace(step, changed_at=now)), now)
     if state.rise is None:
         return state
     if last.capacity < before.capacity or last.backlog == 0 or now - state.rise.changed_at > _STEP_TIMEOUT:
         return replace(state, rise=None)
-    return _judge(state, now)
+    return _evaluate(state, now)
 
 
 def uncontended_service_s(state: SizingState, service_s: float) -> float:
@@ -54,7 +54,7 @@ def uncontended_service_s(state: SizingState, service_s: float) -> float:
     return min(service_s, state.rise.service_s) if state.rise is not None else service_s
 
 
-def _judge(state: SizingState, now: datetime) -> SizingState:
+def _evaluate(state: SizingState, now: datetime) -> SizingState:
     """Conclude saturation when the added slots brought less than 0.7 of the throughput expected of their
     number.
 
@@ -90,8 +90,8 @@ def _is_refuted(state: SizingState, now: datetime) -> bool:
     """Whether activities still take longer with the slots that should suffice: then the work itself was
     different.
 
-    Judged while every slot is busy and the capacity was constant: workers that leave take their counters with
-    them.
+    Evaluated while every slot is busy and the capacity was constant: workers that leave take their counters
+    with them.
     """
     window = max(_MIN_WINDOW, timedelta(seconds=3 * state.saturated_service_s))
     steady = [item for item in state.samples if item.at > now - window - _SETTLE]
@@ -109,7 +109,7 @@ def _is_refuted(state: SizingState, now: datetime) -> bool:
     throughput = sum(item.done for item in steady if item.at > now - window) / window.total_seconds()
     saturated_throughput = state.saturated_slots / HEADROOM / state.saturated_service_s
     if steady[-1].capacity > _EXCESS_SLOTS * state.saturated_slots:
-        # The base workers alone have more slots than suffice: activities wait in them, so judge by the
+        # The base workers alone have more slots than suffice: activities wait in them, so go by the
         # throughput.
         return throughput < _SAME_THROUGHPUT * saturated_throughput
     return _mean_used(steady) > _LONGER_SERVICE * state.saturated_service_s * max(throughput, 1e-9)

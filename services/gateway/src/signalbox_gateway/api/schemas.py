@@ -147,7 +147,7 @@ class RaiseObjection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DelegateApproval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Asks another subject to decide. It gives no right: the delegate's vote is judged by the policy.
+    """Asks another subject to decide. It gives no right: the policy applies to the delegate's vote.
 
     `to`: a subject (`key:<key id>`, `<issuer>#<subject>`), or `group:<name>`.
     """

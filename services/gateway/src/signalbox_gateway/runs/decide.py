@@ -35,7 +35,7 @@ from signalbox_core.pipeline.contract.messages import (
     INVALID_ANSWER,
     NOT_ALLOWED_BY_POLICY,
     NOT_ASKED_YET,
-    QUERY_JUDGE,
+    QUERY_PREVIEW,
     REASON_REQUIRED,
     SIGNAL_DECIDE,
     SIGNATURE_REQUIRED,
@@ -49,10 +49,10 @@ from signalbox_core.pipeline.contract.messages import (
     AssignmentRecord,
     Decision,
     DecisionBatch,
+    DecisionPreview,
+    DecisionPreviews,
     DecisionRecord,
     ErrorDetails,
-    Judgement,
-    Judgements,
     digest_required,
 )
 from signalbox_core.temporal.updates import send_update
@@ -135,7 +135,7 @@ class Decisions:
             ),
         )
 
-    async def judge(self, key: str, decisions: Sequence[Decision]) -> tuple[Judgement, ...] | None:
+    async def preview(self, key: str, decisions: Sequence[Decision]) -> tuple[DecisionPreview, ...] | None:
         """Return what the run would do with each decision now, in their order; nothing is changed.
 
         Returns:
@@ -147,22 +147,22 @@ class Decisions:
         """
         await self._require_temporal()
         batch = DecisionBatch(decisions=tuple(decisions))
-        return await self._workflow_ids.call(key, lambda workflow_id: self._judge(workflow_id, batch))
+        return await self._workflow_ids.call(key, lambda workflow_id: self._preview(workflow_id, batch))
 
     async def _require_temporal(self) -> None:
         if self._availability.is_known_down and not await self._availability.check_promptly():
             raise temporal_unavailable()
 
-    async def _judge(self, workflow_id: str, batch: DecisionBatch) -> tuple[Judgement, ...] | None:
+    async def _preview(self, workflow_id: str, batch: DecisionBatch) -> tuple[DecisionPreview, ...] | None:
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with map_temporal_errors():
-                found: Judgements = await handle.query(
-                    QUERY_JUDGE, batch, result_type=Judgements, rpc_timeout=self._within
+                found: DecisionPreviews = await handle.query(
+                    QUERY_PREVIEW, batch, result_type=DecisionPreviews, rpc_timeout=self._within
                 )
         except (WorkflowQueryFailedError, Unavailable):
             return None
-        return found.judgements
+        return found.previews
 
     async def assign(self, key: str, assignment: Assignment) -> AssignmentRecord:
         """Claim, release or delegate an approval; idempotent by the request id.

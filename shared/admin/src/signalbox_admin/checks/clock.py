@@ -8,8 +8,8 @@ _MAX_SKEW_S: Final = 30.0
 """A tenth of the time for which a signature is valid."""
 
 
-def judge_clock(report: Reporter, skew_s: float) -> Finding:
-    """Judge how far a server's clock is ahead of the clock here."""
+def assess_clock(report: Reporter, skew_s: float) -> Finding:
+    """Assess how far a server's clock is ahead of the clock here."""
     if abs(skew_s) > _MAX_SKEW_S:
         return report.warning(
             f"its clock is off from the one here by {abs(skew_s):.0f} s; from 300 s signatures are refused",

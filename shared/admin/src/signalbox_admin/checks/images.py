@@ -72,11 +72,11 @@ def check_images(name: str | None) -> list[Finding]:
                 f"{name} has no list of workloads: {error}", "kubectl get deployments,podtemplates -o json"
             )
         ]
-    return judge_images(dict(_images(found.items)))
+    return assess_images(dict(_images(found.items)))
 
 
-def judge_images(images: Mapping[str, str]) -> list[Finding]:
-    """Judge the image of each service, by the label `app.kubernetes.io/name`."""
+def assess_images(images: Mapping[str, str]) -> list[Finding]:
+    """Assess the image of each service, by the label `app.kubernetes.io/name`."""
     if missing := [name for name in (_BASE, _BURST) if name not in images]:
         return [
             _REPORT.error(

@@ -30,8 +30,8 @@ async def check_objects(url: str | None) -> list[Finding]:
     return [_REPORT.ok(f"{_place(url)} can be written, read and deleted"), *_space(url)]
 
 
-def judge_space(folder: str, free: int) -> Finding:
-    """Judge the free bytes of the file system of a folder."""
+def assess_space(folder: str, free: int) -> Finding:
+    """Assess the free bytes of the file system of a folder."""
     detail = f"{folder} has {free / 2**30:.1f} GiB left"
     if free < _LOW_BYTES:
         return _REPORT.warning(f"{detail}: when it is full, runs wait", "make room, or move the folder")
@@ -43,7 +43,7 @@ def _space(url: str) -> list[Finding]:
     if parts.scheme != "file":
         return []
     folder = unquote(parts.path)
-    return [judge_space(folder, shutil.disk_usage(folder).free)]
+    return [assess_space(folder, shutil.disk_usage(folder).free)]
 
 
 def _place(url: str) -> str:

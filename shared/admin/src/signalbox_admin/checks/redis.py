@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from signalbox_admin.checks.clock import judge_clock
+from signalbox_admin.checks.clock import assess_clock
 from signalbox_admin.checks.findings import Finding, Reporter
 from signalbox_core.errors import InvalidInput
 from signalbox_core.redis import OLDEST_REDIS
@@ -38,13 +38,13 @@ async def check_redis(url: str | None) -> list[Finding]:
             )
         ]
     return [
-        *judge_redis(info),
-        judge_clock(_REPORT, seconds + microseconds / 1e6 - time.time()),
+        *assess_redis(info),
+        assess_clock(_REPORT, seconds + microseconds / 1e6 - time.time()),
     ]
 
 
-def judge_redis(info: Mapping[str, Any]) -> list[Finding]:
-    """Judge the reply to INFO."""
+def assess_redis(info: Mapping[str, Any]) -> list[Finding]:
+    """Assess the reply to INFO."""
     return [_version(str(info.get("redis_version", ""))), _eviction(info), _persistence(info), _memory(info)]
 
 

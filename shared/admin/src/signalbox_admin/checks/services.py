@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from signalbox_admin.checks.clock import judge_clock
+from signalbox_admin.checks.clock import assess_clock
 from signalbox_admin.checks.findings import Finding, Reporter
 
 _TIMEOUT_S: Final = 10.0
@@ -30,8 +30,8 @@ async def check_services(addresses: Sequence[str]) -> list[Finding]:
     return [finding for findings in found for finding in findings]
 
 
-def judge_readiness(report: Reporter, status: int, body: bytes) -> Finding:
-    """Judge the response to /readyz."""
+def assess_readiness(report: Reporter, status: int, body: bytes) -> Finding:
+    """Assess the response to /readyz."""
     try:
         reply = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -69,8 +69,8 @@ async def _check(client: httpx2.AsyncClient, address: str) -> list[Finding]:
         ]
     skew = skew_s(reply.headers.get("date"), datetime.now(UTC))
     return [
-        judge_readiness(report, reply.status_code, reply.content),
-        *([judge_clock(report, skew)] if skew is not None else []),
+        assess_readiness(report, reply.status_code, reply.content),
+        *([assess_clock(report, skew)] if skew is not None else []),
     ]
 
 

@@ -41,8 +41,8 @@ async def check_temporal(address: str | None, namespace: str | None) -> list[Fin
         return [_unusable_namespace(client.namespace, error)]
 
 
-def judge_version(version: str) -> Finding:
-    """Judge the version of the server."""
+def assess_version(version: str) -> Finding:
+    """Assess the version of the server."""
     found = re.match(r"(\d+)\.(\d+)", version)
     if found is None:
         return _REPORT.ok(f"server {version}")
@@ -55,8 +55,8 @@ def judge_version(version: str) -> Finding:
     return _REPORT.ok(f"server {version}")
 
 
-def judge_namespace(name: str, retention: timedelta, *, has_heartbeats: bool) -> list[Finding]:
-    """Judge a namespace."""
+def assess_namespace(name: str, retention: timedelta, *, has_heartbeats: bool) -> list[Finding]:
+    """Assess a namespace."""
     kept = f"{retention / timedelta(days=1):g} d"
     findings = [
         _REPORT.warning(
@@ -75,8 +75,8 @@ def judge_namespace(name: str, retention: timedelta, *, has_heartbeats: bool) ->
     return findings
 
 
-def judge_search_attributes(missing: Sequence[str]) -> Finding:
-    """Judge the search attributes of a namespace."""
+def assess_search_attributes(missing: Sequence[str]) -> Finding:
+    """Assess the search attributes of a namespace."""
     if missing:
         return _REPORT.error(
             f"search attributes are missing: {', '.join(missing)}; runs can be neither started nor listed",
@@ -89,7 +89,7 @@ async def _version(client: "Client") -> Finding:
     from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_CALL_TIMEOUT)
-    return judge_version(info.server_version)
+    return assess_version(info.server_version)
 
 
 async def _namespace(client: "Client") -> list[Finding]:
@@ -100,7 +100,7 @@ async def _namespace(client: "Client") -> list[Finding]:
     )
     retention = described.config.workflow_execution_retention_ttl.ToTimedelta()
     has_heartbeats = described.namespace_info.capabilities.worker_heartbeats
-    return judge_namespace(client.namespace, retention, has_heartbeats=has_heartbeats)
+    return assess_namespace(client.namespace, retention, has_heartbeats=has_heartbeats)
 
 
 async def _search_attributes(client: "Client") -> Finding:
@@ -112,7 +112,7 @@ async def _search_attributes(client: "Client") -> Finding:
         ListSearchAttributesRequest(namespace=client.namespace), timeout=_CALL_TIMEOUT
     )
     missing = [key.name for key in SEARCH_ATTRIBUTES if key.name not in listed.custom_attributes]
-    return judge_search_attributes(missing)
+    return assess_search_attributes(missing)
 
 
 def _unusable_namespace(name: str, error: Exception) -> Finding:

@@ -1,7 +1,7 @@
 """Verifies a passkey's signature of a decision (WebAuthn Level 3 §7.2) with its public key alone.
 
 Parsing and cryptography are those of the library `fido2`. Whose passkey it is, and whether it was revoked, is
-not judged here.
+not checked here.
 """
 
 import hashlib

@@ -15,8 +15,8 @@ from signalbox_core.pipeline.contract.messages import (
     MAX_ANSWER_BYTES,
     SIGNATURE_REQUIRED,
     Decision,
+    DecisionPreview,
     DecisionRecord,
-    Judgement,
     VoteResult,
     answer_too_large,
     digest_required,
@@ -114,19 +114,19 @@ class VoteSender:
             else:
                 open_votes.append((decision, lacks_digest))
         if open_votes:
-            found.update(await self._judge(principal, snapshot, open_votes))
+            found.update(await self._preview(principal, snapshot, open_votes))
         return [found[decision.approval_id] for decision in decisions]
 
-    async def _judge(
+    async def _preview(
         self, principal: Principal, snapshot: Snapshot, votes: Sequence[tuple[Decision, bool]]
     ) -> Mapping[str, DecideResponse | SignalboxError]:
         run_id = snapshot.run_id
         decisions = [decision for decision, _ in votes]
         try:
-            judgements = await self._decisions.judge(run_key(principal.tenant, run_id), decisions)
+            previews = await self._decisions.preview(run_key(principal.tenant, run_id), decisions)
         except NotFound:
             return {decision.approval_id: run_ended(run_id, "ended") for decision in decisions}
-        if judgements is None:
+        if previews is None:
             return {
                 decision.approval_id: _no_digest(decision)
                 if lacks_digest
@@ -134,8 +134,8 @@ class VoteSender:
                 for decision, lacks_digest in votes
             }
         return {
-            decision.approval_id: _judged(run_id, decision, judgement)
-            for decision, judgement in zip(decisions, judgements, strict=True)
+            decision.approval_id: _previewed(run_id, decision, preview)
+            for decision, preview in zip(decisions, previews, strict=True)
         }
 
     def _recorded(self, snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
@@ -204,7 +204,7 @@ class VoteSender:
         if spec is None or state is None:
             return
         contract = next((item for item in spec.approvals if item.name == state.name), None)
-        # The workflow judges an answer to a question that another version of the contract asked.
+        # The workflow validates an answer to a question that another version of the contract asked.
         if contract is not None and _is_schema_of(contract.answer, state.answer_schema):
             validation.decode(contract.answer, decision.answer, at="answer")
 
@@ -252,19 +252,19 @@ def _applied(run_id: str, record: DecisionRecord) -> DecideResponse:
     )
 
 
-def _judged(run_id: str, decision: Decision, judgement: Judgement) -> DecideResponse | SignalboxError:
-    if judgement.refusal is not None:
-        return error_of(judgement.refusal)
+def _previewed(run_id: str, decision: Decision, preview: DecisionPreview) -> DecideResponse | SignalboxError:
+    if preview.refusal is not None:
+        return error_of(preview.refusal)
     return DecideResponse(
         run_id=run_id,
         approval_id=decision.approval_id,
         decision_id=decision.decision_id,
-        status=_STATUS[judgement.result],
+        status=_STATUS[preview.result],
         decided_by=decision.decided_by,
         decided_at=None,
         answer=decision.answer,
-        quorum=judgement.quorum,
-        message=describe_progress(judgement.quorum) if judgement.quorum else None,
+        quorum=preview.quorum,
+        message=describe_progress(preview.quorum) if preview.quorum else None,
     )
 
 

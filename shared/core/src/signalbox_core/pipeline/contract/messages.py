@@ -14,8 +14,8 @@ QUERY_SNAPSHOT: Final = "snapshot"
 """Query without argument → `Snapshot`."""
 UPDATE_DECIDE: Final = "decide"
 """Update with a `Decision` → `DecisionRecord`; the decision id is the update id."""
-QUERY_JUDGE: Final = "judge_decisions"
-"""Query with a `DecisionBatch` → `Judgements`: what updates with the same decisions would do now."""
+QUERY_PREVIEW: Final = "judge_decisions"
+"""Query with a `DecisionBatch` → `DecisionPreviews`: what updates with the same decisions would do now."""
 SIGNAL_DECIDE: Final = "decide"
 """The same payload as a signal: durable while no worker runs. A refusal becomes `approval.vote_refused`."""
 SIGNAL_PAUSE: Final = "pause"
@@ -100,7 +100,7 @@ AssignmentAction = Literal["claim", "release", "delegate"]
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
-    """Who deals with a question. It gives nobody a right: votes are judged by the policy alone.
+    """Who deals with a question. It gives nobody a right: only the policy permits votes.
 
     Attributes:
         to: of `delegate`: a subject, or `group:<name>`.
@@ -156,7 +156,7 @@ class DecisionBatch(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
 
 
-class Judgement(Struct, frozen=True, kw_only=True):
+class DecisionPreview(Struct, frozen=True, kw_only=True):
     """What a decision would do now.
 
     Attributes:
@@ -170,10 +170,10 @@ class Judgement(Struct, frozen=True, kw_only=True):
     refusal: ErrorDetails | None = None
 
 
-class Judgements(Struct, frozen=True, kw_only=True):
-    """One judgement for each decision of a batch, in its order."""
+class DecisionPreviews(Struct, frozen=True, kw_only=True):
+    """One preview for each decision of a batch, in its order."""
 
-    judgements: tuple[Judgement, ...]
+    previews: tuple[DecisionPreview, ...] = msgspec.field(name="judgements")
 
 
 def digest_required(approval_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Decodes answers: strictly when a decision is judged, without any rule once it has been accepted. Pure."""
+"""Decodes answers: strictly when a decision is validated, without any rule once it is accepted. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ def require_digest(decision: Decision) -> None:
         )
 
 
-def judge_answer(
+def validate_answer(
     approval: Approval[Any], decision: Decision, check: AnswerCheck | None, *, is_changed: bool = False
 ) -> None:
     """Check an answer against the type in the contract and the pipeline's rule.
@@ -80,7 +80,7 @@ def _answer_path(field: str | None) -> str:
 def decode_accepted(answer: msgspec.Raw, kind: type[Any]) -> Any:
     """Decode an answer that was accepted, whatever rules its type has gained since.
 
-    Constraints (`Meta`) were judged when the decision arrived, and fields that the type no longer has are
+    Constraints (`Meta`) were checked when the decision arrived, and fields that the type no longer has are
     left out.
 
     Raises:

@@ -63,7 +63,7 @@ class ApprovalEffect(StrEnum):
     """What the run does on a transition."""
 
     REQUEST = "record approval.requested"
-    REQUEST_AND_JUDGE = "record approval.requested and the verdict on the early decision"
+    REQUEST_AND_VALIDATE = "record approval.requested and the verdict on the early decision"
     DEFER = "wait until the question is recorded"
     DEFER_CARRIED = "wait until the question is asked again"
     HOLD = "hold the decision until the question is asked"
@@ -116,7 +116,7 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.UNASKED, _I.DECIDE): Transition(_P.EARLY, _E.HOLD),
     (_P.UNASKED, _I.ASSIGN): Transition(_P.UNASKED, _E.REFUSE_UNASKED),
     (_P.UNASKED, _I.CANCEL): Transition(_P.UNASKED, _E.NOTHING),
-    (_P.EARLY, _I.ASK): Transition(_P.ASKING, _E.REQUEST_AND_JUDGE),
+    (_P.EARLY, _I.ASK): Transition(_P.ASKING, _E.REQUEST_AND_VALIDATE),
     (_P.EARLY, _I.REPEAT): Transition(_P.EARLY, _E.RETURN),
     (_P.EARLY, _I.OTHER): Transition(_P.EARLY, _E.REFUSE_DECIDED),
     (_P.EARLY, _I.ASSIGN): Transition(_P.EARLY, _E.REFUSE_UNASKED),

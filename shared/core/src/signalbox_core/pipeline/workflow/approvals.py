@@ -10,7 +10,7 @@ from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import Assignment, Decision, DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
-from signalbox_core.pipeline.workflow.answers import judge_answer
+from signalbox_core.pipeline.workflow.answers import validate_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     TABLE,
     ApprovalEffect,
@@ -18,17 +18,17 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ballot.assignment import judge_assignment
+from signalbox_core.pipeline.workflow.ballot.assignment import check_assignment
 from signalbox_core.pipeline.workflow.ballot.carried import CarriedQuestion, carried_question
-from signalbox_core.pipeline.workflow.ballot.signed_vote import judge_signature
-from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
+from signalbox_core.pipeline.workflow.ballot.signed_vote import verify_vote_signature
+from signalbox_core.pipeline.workflow.ballot.tally import check_voter
 from signalbox_core.pipeline.workflow.ballot.vote import (
     apply_vote,
     check_same_voter,
     classify,
-    judge_content,
     record_of,
     refuse,
+    validate_content,
 )
 from signalbox_core.pipeline.workflow.journal import CarriedState
 
@@ -126,7 +126,7 @@ class ApprovalRegistry:
 
         Args:
             allow_early: accept a decision before its question even if the contract does not; so did
-                versions whose histories hold no judgements.
+                versions whose histories record no verdicts.
 
         Raises:
             ApplicationError: `unknown_approval`, `not_asked_yet`, `already_decided`, `vetoed`,
@@ -138,28 +138,28 @@ class ApprovalRegistry:
             return
         effect = self._effect_of(decision)
         if effect is not ApprovalEffect.RETURN:
-            judge_content(question, decision)
+            validate_content(question, decision)
         if effect is not ApprovalEffect.DEFER or not question.is_replayed:
             self.check_recorded(decision)
 
-    def judge_early(self, decision: Decision) -> None:
+    def validate_early(self, decision: Decision) -> None:
         """Check a decision that arrived before its question, which has just been asked.
 
         Raises:
             ApplicationError: `invalid_answer`, or as `check_recorded`.
         """
         self.check_recorded(decision)
-        judge_content(self._asked[decision.approval_id], decision)
+        validate_content(self._asked[decision.approval_id], decision)
 
     def check_recorded(self, decision: Decision) -> None:
         """Check a decision against the policy and the digest that are recorded. Looks at no contract.
 
         Raises:
-            ApplicationError: `not_allowed_by_policy`, `stale_digest`, or as `judge_signature`.
+            ApplicationError: `not_allowed_by_policy`, `stale_digest`, or as `verify_vote_signature`.
         """
         question = self._asked[decision.approval_id]
         if decision.decision_id not in question.replies:
-            judge_voter(question.policy, question.starter, decision.decider, objects=decision.objection)
+            check_voter(question.policy, question.starter, decision.decider, objects=decision.objection)
         digest = question.digest
         if decision.digest is not None and decision.digest != digest:
             raise non_retryable_error(
@@ -170,10 +170,10 @@ class ApprovalRegistry:
                 digest=digest,
             )
         if decision.decision_id not in question.replies:
-            judge_signature(question, decision)
+            verify_vote_signature(question, decision)
 
     def accept(self, decision: Decision, now: datetime) -> tuple[DecisionRecord, bool]:
-        """Record a decision that was judged before. Looks at no contract, so replay repeats it exactly.
+        """Record a decision that was validated before. Looks at no contract, so replay repeats it exactly.
 
         Returns:
             What is on record of the decision, and whether this call voted on an open question.
@@ -198,13 +198,13 @@ class ApprovalRegistry:
         """Check that a question can be claimed, released or delegated now.
 
         Raises:
-            ApplicationError: as `judge_assignment`, or the question is not open.
+            ApplicationError: as `check_assignment`, or the question is not open.
         """
         question = self._asked.get(assignment.approval_id)
         effect = TABLE[self.phase(assignment.approval_id), ApprovalInput.ASSIGN].effect
         refuse(effect, assignment.approval_id, question.record if question is not None else None)
         if question is not None and not (effect is ApprovalEffect.DEFER and question.is_replayed):
-            judge_assignment(question, assignment, now)
+            check_assignment(question, assignment, now)
 
     def confirm(self, recorded: ApprovalRequested, now: datetime, *, accepts_early: bool) -> Decision | None:
         """Take over a question as the history has it, and the verdict on its early decision.
@@ -295,4 +295,4 @@ class ApprovalRegistry:
                 f"approval {approval_id} has not been asked yet; wait for the question, then object",
                 field="approval_id",
             )
-        judge_answer(approval, decision, None)
+        validate_answer(approval, decision, None)

@@ -20,16 +20,16 @@ from signalbox_core.pipeline.contract.messages import (
     Control,
     Decision,
     DecisionBatch,
+    DecisionPreview,
+    DecisionPreviews,
     DecisionRecord,
-    Judgement,
-    Judgements,
 )
 from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
-from signalbox_core.pipeline.workflow.ballot.vote import judge_content, judgement_of
-from signalbox_core.pipeline.workflow.ballot.vote_events import judge_size
+from signalbox_core.pipeline.workflow.ballot.vote import preview_of, validate_content
+from signalbox_core.pipeline.workflow.ballot.vote_events import check_size
 from signalbox_core.pipeline.workflow.recorded import recorded_refusal, recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import LINK_PREFIX, Subject
@@ -43,7 +43,7 @@ class RunMessageHandlers:
         self._signal_count = 0
         self._resumed_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
-        workflow.set_query_handler(messages.QUERY_JUDGE, self.judge)
+        workflow.set_query_handler(messages.QUERY_PREVIEW, self.preview)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
         workflow.set_update_handler(messages.UPDATE_ASSIGN, self.assign, validator=self.validate_assignment)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
@@ -58,16 +58,16 @@ class RunMessageHandlers:
     def _has_ended(self) -> bool:
         return self._state.journal.snapshot.status in ENDED
 
-    def judge(self, batch: DecisionBatch) -> Judgements:
+    def preview(self, batch: DecisionBatch) -> DecisionPreviews:
         """Return what each decision would do now, were it the only one. Changes nothing."""
-        return Judgements(judgements=tuple(map(self._judge, batch.decisions)))
+        return DecisionPreviews(previews=tuple(map(self._preview, batch.decisions)))
 
-    def _judge(self, decision: Decision) -> Judgement:
+    def _preview(self, decision: Decision) -> DecisionPreview:
         try:
             self.validate_decision(decision)
         except ApplicationError as refusal:
-            return Judgement(refusal=refusal.details[0])
-        return judgement_of(self._state.approvals.find(decision.approval_id), decision, workflow.now())
+            return DecisionPreview(refusal=refusal.details[0])
+        return preview_of(self._state.approvals.find(decision.approval_id), decision, workflow.now())
 
     def validate_decision(self, decision: Decision, *, allow_early: bool = False) -> None:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
@@ -85,7 +85,7 @@ class RunMessageHandlers:
         if asked is not None and asked.is_open and not allow_early:
             require_digest(decision)
             if decision.decision_id not in asked.replies:
-                judge_size(asked, decision, workflow.now())
+                check_size(asked, decision, workflow.now())
 
     def _require_permitted_link(self, decision: Decision) -> None:
         if decision.decider is None or not decision.decider.subject.startswith(LINK_PREFIX):
@@ -109,9 +109,9 @@ class RunMessageHandlers:
             )
 
     async def decide(self, decision: Decision) -> DecisionRecord:
-        """Accept a vote; an update's validator has judged it in this very step.
+        """Accept a vote; an update's validator has accepted it in this very step.
 
-        Replay runs no validator: what the history accepted is not judged again.
+        Replay runs no validator: what the history accepted is not validated again.
 
         Raises:
             ApplicationError: another decision, a cancel or the deadline came first, or the question turns out
@@ -125,21 +125,21 @@ class RunMessageHandlers:
             if asked.is_open:
                 self._state.approvals.check_recorded(decision)
                 if is_carried and decision.decision_id not in asked.replies:
-                    self._judge_resumed(asked, decision)
+                    self._validate_resumed(asked, decision)
         record, is_vote = self._state.approvals.accept(decision, workflow.now())
         if is_vote:
             self._state.record_vote(decision)
         return record
 
-    def _judge_resumed(self, asked: AskedQuestion, decision: Decision) -> None:
-        """Judge a decision that arrived before its carried question was asked again, with its check.
+    def _validate_resumed(self, asked: AskedQuestion, decision: Decision) -> None:
+        """Validate a decision that arrived before its carried question was asked again, with its check.
 
         Raises:
-            ApplicationError: as `judge_content`.
+            ApplicationError: as `validate_content`.
         """
         self._resumed_count += 1
         is_replay = workflow.unsafe.is_replaying()
-        refusal = None if is_replay else _error_of(lambda: judge_content(asked, decision))
+        refusal = None if is_replay else _error_of(lambda: validate_content(asked, decision))
         if recorded_refusal(f"signalbox.resumed-{self._resumed_count}", lambda: refusal is not None):
             raise refusal or non_retryable_error(
                 messages.INVALID_ANSWER, f"approval {asked.approval_id} has refused this answer"
@@ -156,7 +156,7 @@ class RunMessageHandlers:
         self._state.approvals.validate_assignment(assignment, workflow.now())
 
     async def assign(self, assignment: Assignment) -> AssignmentRecord:
-        """Apply a claim, release or delegation that was judged before."""
+        """Apply a claim, release or delegation that was validated before."""
         asked = self._state.approvals.get(assignment.approval_id)
         if asked.defers_votes:
             await workflow.wait_condition(lambda: not asked.defers_votes)
@@ -170,7 +170,7 @@ class RunMessageHandlers:
         """Decide without a reply, for when no worker runs. A refusal is an event, `approval.vote_refused`."""
         self._signal_count += 1
         key = f"signalbox.signal-{self._signal_count}"
-        # Histories without recorded judgements may hold any early decision.
+        # Histories without recorded verdicts may hold any early decision.
         allow_early = workflow.unsafe.is_replaying()
         verdict = recorded_signal_verdict(
             key,
@@ -189,18 +189,18 @@ class RunMessageHandlers:
             self._report_refusal(decision, str(refusal.type), is_event=is_event)
 
     def refusal_of_early(self, decision: Decision) -> str | None:
-        """Judge a decision that arrived before its question, now that the question is known.
+        """Validate a decision that arrived before its question, now that the question is known.
 
         Returns:
             The code of the refusal, or None.
         """
         if self._has_ended or self._state.is_cancelling:
             return "conflict"
-        return _refusal_of(lambda: self._judge_early(decision))
+        return _refusal_of(lambda: self._validate_early(decision))
 
-    def _judge_early(self, decision: Decision) -> None:
-        self._state.approvals.judge_early(decision)
-        judge_size(self._state.approvals.get(decision.approval_id), decision, workflow.now())
+    def _validate_early(self, decision: Decision) -> None:
+        self._state.approvals.validate_early(decision)
+        check_size(self._state.approvals.get(decision.approval_id), decision, workflow.now())
 
     def _report_refusal(self, decision: Decision, code: str, *, is_event: bool) -> None:
         extra = {"approval_id": decision.approval_id, "reason": code}

@@ -45,15 +45,15 @@ def build_receipt(asked: AskedQuestion) -> DecisionReceipt:
 def approve_call(spec: PipelineSpec, receipt: DecisionReceipt, argument: object) -> EffectApproval:
     """Return what an activity call may use. The activity's interceptor compares the argument with it.
 
-    A call that the history has already is not judged again.
+    A call that the history has already is not checked again.
     """
     if workflow.unsafe.is_replaying():
         return receipt.for_replay()
     return receipt.for_argument(argument, _approved_values(spec, receipt))
 
 
-class EffectJudge:
-    """Judges the approved events of one run, each once: a refusal is recorded as a patch."""
+class EffectChecks:
+    """Checks the approved events of one run, each once: a refusal is recorded as a patch."""
 
     def __init__(self, spec: PipelineSpec) -> None:
         self._spec = spec

@@ -1,6 +1,6 @@
 """What a run keeps in its history because replay must not compute it again from code that may have changed.
 
-A question is kept as the result of an activity, which delivers its event as well. The judgement of a decision
+A question is kept as the result of an activity, which delivers its event as well. The verdict on a decision
 that arrived by signal is kept as a patch marker, the only record that workflow code can read without waiting:
 a signal must take effect at once, or a cancel that arrives with it would overtake it.
 """
@@ -206,13 +206,13 @@ class QuestionRecorder:
     async def _record(
         self, events: tuple[CloudEvent, ...], verdicts: Mapping[str, EarlyVerdict], *, deliver: bool
     ) -> Recorded:
-        judged = {event.id: verdicts[event.id] for event in events if event.id in verdicts}
+        decided = {event.id: verdicts[event.id] for event in events if event.id in verdicts}
         recorded: Recorded = await workflow.execute_activity(
             RECORD_QUESTIONS,
             RecordRequest(
                 events=events,
-                accepted_early=tuple(key for key, verdict in judged.items() if verdict.is_accepted),
-                refused_early={key: verdict.refusal for key, verdict in judged.items() if verdict.refusal},
+                accepted_early=tuple(key for key, verdict in decided.items() if verdict.is_accepted),
+                refused_early={key: verdict.refusal for key, verdict in decided.items() if verdict.refusal},
                 deliver=deliver,
             ),
             result_type=Recorded,
@@ -230,21 +230,23 @@ class QuestionRecorder:
         return recorded
 
 
-def recorded_signal_verdict(key: str, judge: Callable[[], str | None], codes: Iterable[str]) -> SignalVerdict:
-    """Judge once: call `judge` on the first execution and return the recorded verdict on replay.
+def recorded_signal_verdict(
+    key: str, validate: Callable[[], str | None], codes: Iterable[str]
+) -> SignalVerdict:
+    """Validate once: call `validate` on the first execution and return the recorded verdict on replay.
 
     To be called from a message handler only. After a local activity Temporal may replay the code before it
     reads the markers of the workflow task in which that code ran.
 
     Args:
         key: unique in the run.
-        judge: returns the code of the refusal, or None. Called on replay too when the history is older than
-            this record.
-        codes: those that `judge` may return.
+        validate: returns the code of the refusal, or None. Called on replay too when the history is older
+            than this record.
+        codes: those that `validate` may return.
     """
     accepted, refused = f"{key}-accepted", f"{key}-refused"
     if not workflow.unsafe.is_replaying():
-        code = judge()
+        code = validate()
         workflow.patched(accepted if code is None else refused)
         return SignalVerdict(code=code, is_reported=code is None or workflow.patched(f"{refused}-{code}"))
     if workflow.patched(accepted):
@@ -252,11 +254,11 @@ def recorded_signal_verdict(key: str, judge: Callable[[], str | None], codes: It
     if workflow.patched(refused):
         code = next((code for code in codes if workflow.patched(f"{refused}-{code}")), None)
         return SignalVerdict(code=code or _UNKNOWN_CODE, is_reported=code is not None)
-    return SignalVerdict(code=judge(), is_reported=False)
+    return SignalVerdict(code=validate(), is_reported=False)
 
 
 def recorded_refusal(key: str, refuses: Callable[[], bool]) -> bool:
-    """Judge once and record refusals only, for messages that are rarely refused.
+    """Validate once and record refusals only, for messages that are rarely refused.
 
     To be called from a message handler only, like `recorded_signal_verdict`.
 

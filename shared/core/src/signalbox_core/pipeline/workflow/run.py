@@ -31,7 +31,7 @@ from signalbox_core.pipeline.workflow.questions import (
     ask_question,
     wait_for_outcome,
 )
-from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
+from signalbox_core.pipeline.workflow.receipts import EffectChecks, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
 
@@ -48,7 +48,7 @@ class Run:
         self.state = RunState(spec)
         self._handlers = RunMessageHandlers(self.state)
         EventMessageHandlers(self.state)
-        self._effects = EffectJudge(spec)
+        self._effects = EffectChecks(spec)
 
     @property
     def run_id(self) -> str:

@@ -1,4 +1,4 @@
-"""Claims, releases and delegations of a question: judged by its recorded policy, then applied. Pure."""
+"""Claims, releases and delegations of a question: checked against its recorded policy, then applied. Pure."""
 
 from datetime import datetime
 
@@ -11,20 +11,20 @@ from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CLAIM_DURATION, Assignment, AssignmentRecord
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
+from signalbox_core.pipeline.workflow.ballot.tally import check_voter
 from signalbox_core.subjects import Subject
 
 GROUP_PREFIX = "group:"
 
 
-def judge_assignment(question: AskedQuestion, assignment: Assignment, now: datetime) -> None:
+def check_assignment(question: AskedQuestion, assignment: Assignment, now: datetime) -> None:
     """Check that a subject may claim, release or delegate a question.
 
     Raises:
         ApplicationError: `not_allowed_by_policy`: the subject, or the one it delegates to, may not decide;
             `claimed`: another subject has claimed it; `not_claimed`: there is no claim to release.
     """
-    judge_voter(question.policy, question.starter, assignment.by, objects=True)
+    check_voter(question.policy, question.starter, assignment.by, objects=True)
     claim = current_claim(question, now)
     if claim is not None and claim.by.subject != assignment.by.subject:
         raise non_retryable_error(
@@ -39,7 +39,7 @@ def judge_assignment(question: AskedQuestion, assignment: Assignment, now: datet
             messages.NOT_CLAIMED, f"you have no claim of approval {question.approval_id}; nothing to release"
         )
     if assignment.action == "delegate":
-        _judge_delegate(question, assignment)
+        _check_delegate(question, assignment)
 
 
 def current_claim(question: AskedQuestion, now: datetime) -> ClaimState | None:
@@ -47,8 +47,8 @@ def current_claim(question: AskedQuestion, now: datetime) -> ClaimState | None:
     return question.claim if question.claim is not None and now < question.claim.until else None
 
 
-def _judge_delegate(question: AskedQuestion, assignment: Assignment) -> None:
-    """Check what is known of the delegate. Its groups are judged when it votes."""
+def _check_delegate(question: AskedQuestion, assignment: Assignment) -> None:
+    """Check what is known of the delegate. Its groups are checked when it votes."""
     policy, to = question.policy, assignment.to or ""
     starter = question.starter.subject if question.starter is not None else None
     if to == assignment.by.subject:

@@ -54,8 +54,8 @@ def withdraw_open_questions(state: RunState) -> None:
 async def withdraw_unasked_after_first_task(state: RunState) -> None:
     """Withdraw the carried questions that the first workflow task does not ask again.
 
-    The bound lets decisions that arrive meanwhile wait for the check that comes with `ask`, and be judged in
-    the workflow task in which they arrived, where a patch can record the refusal. In a paused run, whose
+    The bound lets decisions that arrive meanwhile wait for the check that comes with `ask`, to be validated
+    in the workflow task in which they arrived, where a patch can record the refusal. In a paused run, whose
     steps do not begin, it is the workflow task that resumes it.
     """
     await wait_until_idle()

@@ -53,7 +53,7 @@ def recorded_rungs(requested: ApprovalRequested, now: datetime) -> tuple[LadderR
 def take_rung(state: RunState, asked: AskedQuestion, rung: LadderRung) -> None:
     """Record the event of a rung. With a policy, its target may decide from now on.
 
-    The outcome is judged by the policy that is in force when a vote arrives.
+    The policy that is in force when a vote arrives determines the outcome.
     """
     if rung.to is None:
         reminded = ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at)

@@ -1,4 +1,4 @@
-"""Judges the signature of a vote on a question whose policy requires one. Pure.
+"""Verifies the signature of a vote on a question whose policy requires one. Pure.
 
 Which passkeys a subject has is not known here: the gateway has checked that, as it has checked the subject.
 """
@@ -13,7 +13,7 @@ from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.tally import voter_of
 
 
-def judge_signature(question: AskedQuestion, decision: Decision) -> None:
+def verify_vote_signature(question: AskedQuestion, decision: Decision) -> None:
     """Check that a vote is signed if the policy requires it, and that a signature is of this very vote.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Counts the votes on a question by its recorded policy, and judges who may vote. Pure.
+"""Counts the votes on a question by its recorded policy, and checks who may vote. Pure.
 
 A vote is an answer or an objection. Votes for the same answer count together.
 """
@@ -117,7 +117,7 @@ def first_group(policy: Policy, voter: Subject) -> str | None:
     return next((quorum.group for quorum in policy.quorum if quorum.group in voter.groups), None)
 
 
-def judge_voter(
+def check_voter(
     policy: Policy, starter: Subject | None, voter: Subject | None, *, objects: bool = False
 ) -> None:
     """Check that the policy lets a subject vote.
@@ -133,13 +133,13 @@ def judge_voter(
         return
     if voter is None:
         raise _refused("subject", "the decision names no subject; decide through the gateway")
-    _judge_subject(policy, starter, voter)
+    _check_subject(policy, starter, voter)
     if objects and veto_group(policy, voter) is not None:
         return
-    _judge_place(policy, voter)
+    _check_place(policy, voter)
 
 
-def _judge_subject(policy: Policy, starter: Subject | None, voter: Subject) -> None:
+def _check_subject(policy: Policy, starter: Subject | None, voter: Subject) -> None:
     if not policy.exclude_starter:
         return
     if starter is None:
@@ -152,7 +152,7 @@ def _judge_subject(policy: Policy, starter: Subject | None, voter: Subject) -> N
         raise _refused("exclude_starter", f"{voter.subject} started this run; another person has to decide")
 
 
-def _judge_place(policy: Policy, voter: Subject) -> None:
+def _check_place(policy: Policy, voter: Subject) -> None:
     if policy.people and voter.subject not in policy.people:
         raise _refused("people", f"{voter.subject} is not one of the people who decide this approval")
     groups = [quorum.group for quorum in policy.quorum]

@@ -1,4 +1,4 @@
-"""Judges a vote on a question that has been asked, and applies it. Pure."""
+"""Validates a vote on a question that has been asked, and applies it. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,22 +10,22 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, Judgement, VoteResult
-from signalbox_core.pipeline.workflow.answers import judge_answer
+from signalbox_core.pipeline.contract.messages import Decision, DecisionPreview, DecisionRecord, VoteResult
+from signalbox_core.pipeline.workflow.answers import validate_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import end_claim
 from signalbox_core.pipeline.workflow.ballot.tally import Vote, tally, veto_group, voter_of
 
 
-def judge_content(question: AskedQuestion, decision: Decision) -> None:
+def validate_content(question: AskedQuestion, decision: Decision) -> None:
     """Check the answer, or the reason of an objection.
 
     Raises:
         ApplicationError: `invalid_answer` or `reason_required`.
     """
     if not decision.objection:
-        judge_answer(question.approval, decision, question.check, is_changed=question.schema_changed)
+        validate_answer(question.approval, decision, question.check, is_changed=question.schema_changed)
     elif not (decision.note or "").strip():
         raise non_retryable_error(
             messages.REASON_REQUIRED, "an objection needs a reason; state it in the note", field="note"
@@ -70,21 +70,21 @@ def apply_vote(
     return record
 
 
-def judgement_of(question: AskedQuestion | None, decision: Decision, now: datetime) -> Judgement:
+def preview_of(question: AskedQuestion | None, decision: Decision, now: datetime) -> DecisionPreview:
     """Return what a decision that passed validation would do.
 
     Args:
         question: None if it has not been asked; the decision would be held for it.
     """
     if question is None:
-        return Judgement()
+        return DecisionPreview()
     if (reply := question.replies.get(decision.decision_id)) is not None:
-        return Judgement(result=reply.result or "decided", quorum=reply.quorum or ())
+        return DecisionPreview(result=reply.result or "decided", quorum=reply.quorum or ())
     given = classify(question, decision, now)
     if question.policy.is_default or decision.objection:
-        return Judgement(result=_RESULTS[given])
+        return DecisionPreview(result=_RESULTS[given])
     voted = tally(question.policy, _votes_with(question, decision, now), decision.answer)
-    return Judgement(result=_RESULTS[given], quorum=voted.quorum)
+    return DecisionPreview(result=_RESULTS[given], quorum=voted.quorum)
 
 
 _RESULTS: Final[Mapping[ApprovalInput, VoteResult]] = {

@@ -23,7 +23,7 @@ _MAX_MODIFIED_BYTES: Final = 64 * 1024
 _QUOTES_BYTES: Final = 3
 
 
-def judge_size(question: AskedQuestion, decision: Decision, now: datetime) -> None:
+def check_size(question: AskedQuestion, decision: Decision, now: datetime) -> None:
     """Check that the events of a vote can hold it, before the vote changes the question.
 
     Raises:

@@ -63,7 +63,7 @@ class EventMessageHandlers:
             )
 
     def deliver(self, event: InboundEvent) -> InboundEventRecord:
-        """Accept an event. Replay runs no validator: what the history accepted is not judged again."""
+        """Accept an event. Replay runs no validator: what the history accepted is not validated again."""
         record = self._state.waits.accept(event, workflow.now())
         if record.status == "received" and record.wait_id is not None:
             record_received(self._state, record.wait_id, event)

@@ -111,7 +111,7 @@ def _relevant(pages: Sequence[PageText]) -> Sequence[PageText]:
 
 
 def _unknown_score(pages: Sequence[PageText]) -> float:
-    """The score of `other` for a text that is long enough to judge."""
+    """The score of `other` for a text that is long enough to classify."""
     words = sum(page.text.count(" ") + page.text.count("\n") for page in pages[:_FIRST_PAGES])
     return next((score for least, score in _UNKNOWN_SCORES if words >= least), 0.0)
 

@@ -55,7 +55,7 @@ class Conventions(Struct, frozen=True, kw_only=True):
 
 
 def conventions_of(texts: Sequence[str], languages: Sequence[Language]) -> Conventions:
-    """Judge the conventions of a document.
+    """Determine the conventions of a document.
 
     Args:
         languages: of the request, the most likely one first.

@@ -1,4 +1,4 @@
-"""Which media types are read, judged by content, and the errors for all others."""
+"""Which media types are read, detected by content, and the errors for all others."""
 
 from typing import Final
 from urllib.parse import unquote, urlsplit
