@@ -33,7 +33,7 @@ class DeliveryBackends(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class RunOutcome:
-    """What became of one run's events.
+    """The outcome of one run's events.
 
     Attributes:
         claim: has the events that are new; None until they are claimed.

@@ -80,7 +80,7 @@ def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
     results = {
         "type": "array",
         "items": schemas[EventResult],
-        "description": "Of a batch of several runs: what became of each event, in the order of the batch",
+        "description": "Of a batch of several runs: the outcome of each event, in the order of the batch",
     }
     problem = {"allOf": [schemas[Problem]], "properties": {"results": results}}
     return {

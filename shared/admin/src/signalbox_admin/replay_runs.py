@@ -30,7 +30,7 @@ _MAX_REASON_CHARS: Final = 400
 
 
 class ReplayOutcome(Struct, frozen=True, kw_only=True):
-    """What became of one open run.
+    """The outcome of one open run.
 
     Attributes:
         step: the step of the run's latest activity; empty if it has started none.

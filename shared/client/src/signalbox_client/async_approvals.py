@@ -74,7 +74,7 @@ class AsyncApprovalMethods(AsyncRunControl):
 
         Args:
             approvals: each with the id of its run.
-            dry_run: return what would become of each decision; nothing is decided.
+            dry_run: return the outcome that each decision would have; nothing is decided.
 
         Returns:
             One outcome for each approval, in their order.

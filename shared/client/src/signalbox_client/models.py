@@ -259,7 +259,7 @@ class Decided(Struct, frozen=True, kw_only=True):
 
 
 class BulkOutcome(Struct, frozen=True, kw_only=True):
-    """What became of one of many decisions, or in a dry run would become of it.
+    """The outcome of one of many decisions, or in a dry run the outcome that it would have.
 
     A status of `refused` means: refused for the reason in `code` and `detail`. `failed` means: it may succeed
     if it is sent again. The others mean the same as for a single decision.

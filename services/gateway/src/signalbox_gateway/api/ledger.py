@@ -27,7 +27,7 @@ class ReadLedger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class LedgerView(Struct, frozen=True, kw_only=True):
     """The newest checkpoint of the tenant's log, a signed note.
 
-    `public_keys` are the keys that sign it; obtain them by another way too before relying on them.
+    `public_keys` are the keys that sign it; obtain them through another channel too before you rely on them.
     `consistency` has the hashes of the proof (RFC 6962), base64; null without `since`.
     """
 

@@ -28,7 +28,7 @@ class EventConsumer:
     """Delivers the events of one subscription; idempotent by the event's id. Gateways share the subscription.
 
     Args:
-        count: called with what became of each message.
+        count: called with the outcome of each message.
     """
 
     def __init__(

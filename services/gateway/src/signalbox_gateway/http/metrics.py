@@ -51,7 +51,7 @@ class InboundMetrics:
         )
 
     def count(self, subscription: str, result: Literal["delivered", "refused", "retried"]) -> None:
-        """Count what became of one delivery of a message."""
+        """Count the outcome of one delivery of a message."""
         self._messages.labels(subscription, result).inc()
 
 

@@ -17,7 +17,7 @@ _ENDED_BY_WORKFLOW: Final[Mapping[int, str]] = {
 
 
 class CommitState(StrEnum):
-    """What became of the workflow task."""
+    """The outcome of the workflow task."""
 
     COMMITTED = "committed"
     PENDING = "pending"

@@ -18,7 +18,7 @@ _UNDECIDED: Final = ("refused", "failed")
 
 
 class BulkDecision(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one question, or in a dry run would become of it; `status` as the gateway answers."""
+    """The outcome of one question, in a dry run the possible one; `status` is that of the gateway."""
 
     approval_id: str
     title: str

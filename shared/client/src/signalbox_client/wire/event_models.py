@@ -22,7 +22,7 @@ class StartEventContract(Struct, frozen=True, kw_only=True):
 
 
 class EventDelivery(Struct, frozen=True, kw_only=True):
-    """What became of an external event in one pipeline.
+    """The outcome of an external event in one pipeline.
 
     `received`: the wait `wait_id` of the run `run_id` has received it. `kept`: it is kept until a run waits
     for it. `started`: it has started the run `run_id`. `duplicate`: an event of this id, or of this key where

@@ -89,7 +89,7 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one event of a batch of several runs, of which at least one was refused.
+    """The outcome of one event of a batch of several runs, of which at least one was refused.
 
     Attributes:
         status: 202 accepted, 200 accepted before, or the status of the refusal of its run.

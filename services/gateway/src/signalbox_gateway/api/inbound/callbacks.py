@@ -30,7 +30,7 @@ from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 
 
 class CallbackView(Struct, frozen=True, kw_only=True):
-    """What became of a callback. `recorded`: it is stored, and no worker has answered yet."""
+    """The outcome of a callback. `recorded`: it is stored, and no worker has answered yet."""
 
     status: Literal["received", "recorded"]
 

@@ -32,7 +32,7 @@ class SendEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class EventDeliveryView(Struct, frozen=True, kw_only=True):
-    """What became of an event.
+    """The outcome of an event.
 
     `received`: a wait has received it, `wait_id` of the run `run_id`. `kept`: it is kept until a run waits
     for it. `started`: it has started the run `run_id`. `duplicate`: an event of this id, or of this key where
@@ -48,7 +48,7 @@ class EventDeliveryView(Struct, frozen=True, kw_only=True):
 
 
 class EventDeliveriesView(Struct, frozen=True, kw_only=True):
-    """What became of an event in each pipeline whose contract declares it."""
+    """The outcome of an event in each pipeline whose contract declares it."""
 
     event_id: str
     deliveries: tuple[EventDeliveryView, ...]

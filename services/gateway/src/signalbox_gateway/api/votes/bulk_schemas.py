@@ -10,7 +10,7 @@ from signalbox_gateway.api.schemas import DecisionId, Note
 
 
 class DecideItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A decision of one approval, as in `POST /v1/runs/{run_id}/approvals/{approval_id}/decision`."""
+    """A decision on one approval, as in `POST /v1/runs/{run_id}/approvals/{approval_id}/decision`."""
 
     run_id: str
     approval_id: str
@@ -28,7 +28,7 @@ class DecideMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class BulkResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one decision.
+    """The outcome of one decision.
 
     `accepted`, `counted`, `vetoed` and `recorded` mean the same as for a single decision. `refused`: it is
     refused, for the reason in `code` and `detail`. `failed`: it may succeed if it is sent again.
@@ -45,7 +45,7 @@ class BulkResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DecideManyResponse(Struct, frozen=True, kw_only=True):
-    """One result for each decision, in the order of the request. In a dry run, what would become of it."""
+    """One result for each decision, in the order of the request; in a dry run, what it would be."""
 
     dry_run: bool
     results: tuple[BulkResult, ...]

@@ -58,7 +58,7 @@ class ExternalEvents:
         """Send an event to the run of a run key.
 
         Returns:
-            What became of it; None when no worker responded in time, and it was sent as a durable signal.
+            The outcome; None when no worker responded in time, and it was sent as a durable signal.
 
         Raises:
             NotFound: the run has ended or does not exist (`unknown_run`), or its contract does not declare
@@ -76,7 +76,7 @@ class ExternalEvents:
         """Send an event to the mailbox of its key.
 
         Returns:
-            What became of it; None when no worker responded in time. It is stored in any case.
+            The outcome; None when no worker responded in time. It is stored in any case.
 
         Raises:
             Conflict: the mailbox is full (`too_many_events`).

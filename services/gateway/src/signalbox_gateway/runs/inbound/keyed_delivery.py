@@ -29,7 +29,7 @@ EventStatus: TypeAlias = DeliveryStatus | Literal["recorded", "started"]
 
 
 class PipelineDelivery(Struct, frozen=True, kw_only=True):
-    """What became of an event in one pipeline.
+    """The outcome of an event in one pipeline.
 
     Attributes:
         status: `recorded`: it is stored, and its outcome is not known yet.

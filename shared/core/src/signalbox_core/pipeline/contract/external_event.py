@@ -104,7 +104,7 @@ class Callback(Struct, frozen=True, kw_only=True):
 
 
 class InboundEventRecord(Struct, frozen=True, kw_only=True):
-    """What became of an event.
+    """The outcome of an event.
 
     Attributes:
         status: `received` by a wait, `kept` for one, a `duplicate`, or `refused`, because too many are kept.

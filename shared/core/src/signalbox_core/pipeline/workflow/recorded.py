@@ -108,7 +108,7 @@ class EarlyVerdict(Struct, frozen=True, kw_only=True):
 
 
 class SignalVerdict(Struct, frozen=True, kw_only=True):
-    """What became of a decision that arrived by signal.
+    """The outcome of a decision that arrived by signal.
 
     Attributes:
         code: of the refusal; None if it is accepted.

@@ -1,4 +1,4 @@
-"""What becomes of questions at continue-as-new: the next execution takes them over, or they are withdrawn."""
+"""Questions at continue-as-new: the next execution takes them over, or they are withdrawn."""
 
 from collections.abc import Iterable
 

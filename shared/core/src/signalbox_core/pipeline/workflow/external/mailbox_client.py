@@ -50,7 +50,7 @@ async def signal_mailbox(
 async def delivery_outcome(
     client: Client, address: MailboxAddress, event: InboundEvent, *, within: timedelta | None = None
 ) -> InboundEventRecord | None:
-    """Read what became of an event that was signalled before; a worker answers.
+    """Read the outcome of an event that was signalled before; a worker answers.
 
     Returns:
         None when the event is still being forwarded after a second.

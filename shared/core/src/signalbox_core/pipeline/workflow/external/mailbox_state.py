@@ -87,7 +87,7 @@ class MailboxState:
         return min(times, default=None)
 
     def outcome(self, event_id: str, delivery_id: str) -> InboundEventRecord | None:
-        """Return what became of a delivery; None while it has not arrived, or is being forwarded to a run."""
+        """Return the outcome of a delivery; None while it has not arrived, or is being forwarded to a run."""
         if self._refused.get(event_id) == delivery_id:
             return InboundEventRecord(event_id=event_id, status="refused")
         found = self._find(event_id)

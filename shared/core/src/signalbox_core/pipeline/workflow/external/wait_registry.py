@@ -138,7 +138,7 @@ class WaitRegistry:
         return None
 
     def find_duplicate(self, event: InboundEvent) -> InboundEventRecord | None:
-        """Return what became of an event of the same id; None for a new one."""
+        """Return the outcome of an event of the same id; None for a new one."""
         identity = _identity(event)
         if identity not in self._remembered:
             return None
