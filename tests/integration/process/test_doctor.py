@@ -185,7 +185,7 @@ async def test_a_changed_subscription_is_named(local: Local) -> None:
     findings = await diagnose({"GOOGLE_CLOUD_PROJECT": "test", "PUBSUB_EMULATOR_HOST": local.host})
     (changed,) = [finding for finding in findings if finding.subject == "Pub/Sub"]
     assert (changed.level, changed.remedy) == (Level.WARNING, "signalbox-admin provision")
-    assert f"{PROJECTOR} has another ack_deadline_seconds" in changed.detail
+    assert f"{PROJECTOR} has a different ack_deadline_seconds" in changed.detail
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def test_the_commands(
     assert main(["restore", backup, "--objects", (tmp_path / "other").as_uri()]) == 0
     output = capsys.readouterr().out
     assert f"{backup} has 1 objects (2.0 MB)" in output
-    assert f"the payload keys {key['id']}" in output
+    assert f"these payload keys with your secrets: {key['id']}" in output
     assert "the backup is sound: 1 objects" in output
     assert "restored 1 of 1 objects" in output
     assert (tmp_path / "other/uploads/a").read_bytes() == b"a" * 2_000_000

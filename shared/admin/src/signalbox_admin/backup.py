@@ -40,7 +40,7 @@ async def run(options: argparse.Namespace) -> int:
     size_mb = manifest.size_bytes / 1e6
     print_line(f"{options.folder} has {len(manifest.objects)} objects ({size_mb:.1f} MB)")
     if manifest.payload_keys:
-        print_line(f"keep with your secrets: the payload keys {', '.join(manifest.payload_keys)}")
+        print_line(f"keep these payload keys with your secrets: {', '.join(manifest.payload_keys)}")
     return 0
 
 

@@ -26,7 +26,7 @@ async def check_objects(url: str | None) -> list[Finding]:
     except SignalboxError as error:
         return [_REPORT.error(error.detail, "check the address, the permissions and the free space")]
     if body != _BODY:
-        return [_REPORT.error("an object was read with another content", "check the store")]
+        return [_REPORT.error("an object was read back with different content", "check the store")]
     return [_REPORT.ok(f"{_place(url)} can be written, read and deleted"), *_space(url)]
 
 
@@ -34,7 +34,7 @@ def assess_space(folder: str, free: int) -> Finding:
     """Assess the free bytes of the file system of a folder."""
     detail = f"{folder} has {free / 2**30:.1f} GiB left"
     if free < _LOW_BYTES:
-        return _REPORT.warning(f"{detail}: when it is full, runs wait", "make room, or move the folder")
+        return _REPORT.warning(f"{detail}: when it is full, runs wait", "free space, or move the folder")
     return _REPORT.ok(detail)
 
 

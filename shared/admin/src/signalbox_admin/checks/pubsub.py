@@ -77,9 +77,9 @@ async def _subscription(
         return _REPORT.error(f"subscription {spec.name} is missing", _REMEDY)
     if fixed := [field for field in FIXED_FIELDS if getattr(found, field) != getattr(wanted, field)]:
         return _REPORT.error(
-            f"subscription {spec.name} has another {' and '.join(fixed)}",
+            f"subscription {spec.name} has a different {' and '.join(fixed)}",
             f"delete it when it is drained, then {_REMEDY}",
         )
     if changed := [field for field in CHANGEABLE_FIELDS if getattr(found, field) != getattr(wanted, field)]:
-        return _REPORT.warning(f"subscription {spec.name} has another {' and '.join(changed)}", _REMEDY)
+        return _REPORT.warning(f"subscription {spec.name} has a different {' and '.join(changed)}", _REMEDY)
     return None

@@ -64,7 +64,7 @@ async def _check(client: httpx2.AsyncClient, address: str) -> list[Finding]:
         return [
             report.error(
                 f"does not respond: {type(error).__name__}",
-                "check the address, and that it runs; see its log",
+                "check the address, and that the service runs; see its log",
             )
         ]
     skew = skew_s(reply.headers.get("date"), datetime.now(UTC))
