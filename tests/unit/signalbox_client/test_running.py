@@ -160,7 +160,7 @@ async def test_a_run_that_fails_raises_its_step_and_cause() -> None:
     )
     gateway.result = httpx2.Response(409, json=problem, headers={"content-type": "application/problem+json"})
     async with gateway.asynchronous() as client:
-        with pytest.raises(Conflict, match="call_model: no quota") as failed:
+        with pytest.raises(Conflict, match=r"call_model\): no quota") as failed:
             await client.run(SPEC, SUMMARISE)
 
     assert failed.value.stable_code == "run_failed"
