@@ -11,13 +11,12 @@ from typing import Final
 
 import pytest
 import redis.asyncio
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from signalbox_client import AsyncSignalbox
 from signalbox_core.ids import run_key
 from signalbox_devstack.stack.keys import TENANT
+from support.assertions.billable_actions import billable_actions
 from support.process_cpu import cpu_s
 from support.servers.installed_pipelines import install_pipelines
 from support.servers.stack import RunningStack, running_stack
@@ -31,17 +30,6 @@ ASKING: Final = ChainInput(steps=0, asks=True)
 MIXED: Final = ChainInput(steps=5, asks=True)
 TOLERANCE: Final = 0.35
 """Of the predicted CPU; the machine is noisy, and caches and batches make no cost quite linear."""
-_ACTIONS: Final = frozenset(
-    {
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-        EventType.EVENT_TYPE_TIMER_STARTED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-    }
-)
-_LOCAL_ACTIVITY: Final = "core_local_activity"
 
 Costs = Mapping[str, float]
 
@@ -107,14 +95,8 @@ async def cost_of(stack: RunningStack, client: AsyncSignalbox, given: ChainInput
     temporal = await Client.connect(str(stack.endpoints.temporal))
     history = await temporal.get_workflow_handle(run_key(TENANT, run_ids[-1])).fetch_history()
     costs["history bytes"] = float(sum(event.ByteSize() for event in history.events))
-    costs["actions"] = float(sum(is_action(event) for event in history.events))
+    costs["actions"] = float(billable_actions(history.events).total())
     return costs
-
-
-def is_action(event: HistoryEvent) -> bool:
-    """Whether Temporal Cloud bills the event; of the markers only local activities."""
-    marker = event.marker_recorded_event_attributes.marker_name
-    return event.event_type in _ACTIONS or marker == _LOCAL_ACTIVITY
 
 
 async def idle_cpu(stack: RunningStack) -> Costs:

@@ -15,7 +15,10 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing
+from signalbox_core.ids import run_key
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.names import MEMO_PATCHES
 from signalbox_gateway.api.schedules.changes import started_just_now
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.schedules.limits import schedule_limits
@@ -89,7 +92,7 @@ async def test_a_schedule_is_shown_with_its_next_five_times(
 
 
 async def test_a_triggered_run_is_like_one_that_a_caller_started(
-    caller: httpx2.AsyncClient, schedule_id: str, worker: None
+    caller: httpx2.AsyncClient, temporal: Client, schedule_id: str, worker: None
 ) -> None:
     await created(caller, schedule_id)
 
@@ -112,6 +115,8 @@ async def test_a_triggered_run_is_like_one_that_a_caller_started(
         "groups": [],
     }
     assert run_id.startswith(f"{schedule_id}~")
+    described = await temporal.get_workflow_handle(run_key("acme", run_id)).describe()
+    assert await described.memo_value(MEMO_PATCHES) == [LEAN_QUESTIONS]
     assert run["parent"] is None
     shown = (await caller.get(f"/v1/schedules/{schedule_id}")).json()
     assert [(item["run_id"], item["status"]) for item in shown["runs"]] == [(run_id, "completed")]

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from starlette.types import ASGIApp
+from temporalio.client import Client
 
-from signalbox_core.ids import new_run_id
+from signalbox_core.ids import new_run_id, run_key
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
+from signalbox_core.temporal import names
 from signalbox_gateway.api.start_run import IdempotencyKeys
 from signalbox_gateway.app import Parts
 from support.servers.gateway import client_of
@@ -24,6 +27,13 @@ async def test_a_start_answers_where_the_run_is(caller: httpx2.AsyncClient) -> N
     assert answer.json()["run_id"] == run_id
     assert answer.json()["status"] == "running"
     assert answer.json()["links"]["stream"] == f"/v1/runs/{run_id}/stream"
+
+
+async def test_a_start_states_the_patches_of_the_run(caller: httpx2.AsyncClient, temporal: Client) -> None:
+    await caller.post("/v1/runs", json=start_body(run_id=(run_id := new_run_id("echo"))))
+
+    described = await temporal.get_workflow_handle(run_key("acme", run_id)).describe()
+    assert await described.memo_value(names.MEMO_PATCHES) == [LEAN_QUESTIONS]
 
 
 async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient) -> None:

@@ -15,6 +15,7 @@ from signalbox_core.events.children import MAX_CHILDREN
 from signalbox_core.events.states import ChildState
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract import messages
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
@@ -60,7 +61,12 @@ async def test_a_child_inherits_tenant_starter_priority_and_search_attributes(
         PurchaseInput(items=("ink",)),
         id=run_key("acme", f"purchase-{uuid.uuid4().hex[:8]}"),
         task_queue=purchases.task_queue,
-        memo={names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "Lan", names.MEMO_STARTER: STARTER},
+        memo={
+            names.MEMO_TENANT: "acme",
+            names.MEMO_STARTED_BY: "Lan",
+            names.MEMO_STARTER: STARTER,
+            names.MEMO_PATCHES: (LEAN_QUESTIONS,),
+        },
         search_attributes=TypedSearchAttributes(
             [
                 SearchAttributePair(names.SEARCH_TENANT, "acme"),
@@ -78,6 +84,7 @@ async def test_a_child_inherits_tenant_starter_priority_and_search_attributes(
     assert described.id == run_key("acme", child.run_id)
     assert described.parent_id == handle.id
     assert await described.memo_value(names.MEMO_TENANT) == "acme"
+    assert await described.memo_value(names.MEMO_PATCHES) == [LEAN_QUESTIONS]
     priority = described.raw_description.workflow_execution_info.priority
     assert (priority.priority_key, priority.fairness_key) == (2, "acme")
     assert described.typed_search_attributes.get(names.SEARCH_TENANT) == "acme"

@@ -109,7 +109,7 @@ CPU_MS: Final[Mapping[str, Coefficient]] = {
 """CPU milliseconds of each part, one person watching each run. Temporal: its development server on SQLite."""
 REDIS_BYTES: Final = Coefficient(run=7_500, step=1_150, approval=2_000)
 HISTORY_BYTES: Final = Coefficient(run=3_300, step=2_200, approval=5_500)
-ACTIONS: Final = Coefficient(run=3, step=1, approval=4)
+ACTIONS: Final = Coefficient(run=2, step=1, approval=3)
 """What Temporal Cloud bills."""
 EVENTS: Final = Coefficient(run=2, step=2, approval=2)
 """Milestones, each one message of Pub/Sub: started and ended, and for an approval requested and decided."""

@@ -30,8 +30,9 @@ from signalbox_gateway.runs.outcomes import plain_workflow
 from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.starts.start_request import StartRequest
 from signalbox_gateway.runs.starts.start_requests import secret_decoder
-from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
+from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import links
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.scoped_tokens import ScopedTokens
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.starts.run_starter import RunStarter
+from signalbox_gateway.runs.starts.start_request import StartRequest
 from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
-from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
+from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import links
 
 log = logging.getLogger(__name__)

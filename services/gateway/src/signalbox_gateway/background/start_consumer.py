@@ -16,7 +16,8 @@ from signalbox_core.secret import decode_hook
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.availability import CHECK_EVERY_S, TemporalAvailability
 from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, PendingStarts, Withdrawal
-from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
+from signalbox_gateway.runs.starts.start_request import StartRequest
+from signalbox_gateway.runs.temporal import TemporalRuns
 
 log = logging.getLogger(__name__)
 # A held message costs a coroutine and no redelivery; `_MAX_CONCURRENCY` bounds concurrent starts.

@@ -25,7 +25,7 @@ from signalbox_core.secret import encode_hook
 from signalbox_core.subjects import Subject
 from signalbox_core.topology import START_REQUESTS
 from signalbox_core.traces import current_context
-from signalbox_gateway.runs.temporal import StartRequest
+from signalbox_gateway.runs.starts.start_request import StartRequest
 
 log = logging.getLogger(__name__)
 REQUESTED: Final = "start.requested"

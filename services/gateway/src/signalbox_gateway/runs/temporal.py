@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from temporalio.client import (
@@ -14,7 +14,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import Priority
 from temporalio.common import WorkflowIDConflictPolicy as OnConflict
 from temporalio.common import WorkflowIDReusePolicy as Reuse
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -23,8 +23,7 @@ from temporalio.service import RPCError
 from signalbox_core.errors import NotFound, SignalboxError, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import Snapshot
-from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
+from signalbox_core.pipeline.contract.find import render_subject
 from signalbox_core.pipeline.contract.messages import (
     QUERY_SNAPSHOT,
     SIGNAL_CANCEL_REASON,
@@ -32,7 +31,6 @@ from signalbox_core.pipeline.contract.messages import (
     Control,
 )
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
@@ -45,6 +43,7 @@ from signalbox_gateway.runs.run_info import (
     run_info_of,
 )
 from signalbox_gateway.runs.search.visibility import executions_query
+from signalbox_gateway.runs.starts.start_request import StartRequest, start_memo, start_search_attributes
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
@@ -55,25 +54,6 @@ T = TypeVar("T")
 _SLOW_AFTER_S: Final = 0.4
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 _MAX_EXECUTIONS: Final = 1_000
-
-
-class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
-    """A run to start; its input is typed, or `msgspec.Raw` when read from the topic of queued starts."""
-
-    run_id: str
-    pipeline: str
-    input: T
-    tenant: str
-    started_by: str
-    digest: str
-    priority: int | None = None
-    retry_of: str | None = None
-    starter: Subject | None = None
-    tags: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        return run_key(self.tenant, self.run_id)
 
 
 class TemporalRuns:
@@ -119,8 +99,8 @@ class TemporalRuns:
                         task_queue=spec.task_queue,
                         id_reuse_policy=Reuse.REJECT_DUPLICATE,
                         id_conflict_policy=OnConflict.FAIL,
-                        memo=_memo(request, subject),
-                        search_attributes=_search_attributes(request, spec, subject),
+                        memo=start_memo(request, spec, subject),
+                        search_attributes=start_search_attributes(request, spec, subject),
                         priority=priority,
                         rpc_timeout=self._deadline,
                     )
@@ -252,41 +232,6 @@ class TemporalRuns:
             task.cancel()
             # Retrieved, or asyncio would log the error of a call that was given up.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _memo(request: StartRequest[Struct], subject: str) -> dict[str, object]:
-    """What a run carries, encrypted if there are payload keys."""
-    memo: dict[str, object] = {
-        names.MEMO_TENANT: request.tenant,
-        names.MEMO_STARTED_BY: request.started_by,
-        names.MEMO_REQUEST_DIGEST: request.digest,
-    }
-    optional = {
-        names.MEMO_RETRY_OF: request.retry_of,
-        names.MEMO_STARTER: request.starter,
-        names.MEMO_SUBJECT: subject,
-        names.MEMO_TAGS: request.tags,
-    }
-    return memo | {name: value for name, value in optional.items() if value}
-
-
-def _search_attributes(
-    request: StartRequest[Struct], spec: PipelineSpec, subject: str
-) -> TypedSearchAttributes:
-    """What a run is listed and found by; never encrypted."""
-    facts = RunFacts(
-        run_id=request.run_id,
-        started_by=request.started_by,
-        starter=request.starter.subject if request.starter is not None else None,
-        tags=request.tags,
-    )
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(names.SEARCH_TENANT, request.tenant),
-            SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
-            SearchAttributePair(names.SEARCH_FIND, run_terms(subject, request.input, facts)),
-        ]
-    )
 
 
 def _failure(cause: BaseException | None) -> Failure:

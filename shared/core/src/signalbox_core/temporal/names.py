@@ -17,6 +17,8 @@ MEMO_SUBJECT: Final = "signalbox_subject"
 """What the run is about, as its contract's `subject` renders it."""
 MEMO_TAGS: Final = "signalbox_tags"
 """The tags that the run was started with."""
+MEMO_PATCHES: Final = "signalbox_patches"
+"""The patches that the run has from its start; see `signalbox_core.pipeline.contract.stated_patches`."""
 
 SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")
 SEARCH_PIPELINE: Final = SearchAttributeKey.for_keyword("SignalboxPipeline")

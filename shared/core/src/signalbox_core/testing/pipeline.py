@@ -27,6 +27,7 @@ from signalbox_core.pipeline.contract.external_event import (
     MailboxAddress,
 )
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.contract.stated_patches import stated_patches
 from signalbox_core.pipeline.workflow.delivery import DeliverActivities
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.mailbox_activities import MailboxActivities
@@ -37,7 +38,7 @@ from signalbox_core.pipeline.workflow.scheduled_start import ScheduledStartWorkf
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.claim_check import max_value_bytes
-from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
+from signalbox_core.temporal.names import MEMO_PATCHES, MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_core.testing.external_events import inbound_event, send_by_key
@@ -86,6 +87,8 @@ class PipelineUnderTest:
     ) -> RunUnderTest:
         """Start a run as the gateway does: its workflow id is the run key."""
         memo: dict[str, object] = {MEMO_TENANT: tenant, MEMO_STARTED_BY: "tester"}
+        if patches := stated_patches(self._spec):
+            memo[MEMO_PATCHES] = patches
         if starter is not None:
             memo[MEMO_STARTER] = starter
         handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(

@@ -15,6 +15,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.contract.find import RunFacts, render_subject, run_terms
 from signalbox_core.pipeline.contract.scheduled_start import ScheduledStart, ScheduleTiming
+from signalbox_core.pipeline.contract.stated_patches import stated_patches
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import encode_hook
 from signalbox_gateway.api.endpoint import ApiCall, json_response
@@ -154,6 +155,7 @@ class ScheduleHandlers:
             created_by=principal.name,
             updated_by=principal.name,
             priority=request.priority,
+            patches=stated_patches(spec),
         )
         return self._with_input(start, spec, request.input, principal)
 
@@ -170,7 +172,7 @@ class ScheduleHandlers:
             spec = find_pipeline(self._pipelines, start.pipeline)
             start = self._with_input(start, spec, request.input, principal)
         if (installed := self._pipelines.get(start.pipeline)) is not None:
-            start = replace(start, task_queue=installed.task_queue)
+            start = replace(start, task_queue=installed.task_queue, patches=stated_patches(installed))
         return ScheduleDefinition(
             start=start,
             overlap=or_known(request.overlap, known.overlap),

@@ -22,8 +22,8 @@ from signalbox_gateway.http import validation
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.starts.run_starter import RunStarter
+from signalbox_gateway.runs.starts.start_request import StartRequest
 from signalbox_gateway.runs.starts.start_requests import RequestedRun, build_start_request
-from signalbox_gateway.runs.temporal import StartRequest
 
 EventStatus: TypeAlias = DeliveryStatus | Literal["recorded", "started"]
 

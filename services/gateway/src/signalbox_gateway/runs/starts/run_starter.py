@@ -7,7 +7,8 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
-from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
+from signalbox_gateway.runs.starts.start_request import StartRequest
+from signalbox_gateway.runs.temporal import TemporalRuns
 
 log = logging.getLogger(__name__)
 

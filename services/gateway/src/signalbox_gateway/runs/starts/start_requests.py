@@ -12,7 +12,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import Secret, clear_hook
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http import validation
-from signalbox_gateway.runs.temporal import StartRequest
+from signalbox_gateway.runs.starts.start_request import StartRequest
 
 
 class RequestedRun(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ class ScheduledStart(Struct, frozen=True, kw_only=True):
         digest: of the request, as for any other start.
         subject: what the runs are about.
         terms: the search terms of the runs, without those of their ids.
+        patches: those to state for the runs.
         created_by, updated_by: the names of who created and who last changed the schedule.
     """
 
@@ -58,6 +59,7 @@ class ScheduledStart(Struct, frozen=True, kw_only=True):
     priority: int | None = None
     subject: str = ""
     terms: tuple[str, ...] = ()
+    patches: tuple[str, ...] = ()
 
     @property
     def starter(self) -> Subject:

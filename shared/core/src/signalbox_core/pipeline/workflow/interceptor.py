@@ -37,6 +37,7 @@ from signalbox_core.pipeline.workflow.delivery import DELIVER
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.wait import withdraw_open_waits
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
+from signalbox_core.pipeline.workflow.origin import stated_patches
 from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
@@ -47,6 +48,7 @@ from signalbox_core.temporal.names import (
     HEADER_EVENTS,
     HEADER_FOREIGN,
     HEADER_UNSEALED,
+    MEMO_PATCHES,
     MEMO_STARTED_BY,
     MEMO_STARTER,
     MEMO_TENANT,
@@ -272,10 +274,14 @@ def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str
     return {**with_own_trace(headers), **({HEADER_CALL: to_payload(call)} if call is not None else {})}
 
 
-def _inherited_memo() -> dict[str, str | Subject]:
-    """The memo that a child workflow inherits: the tenant, and who started the parent."""
+def _inherited_memo() -> dict[str, str | Subject | tuple[str, ...]]:
+    """The memo that a child workflow inherits: the tenant, who started the parent, and the stated patches."""
     starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
-    inherited: dict[str, str | Subject] = {MEMO_STARTER: starter} if starter is not None else {}
+    inherited: dict[str, str | Subject | tuple[str, ...]] = {}
+    if starter is not None:
+        inherited[MEMO_STARTER] = starter
+    if patches := stated_patches():
+        inherited[MEMO_PATCHES] = patches
     for name in (MEMO_TENANT, MEMO_STARTED_BY):
         if value := _memo_value(name):
             inherited[name] = value

@@ -1,4 +1,4 @@
-"""Where a run comes from, as its start in Temporal shows it: who started it, its parent, what it repeats."""
+"""Where a run comes from, as its start shows it: who started it, its parent, what it repeats, its patches."""
 
 from msgspec import UNSET, UnsetType
 from temporalio import workflow
@@ -9,6 +9,7 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.journal import RunJournal
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
+    MEMO_PATCHES,
     MEMO_RETRY_OF,
     MEMO_STARTED_BY,
     MEMO_STARTER,
@@ -61,3 +62,24 @@ def run_starter() -> Subject | None:
     """Return who started the run; None in histories of earlier releases."""
     starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
     return starter
+
+
+def stated_patches() -> tuple[str, ...]:
+    """Return the patches that the start of the run states."""
+    patches: tuple[str, ...] = workflow.memo_value(MEMO_PATCHES, (), type_hint=tuple[str, ...])
+    return patches
+
+
+def has_patch(patch: str) -> bool:
+    """Return whether the run has a patch; one that its start does not state is recorded by a marker.
+
+    Raises during an eviction, as `workflow.patched` does.
+    """
+    if patch not in stated_patches():
+        return workflow.patched(patch)
+    if workflow.unsafe.is_replaying():
+        # A worker of an earlier release, which reads no statement, may have recorded a marker.
+        workflow.patched(patch)
+    # Has no effect, but raises during an eviction.
+    workflow.random()
+    return True

@@ -16,6 +16,7 @@ from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
@@ -28,7 +29,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     take_rung,
 )
 from signalbox_core.pipeline.workflow.origin import run_starter
-from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS, EarlyVerdict
+from signalbox_core.pipeline.workflow.recorded import EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 

@@ -19,7 +19,9 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.pipeline.workflow.delivery import batches, check_approved_events
+from signalbox_core.pipeline.workflow.origin import has_patch
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
@@ -29,12 +31,6 @@ RECORDED_QUESTIONS: Final = "signalbox.recorded-questions"
 
 It is set when a run starts, because a patch is not reliable right after a local activity. So a run of an
 older version goes on with what live code computes.
-"""
-LEAN_QUESTIONS: Final = "signalbox.lean-questions"
-"""The patch since which questions cost less. It takes the place of RECORDED_QUESTIONS.
-
-The waits for their outcomes share one condition, few are recorded at a time, and a delivery waits until the
-workflow has reacted to a decision.
 """
 MAX_UNRECORDED: Final = 80
 """How many questions are recorded at a time; the next ones are asked when these are recorded.
@@ -57,7 +53,7 @@ _HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 def questions_patch(spec: PipelineSpec) -> str | None:
     """Return the newest patch of questions that the run has; None: its history holds no questions."""
     patches = (LEAN_QUESTIONS, RECORDED_QUESTIONS) if spec.approvals else ()
-    return next(filter(workflow.patched, patches), None)
+    return next(filter(has_patch, patches), None)
 
 
 def follows_ladders(spec: PipelineSpec) -> bool:

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.contract.scheduled_start import (
 from signalbox_core.pipeline.contract.search_terms import bounded, id_terms
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
+    MEMO_PATCHES,
     MEMO_REQUEST_DIGEST,
     MEMO_STARTED_BY,
     MEMO_STARTER,
@@ -76,13 +77,14 @@ class ScheduledStartWorkflow:
                 raise
 
 
-def _memo(start: ScheduledStart) -> dict[str, str | Subject]:
+def _memo(start: ScheduledStart) -> dict[str, str | Subject | tuple[str, ...]]:
     return {
         MEMO_TENANT: start.tenant,
         MEMO_STARTED_BY: start.started_by,
         MEMO_STARTER: start.starter,
         MEMO_REQUEST_DIGEST: start.digest,
         **({MEMO_SUBJECT: start.subject} if start.subject else {}),
+        **({MEMO_PATCHES: start.patches} if start.patches else {}),
     }
 
 

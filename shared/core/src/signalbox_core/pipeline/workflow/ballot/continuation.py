@@ -6,6 +6,7 @@ from temporalio import workflow
 
 from signalbox_core.events import approval_data
 from signalbox_core.pipeline.contract.failures import pipeline_bug
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalEffect,
     ApprovalInput,
@@ -13,7 +14,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 )
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.recorded import LEAN_QUESTIONS
+from signalbox_core.pipeline.workflow.origin import has_patch
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
@@ -82,11 +83,11 @@ def end_resumption(approvals: ApprovalRegistry) -> None:
 def withdraw(state: RunState, asked: AskedQuestion) -> None:
     """Close a question that the run no longer asks; one of an older history stays as it was.
 
-    An eviction cancels the waiting task as well; `workflow.patched` raises then.
+    An eviction cancels the waiting task as well; `has_patch` raises then.
     """
     # A run has no such patch if its contract has lost all approvals; it may still have a carried question.
     patch = state.questions_patch or (LEAN_QUESTIONS if asked.is_carried else None)
-    if patch is None or not workflow.patched(patch):
+    if patch is None or not has_patch(patch):
         return
     asked.is_carried = asked.carries_over = False
     if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:

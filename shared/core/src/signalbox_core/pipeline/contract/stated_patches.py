@@ -1,0 +1,21 @@
+"""The patches that the gateway states at the start of a run, so that no marker records them.
+
+The marker of a patch costs a billable action, two history events and an update of the visibility store. A
+patch may be stated once every worker has it, which the order of an upgrade ensures: workers, then gateways.
+"""
+
+from typing import Final
+
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+
+LEAN_QUESTIONS: Final = "signalbox.lean-questions"
+"""The patch since which questions cost less. It takes the place of `signalbox.recorded-questions`.
+
+The waits for their outcomes share one condition, few are recorded at a time, and a delivery waits until the
+workflow has reacted to a decision.
+"""
+
+
+def stated_patches(spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the patches to state for a run; its child runs inherit them."""
+    return (LEAN_QUESTIONS,) if spec.approvals or spec.children else ()
