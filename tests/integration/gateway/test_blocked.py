@@ -1,7 +1,7 @@
 """Runs that cannot continue: found by the leading gateway, shown everywhere, and released by themselves."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -205,10 +205,12 @@ async def _has_status(caller: httpx2.AsyncClient, run_id: str, status: str) -> b
 class HealthyRuns(FakeRunDirectory):
     """Runs for which Temporal reports no problem."""
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
+    async def list(
+        self, query: str, *, limit: int, token: bytes | None, skip: Container[str] = ()
+    ) -> RunInfoPage:
         if "TemporalReportedProblems" in query:
             return RunInfoPage(runs=(), next_token=None)
-        return await super().list(query, limit=limit, token=token)
+        return await super().list(query, limit=limit, token=token, skip=skip)
 
 
 class RecordingReader(PendingWorkReader):

@@ -217,11 +217,27 @@ async def test_a_terminated_run_that_is_listed_late_is_still_looked_for(
 ) -> None:
     runs, now = FakeRunDirectory(), datetime.now(UTC)
     reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
-    for _ in range(2):
-        await make_round(reconciler, now)
-    earliest = datetime.fromisoformat(runs.queries[-1].split("'")[1])
-    assert now - earliest >= timedelta(minutes=10)
-    assert "ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut'" in runs.queries[-1]
+    for age_s in range(10):
+        await make_round(reconciler, now + timedelta(seconds=age_s))
+    sweeps = [query for query in runs.queries if "ExecutionStatus = 'Terminated' OR" in query]
+    assert len(sweeps) == 2
+    earliest = datetime.fromisoformat(sweeps[-1].split("'")[1])
+    assert now - earliest >= timedelta(minutes=9)
+
+
+async def test_a_run_is_listed_until_its_stream_has_its_end(redis: Redis, streams: RedisRunStream) -> None:
+    """Rounds list the last seconds, so a run that just closed is listed again when its grace has passed."""
+    now = datetime.now(UTC)
+    runs = FakeRunDirectory()
+    reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
+    await make_round(reconciler, now)
+    runs.infos["ended-1"] = closed_run("terminated", run_id="ended-1", at=now)
+    for age_s in (1, 2):
+        await make_round(reconciler, now + timedelta(seconds=age_s))
+    assert (await streams.read("acme:ended-1", None)).ended
+    described = len(runs.described)
+    await make_round(reconciler, now + timedelta(seconds=3))
+    assert len(runs.described) == described
 
 
 async def _asks(handle: WorkflowHandle[object, object]) -> bool:

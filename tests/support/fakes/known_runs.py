@@ -1,5 +1,6 @@
 """Runs in Temporal, in memory: for tests of the gateway's repairs."""
 
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -26,6 +27,7 @@ def closed_run(
         started_at=STARTED,
         ended_at=ended,
         started_by="lan",
+        execution_id=f"execution of {run_id}",
     )
 
 
@@ -39,16 +41,21 @@ class FakeRunDirectory:
             code="unspeakable", message="the text could not be spoken; choose another"
         )
         self.queries: list[str] = []
+        self.described: list[str] = []
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
+    async def list(
+        self, query: str, *, limit: int, token: bytes | None, skip: Container[str] = ()
+    ) -> RunInfoPage:
         self.queries.append(query)
         wants_open = "= 'Running'" in query and "!=" not in query
         runs = [run for run in self.infos.values() if not query or (run.status == "running") is wants_open]
         start = int(token or 0)
         more = str(start + limit).encode() if len(runs) > start + limit else None
-        return RunInfoPage(runs=tuple(runs[start : start + limit]), next_token=more)
+        page = (run for run in runs[start : start + limit] if run.execution_id not in skip)
+        return RunInfoPage(runs=tuple(page), next_token=more)
 
     async def describe(self, key: str) -> RunInfo | None:
+        self.described.append(key)
         return self.infos.get(run_id_of(key))
 
     async def query(self, key: str, within: timedelta) -> Snapshot | None:

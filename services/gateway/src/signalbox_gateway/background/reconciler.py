@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -37,6 +37,10 @@ _OVERLAP: Final = timedelta(seconds=10)
 # How late the visibility store may list a run that did not publish its own end.
 _MAX_VISIBILITY_DELAY: Final = timedelta(minutes=10)
 _UNPUBLISHED: Final = "ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut'"
+_CLOSED: Final = "ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+_SWEEP_EVERY: Final = timedelta(seconds=5)
+"""How often what the visibility store lists late is looked for; the rounds in between list `_RECENT`."""
+_RECENT: Final = timedelta(seconds=4)
 _INITIAL_LOOKBACK: Final = timedelta(hours=1)
 _MIN_AGE: Final = timedelta(seconds=10)
 _PAGE: Final = 100
@@ -76,7 +80,8 @@ class Reconciler:
         self._metrics = metrics or ReconcilerMetrics(CollectorRegistry())
         self._repairs = Repairs(streams, runs, pipelines, self._metrics.count_repair)
         self._lease = Lease(redis, LEASE_KEYS)
-        self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
+        self._done = BoundedDict[str, None](_MAX_REMEMBERED)
+        self._swept_at = datetime.min.replace(tzinfo=UTC)
 
     async def run(self, tasks: Sequence[LeaderTask] = ()) -> None:
         """Run rounds while leading, until cancelled; after each round the other tasks of the leader."""
@@ -143,22 +148,27 @@ class Reconciler:
         )
 
     async def _close_ended(self, cursor: datetime | None, now: datetime) -> None:
+        if cursor is not None and now - self._swept_at < _SWEEP_EVERY:
+            await self._close_listed(_closed_since(now - _RECENT), now)
+            return
         since = cursor or now - _INITIAL_LOOKBACK
         # Their terminal events were never published, so seeking in Pub/Sub does not bring them back either.
         earliest = min(since, now - (RETENTION if cursor is None else _MAX_VISIBILITY_DELAY))
-        closed_since = (
-            f"CloseTime >= '{earliest.isoformat()}' AND "
-            f"(CloseTime >= '{since.isoformat()}' OR {_UNPUBLISHED})"
-        )
-        query = f"{closed_since} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-        closed = (run async for run in self._list_all(query) if (run.key, run.ended_at) not in self._done)
+        late = f"{_closed_since(earliest)} AND (CloseTime >= '{since.isoformat()}' OR {_UNPUBLISHED})"
+        oldest_open = await self._close_listed(late, now)
+        await self._lease.set_instant(CURSOR_KEY, max(since, oldest_open - _OVERLAP))
+        self._swept_at = now
+
+    async def _close_listed(self, query: str, now: datetime) -> datetime:
+        """Close the streams of the runs of a query. Returns when the first of those ended that stay open."""
+        closed = self._list_all(query, skip=self._done)
         oldest_open = now
         for run, is_done in await self._each(closed, lambda run: self._repairs.close(run, now)):
             if is_done:
-                self._done[run.key, run.ended_at] = None
+                self._done[run.execution_id] = None
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
-        await self._lease.set_instant(CURSOR_KEY, max(since, oldest_open - _OVERLAP))
+        return oldest_open
 
     async def _each(
         self,
@@ -198,12 +208,16 @@ class Reconciler:
             )
             return True
 
-    async def _list_all(self, query: str) -> AsyncIterator[RunInfo]:
+    async def _list_all(self, query: str, *, skip: Container[str] = ()) -> AsyncIterator[RunInfo]:
         token: bytes | None = None
         while True:
-            page = await self._runs.list(query, limit=_PAGE, token=token)
+            page = await self._runs.list(query, limit=_PAGE, token=token, skip=skip)
             for run in page.runs:
                 yield run
             token = page.next_token
             if not token:
                 return
+
+
+def _closed_since(since: datetime) -> str:
+    return f"CloseTime >= '{since.isoformat()}' AND {_CLOSED}"

@@ -1,7 +1,7 @@
 """Repairs one run's stream from Temporal: its terminal event, a gap, or the whole stream."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -32,7 +32,9 @@ _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 class RunDirectory(Protocol):
     """The reads that repairs need; implemented by `TemporalRuns`."""
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage: ...
+    async def list(
+        self, query: str, *, limit: int, token: bytes | None, skip: Container[str] = ()
+    ) -> RunInfoPage: ...
 
     async def describe(self, key: str) -> RunInfo | None: ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Container, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -138,14 +138,21 @@ class TemporalRuns:
         except (SignalboxError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError):
             return None
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
-        """One page of the visibility store, in its order: open runs first, then the latest closed."""
+    async def list(
+        self, query: str, *, limit: int, token: bytes | None, skip: Container[str] = ()
+    ) -> RunInfoPage:
+        """One page of the visibility store, in its order: open runs first, then the latest closed.
+
+        Args:
+            skip: the ids of executions to leave out; they are not decrypted.
+        """
         found = self.client.list_workflows(
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
         await self._call(found.fetch_next_page(page_size=limit))
         rules = self.workflow_ids.rules
-        runs = [await list_entry(item, rules) for item in found.current_page or ()]
+        listed = [item for item in found.current_page or () if item.run_id not in skip]
+        runs = [await list_entry(item, rules) for item in listed]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
