@@ -141,7 +141,7 @@ class Gateway:
         self.hub = Hub(
             parts.channels,
             parts.streams,
-            self.states.snapshot_from_temporal,
+            self.states.first_snapshot,
             lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
             limits or stream_limits(parts.settings),
             on_event=self.metrics.streams.record_delay,
@@ -166,7 +166,7 @@ class Gateway:
         within = min(deadline, timedelta(seconds=3))
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=within)
         events, inbox = ExternalEvents(engine, within=within), InboxReader(parts.streams)
-        starter = RunStarter(engine, waiting)
+        starter = RunStarter(engine, waiting, self.states.remember_start)
         to_run = RunDelivery(self.states, events, parts.pipelines)
         keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
         self._event_consumers = [

@@ -3,9 +3,12 @@
 A run of another tenant is reported as not found.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
@@ -13,6 +16,7 @@ from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID, run_key
+from signalbox_core.pipeline.contract.find import render_subject
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import ProjectedSnapshot, RunStream
@@ -20,14 +24,22 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.run_info import RunInfo
+from signalbox_gateway.runs.starts.start_request import StartRequest
 from signalbox_gateway.runs.temporal import TemporalRuns
 
 _KNOWN_RUNS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
+_KNOWN_STARTS: Final = 1_000
+START_KNOWN_S: Final = 2.0
+"""How long a new stream of a run that this gateway started may begin with the state of the start."""
 
 
 class RunReader:
-    """Reads runs from the projection, pending starts and Temporal."""
+    """Reads runs from the projection, pending starts and Temporal.
+
+    Args:
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -36,13 +48,17 @@ class RunReader:
         pipelines: Mapping[str, PipelineSpec],
         waiting: PendingStarts,
         conditions: RunConditions | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streams = streams
         self._temporal = temporal
         self._pipelines = pipelines
         self._waiting = waiting
         self._conditions = conditions
+        self._clock = clock
         self._known = BoundedDict[str, None](_KNOWN_RUNS)
+        self._starts = BoundedDict[str, tuple[float, Snapshot]](_KNOWN_STARTS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ended states that Temporal reported before the projection: a run must not go back to running.
         self._ended = BoundedDict[str, ProjectedSnapshot](_KNOWN_ENDS)
@@ -87,6 +103,36 @@ class RunReader:
         Concurrent callers share one look-up.
         """
         return await self._from_temporal.get(key)
+
+    def remember_start(self, request: StartRequest[Struct], spec: PipelineSpec) -> None:
+        """Note a run that this gateway has just started, so that its stream opens without a look-up."""
+        self._known[request.key] = None
+        info = RunInfo(
+            run_id=request.run_id,
+            tenant=request.tenant,
+            pipeline=spec.name,
+            status="running",
+            started_at=datetime.now(UTC),
+            ended_at=None,
+            started_by=request.started_by,
+            starter=request.starter,
+            subject=render_subject(spec.subject, request.input) or None,
+            tags=request.tags,
+        )
+        self._starts[request.key] = (self._clock() + START_KNOWN_S, _just_started(info, spec))
+
+    async def first_snapshot(self, key: str) -> Snapshot | None:
+        """The state with which the stream of a run begins that has published nothing yet.
+
+        Within two seconds of a start by this gateway it is the state of the start, else that in Temporal.
+
+        Returns:
+            None for an unknown run.
+        """
+        until, snapshot = self._starts.get(key, (0.0, None))
+        if snapshot is not None and self._clock() < until:
+            return snapshot
+        return await self.snapshot_from_temporal(key)
 
     def _latest(self, key: str, state: ProjectedSnapshot | None) -> ProjectedSnapshot | None:
         if state is None:

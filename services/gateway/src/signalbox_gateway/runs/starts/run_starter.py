@@ -1,6 +1,7 @@
 """Starts runs, and queues their starts durably while Temporal is unavailable."""
 
 import logging
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -14,12 +15,22 @@ log = logging.getLogger(__name__)
 
 
 class RunStarter:
-    """Starts a run once per run key, now or when Temporal is available again."""
+    """Starts a run once per run key, now or when Temporal is available again.
 
-    def __init__(self, engine: TemporalRuns, pending: PendingStarts) -> None:
+    Args:
+        on_started: called with each run that was started now.
+    """
+
+    def __init__(
+        self,
+        engine: TemporalRuns,
+        pending: PendingStarts,
+        on_started: Callable[[StartRequest[Struct], PipelineSpec], None],
+    ) -> None:
         self._engine = engine
         self._availability = engine.availability
         self._pending = pending
+        self._on_started = on_started
 
     async def start(
         self, request: StartRequest[Struct], spec: PipelineSpec, *, is_unused: bool = False
@@ -40,10 +51,13 @@ class RunStarter:
         if self._availability.is_known_down and not await self._availability.check_promptly():
             return await self._enqueue(request)
         try:
-            return await self._engine.start(request, spec, is_unused=is_unused)
+            is_new = await self._engine.start(request, spec, is_unused=is_unused)
         except Unavailable:
             self._availability.mark_down()
             return await self._enqueue(request)
+        if is_new:
+            self._on_started(request, spec)
+        return is_new
 
     async def _enqueue(self, request: StartRequest[Struct]) -> PendingStart:
         pending = await self._pending.enqueue(request)
