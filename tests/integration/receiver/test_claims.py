@@ -1,5 +1,6 @@
 """The claims in Redis and the fake ones of the unit tests follow the same rules."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
@@ -7,14 +8,16 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalbox_core.errors import Conflict
+from signalbox_core.errors import Conflict, Unavailable
 from signalbox_webhook_receiver.deduplication import Claim, Claims, RedisClaims
 from signalbox_webhook_receiver.events import Entry, read_runs
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.verification import Proof
+from support.assertions.eventually import eventually
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import NOW, FakeClaims, batch_of
+from support.servers.backends import free_port
 
 [RUN] = read_runs(batch_of(story()), Media.BATCH)
 ENTRIES = RUN.entries
@@ -27,8 +30,8 @@ async def claims(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
     if request.param == "fake":
         yield FakeClaims(lambda: NOW)
         return
-    async with Redis.from_url(redis_url) as client:
-        yield RedisClaims(client)
+    async with Redis.from_url(redis_url) as client, RedisClaims(client) as claims:
+        yield claims
 
 
 @pytest.fixture
@@ -148,3 +151,53 @@ async def test_a_part_of_a_delivery_is_released_without_its_nonce(claims: Claims
     assert [
         result.fresh for result in await claims.claim(proof(sender, "n2"), runs) if isinstance(result, Claim)
     ] == [(), tuple(runs[1])]
+
+
+async def test_other_replicas_see_within_milliseconds_what_is_finished(redis_url: str, sender: str) -> None:
+    async with (
+        Redis.from_url(redis_url) as client,
+        RedisClaims(client) as one,
+        RedisClaims(client) as other_replica,
+    ):
+        await one.finish([await claim(one, proof(sender), MILESTONES[:1])])
+
+        async def is_finished() -> bool:
+            [result] = await other_replica.claim(proof(sender, secrets.token_hex(8)), [MILESTONES[:1]])
+            return isinstance(result, Claim) and result.fresh == ()
+
+        await eventually(is_finished)
+
+
+async def test_what_is_finished_is_marked_when_the_receiver_stops(redis_url: str, sender: str) -> None:
+    async with Redis.from_url(redis_url) as client, RedisClaims(client) as next_one:
+        async with RedisClaims(client) as one:
+            await one.finish([await claim(one, proof(sender), MILESTONES[:2])])
+        assert (await claim(next_one, proof(sender, "n2"), MILESTONES[:2])).fresh == ()
+
+
+async def test_concurrent_deliveries_are_all_marked(redis_url: str, sender: str) -> None:
+    async with Redis.from_url(redis_url) as client, RedisClaims(client) as one:
+
+        async def deliver(number: int) -> None:
+            entries = [of_run(MILESTONES[0], f"run-{number}")]
+            await one.finish([await claim(one, proof(sender, f"n{number}"), entries)])
+
+        await asyncio.gather(*(deliver(number) for number in range(8)))
+        again = [[of_run(MILESTONES[0], f"run-{number}")] for number in range(8)]
+        results = await one.claim(proof(sender, "again"), again)
+        assert [result.fresh for result in results if isinstance(result, Claim)] == [()] * 8
+
+
+async def test_what_cannot_be_marked_is_counted_and_stays_claimed(redis_url: str, sender: str) -> None:
+    unmarked: list[int] = []
+    async with (
+        Redis.from_url(redis_url) as client,
+        RedisClaims(client) as one,
+        Redis(host="127.0.0.1", port=free_port()) as nowhere,
+        RedisClaims(nowhere, on_unmarked=unmarked.append) as cut_off,
+    ):
+        await cut_off.finish([await claim(one, proof(sender), MILESTONES[:2])])
+        with pytest.raises(Unavailable):
+            await cut_off.claim(proof(sender, "n2"), [MILESTONES[2:3]])
+        await eventually(lambda: unmarked == [2])
+        assert await code_of(one, proof(sender, "n3"), MILESTONES[:1]) == "in_flight"

@@ -114,11 +114,17 @@ async def open_parts(settings: Settings, tracing: Tracing | None = None) -> Asyn
         Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=metrics.key_failures.inc
     )
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
-    async with open_redis(settings.redis_url.reveal(), REDIS_LIMITS) as client, publisher, web:
+    busy_for = timedelta(seconds=settings.claim_s)
+    async with (
+        open_redis(settings.redis_url.reveal(), REDIS_LIMITS) as client,
+        RedisClaims(client, busy_for=busy_for, on_unmarked=metrics.count_unmarked) as claims,
+        publisher,
+        web,
+    ):
         await keys.refresh()
         backends = DeliveryBackends(
             rates=RedisRateLimiter(client, per_s=settings.rate_per_s, scope="senders"),
-            claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
+            claims=claims,
             publisher=publisher,
             stream=RedisRunStream(client),
         )

@@ -1,16 +1,18 @@
 """Deduplication in Redis: a nonce is accepted once per key, an event id once per sender.
 
-One Lua script checks and writes all claims of a delivery. Signature bytes are not the replay key, because an
-ECDSA signature has a second valid form.
+One Lua script checks and writes all claims of a delivery, and marks what earlier deliveries of its sender
+have finished, which saves a round trip. Signature bytes are not the replay key, because an ECDSA signature
+has a second valid form.
 """
 
 import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, Protocol, cast
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Protocol, Self, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -20,6 +22,7 @@ from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import EventKind
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.signatures.profile import NONCE_KEPT
+from signalbox_webhook_receiver.claim_scripts import CLAIM, FINISH, RELEASE
 from signalbox_webhook_receiver.events import Entry
 from signalbox_webhook_receiver.verification import Proof
 
@@ -28,59 +31,11 @@ log = logging.getLogger(__name__)
 BUSY_FOR: Final = timedelta(seconds=30)
 DONE_FOR: Final = timedelta(days=3)
 _TIMEOUT_S: Final = 0.9
+FINISH_DELAY_S: Final = 0.002
+"""How long finished events wait for the next claim of their sender; other replicas see them in flight."""
+UNMARKED: Final = "cannot mark events as accepted; a repeated delivery would publish them again"
+_MAX_MARKED: Final = 500
 _UNAVAILABLE: Final = "the receiver cannot check for duplicates now; send the delivery again"
-
-# KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, number of runs, events of each run…, digests…
-# Per run: the indexes of its new events, or why none of its events is claimed. The nonce is used up unless no
-# run has a claim.
-_CLAIM: Final = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'nonce'} end
-local results, claimed, first, runs = {'claimed'}, false, 2, tonumber(ARGV[4])
-for run = 1, runs do
-  local last, state, fresh = first + tonumber(ARGV[4 + run]) - 1, 'fresh', {}
-  for i = first, last do
-    local held = redis.call('GET', KEYS[i])
-    if not held then
-      fresh[#fresh + 1] = i - first
-    elseif string.sub(held, 1, 5) == 'busy:' then
-      state = 'busy'
-      break
-    elseif held ~= 'done:' .. ARGV[3 + runs + i] then
-      state = 'conflict'
-      break
-    end
-  end
-  if state == 'fresh' then
-    claimed = true
-    for _, n in ipairs(fresh) do
-      redis.call('SET', KEYS[first + n], 'busy:' .. ARGV[1], 'EX', ARGV[3])
-    end
-    results[run + 1] = fresh
-  else
-    results[run + 1] = state
-  end
-  first = last + 1
-end
-if claimed then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
-return results
-"""
-# KEYS: events…  ARGV: token, done ttl, digests…
-# Expired claims are written too, because their events have been published.
-_FINISH: Final = """
-for i = 1, #KEYS do
-  local held = redis.call('GET', KEYS[i])
-  if not held or held == 'busy:' .. ARGV[1] then
-    redis.call('SET', KEYS[i], 'done:' .. ARGV[i + 2], 'EX', ARGV[2])
-  end
-end
-"""
-# KEYS: nonce and events…  ARGV: token
-_RELEASE: Final = """
-for _, key in ipairs(KEYS) do
-  local held = redis.call('GET', key)
-  if held == ARGV[1] or held == 'busy:' .. ARGV[1] then redis.call('DEL', key) end
-end
-"""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +64,7 @@ class Claims(Protocol):
         ...
 
     async def finish(self, claims: Sequence[Claim]) -> None:
-        """Mark the event ids as accepted, after their events were published."""
+        """Mark the event ids as accepted, after their events were published; at once for further claims."""
         ...
 
     async def release(self, claims: Sequence[Claim], *, with_nonce: bool) -> None:
@@ -121,48 +76,122 @@ class Claims(Protocol):
         ...
 
 
+class _FinishedEvent(NamedTuple):
+    key: str
+    token: str
+    digest: str
+
+
 class RedisClaims:
-    """Claims in Redis, shared by all replicas; the keys of one sender share a hash slot.
+    """Claims in Redis, shared by all replicas; the keys of one sender share a hash slot. A context manager.
+
+    What is finished is marked with the sender's next claim, or after FINISH_DELAY_S. A process that is killed
+    in between has published events whose claims expire: a repeated delivery publishes them again.
 
     Args:
         busy_for: how long events stay claimed after their receiver crashed; longer than the publish timeout.
+        on_unmarked: called with the number of published events that could not be marked.
     """
 
-    def __init__(self, client: Redis, *, busy_for: timedelta = BUSY_FOR) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        busy_for: timedelta = BUSY_FOR,
+        on_unmarked: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._busy_for = busy_for
-        self._claim = client.register_script(_CLAIM)
-        self._finish = client.register_script(_FINISH)
-        self._release = client.register_script(_RELEASE)
+        self._on_unmarked = on_unmarked
+        self._claim = client.register_script(CLAIM)
+        self._finish = client.register_script(FINISH)
+        self._release = client.register_script(RELEASE)
+        self._finished: dict[str, list[_FinishedEvent]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Mark what is finished."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.gather(self.flush(), *self._flushes)
 
     async def claim(self, proof: Proof, runs: Sequence[Sequence[Entry]]) -> list[Claim | Conflict]:
         token = secrets.token_hex(8)
         kept = [[entry for entry in run if entry.kind is not EventKind.PROGRESS] for run in runs]
         nonce_key, event_keys = keys_of(proof, [entry for run in kept for entry in run])
+        finished = self._take_finished(_slot_of(nonce_key))
         arguments: list[str | int] = [
             token,
             _seconds(NONCE_KEPT),
             _seconds(self._busy_for),
+            _seconds(DONE_FOR),
             len(kept),
             *(len(run) for run in kept),
             *(entry.digest for run in kept for entry in run),
+            *_tokens_and_digests(finished),
         ]
-        status, *results = await _run(self._claim, [nonce_key, *event_keys], arguments)
+        keys = [nonce_key, *event_keys, *(event.key for event in finished)]
+        try:
+            status, *results = await _run(self._claim, keys, arguments)
+        except BaseException:
+            self._add_finished(finished)
+            raise
         if status != b"claimed":
             raise conflict_of(status)
         claims: list[Claim | Conflict] = []
         for run, claimable, result in zip(runs, kept, results, strict=True):
-            keys, event_keys = event_keys[: len(claimable)], event_keys[len(claimable) :]
+            own_keys, event_keys = event_keys[: len(claimable)], event_keys[len(claimable) :]
             if isinstance(result, bytes):
                 claims.append(conflict_of(result))
             else:
-                claims.append(claim_of(token, nonce_key, run, [(keys[n], claimable[n]) for n in result]))
+                claims.append(claim_of(token, nonce_key, run, [(own_keys[n], claimable[n]) for n in result]))
         return claims
 
     async def finish(self, claims: Sequence[Claim]) -> None:
-        keys = [key for claim in claims for key in claim.event_keys]
-        if keys:
-            digests = [digest for claim in claims for digest in claim.digests]
-            await _run(self._finish, keys, [claims[0].token, _seconds(DONE_FOR), *digests])
+        self._add_finished(
+            [
+                _FinishedEvent(key, claim.token, digest)
+                for claim in claims
+                for key, digest in zip(claim.event_keys, claim.digests, strict=True)
+            ]
+        )
+
+    async def flush(self) -> None:
+        """Mark now what is finished; what cannot be marked is logged, and its claims expire."""
+        finished, self._finished = self._finished, {}
+        for events in finished.values():
+            for start in range(0, len(events), _MAX_MARKED):
+                part = events[start : start + _MAX_MARKED]
+                arguments: list[str | int] = [_seconds(DONE_FOR), *_tokens_and_digests(part)]
+                try:
+                    await _run(self._finish, [event.key for event in part], arguments)
+                except Unavailable:
+                    self._on_unmarked(len(part))
+                    log.warning(UNMARKED, extra={"events": len(part)})
+
+    def _take_finished(self, slot: str) -> list[_FinishedEvent]:
+        finished = self._finished.pop(slot, [])
+        if self._timer is not None and not self._finished:
+            self._timer.cancel()
+            self._timer = None
+        return finished
+
+    def _add_finished(self, events: Sequence[_FinishedEvent]) -> None:
+        for event in events:
+            self._finished.setdefault(_slot_of(event.key), []).append(event)
+        if events and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FINISH_DELAY_S, self._start_flush)
+
+    def _start_flush(self) -> None:
+        self._timer = None
+        flush = asyncio.get_running_loop().create_task(self.flush())
+        self._flushes.add(flush)
+        flush.add_done_callback(self._flushes.discard)
 
     async def release(self, claims: Sequence[Claim], *, with_nonce: bool) -> None:
         keys = [claims[0].nonce_key] if with_nonce else []
@@ -218,6 +247,15 @@ def conflict_of(result: bytes) -> Conflict:
     return Conflict(
         "an event of this delivery is being accepted right now; send it again in a second", code="in_flight"
     )
+
+
+def _slot_of(key: str) -> str:
+    """Return the part of a key that all keys of a sender share."""
+    return key.partition("}")[0]
+
+
+def _tokens_and_digests(events: Sequence[_FinishedEvent]) -> list[str]:
+    return [part for event in events for part in (event.token, event.digest)]
 
 
 def _seconds(duration: timedelta) -> int:

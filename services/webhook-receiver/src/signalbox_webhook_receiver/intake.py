@@ -13,7 +13,7 @@ from signalbox_core.errors import Forbidden, SignalboxError, Unavailable
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.rates import RateLimiter
 from signalbox_core.streams import RunStream
-from signalbox_webhook_receiver.deduplication import Claim, Claims
+from signalbox_webhook_receiver.deduplication import UNMARKED, Claim, Claims
 from signalbox_webhook_receiver.events import Entry, RunEvents, check_permission
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.publication import append_all, publish_runs
@@ -131,26 +131,21 @@ class EventIntake:
         try:
             await self._backends.claims.finish(claims)
         except Unavailable:
-            self._count_unrepaired("finish")
-            log.warning(
-                "cannot mark events as accepted; a repeated delivery would publish them again",
-                extra={"events": sum(len(claim.fresh) for claim in claims)},
-            )
+            count = sum(len(claim.fresh) for claim in claims)
+            self._metrics.count_unmarked(count)
+            log.warning(UNMARKED, extra={"events": count})
 
     async def _release(self, outcomes: Sequence[RunOutcome], *, with_nonce: bool) -> None:
         claims = [outcome.claim for outcome in outcomes if outcome.claim is not None]
         try:
             await self._backends.claims.release(claims, with_nonce=with_nonce)
         except Unavailable:
-            self._count_unrepaired("release")
+            self._metrics.claim_failures.labels("release").inc()
+            self._metrics.left_to_repair.labels("release").inc()
             log.warning(
                 "cannot release claims; they will expire",
                 extra={"events": sum(len(claim.fresh) for claim in claims)},
             )
-
-    def _count_unrepaired(self, step: str) -> None:
-        self._metrics.claim_failures.labels(step).inc()
-        self._metrics.left_to_repair.labels(step).inc()
 
 
 def _open(outcomes: Sequence[RunOutcome]) -> list[RunOutcome]:

@@ -39,6 +39,11 @@ class ReceiverMetrics:
         self.seconds = self._histogram("seconds", "From request to response")
         self.publish_seconds = self._histogram("publish_seconds", "From the claim to Pub/Sub's last ack")
 
+    def count_unmarked(self, events: int) -> None:
+        """Count events that were published and could not be marked as accepted."""
+        self.claim_failures.labels("finish").inc()
+        self.left_to_repair.labels("finish").inc(events)
+
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"signalbox_receiver_{name}", meaning, labels, registry=self.registry)
 
