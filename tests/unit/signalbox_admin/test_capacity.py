@@ -47,6 +47,16 @@ def test_steps_and_approvals_add_to_every_part() -> None:
         assert all(used > bare[name] for name, used in cores(estimate(more)).items())
 
 
+@pytest.mark.parametrize(("step_s", "heartbeats"), [(0.5, 0), (1, 0), (1.5, 1), (3, 2), (60, 30)])
+def test_the_heartbeats_of_long_steps_are_actions(step_s: float, heartbeats: int) -> None:
+    short, long = (
+        estimate(Workload(runs_per_minute=1, steps=5, approvals=0, step_s=seconds)) for seconds in (0, step_s)
+    )
+
+    runs_month = short.actions_month / (2 + 5)
+    assert long.actions_month - short.actions_month == pytest.approx(5 * heartbeats * runs_month)
+
+
 def test_the_end_of_the_model_is_named() -> None:
     assert estimate(Workload(runs_per_minute=1)).warnings == ()
     assert any("Redis" in warning for warning in estimate(Workload(runs_per_minute=10_000)).warnings)

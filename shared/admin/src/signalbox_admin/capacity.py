@@ -38,6 +38,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="CPU time of an activity's own work, which the model excludes (default 0)",
     )
     parser.add_argument(
+        "--step-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how long an activity takes; heartbeats of longer ones are billed (default 0)",
+    )
+    parser.add_argument(
         "--history-days", type=float, default=30.0, metavar="DAYS", help="Temporal's retention (default 30)"
     )
     parser.add_argument(
@@ -57,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         steps=_not_negative("--steps", options.steps),
         approvals=_not_negative("--approvals", options.approvals),
         step_cpu_ms=_not_negative("--step-cpu-ms", options.step_cpu_ms),
+        step_s=_not_negative("--step-seconds", options.step_seconds),
         history_days=_not_negative("--history-days", options.history_days),
     )
     capacity = estimate(workload, _prices(options.price))

@@ -5,7 +5,7 @@ do not replace a load test.
 """
 
 from collections.abc import Mapping
-from math import ceil
+from math import ceil, floor
 from typing import Final
 
 from msgspec import Struct
@@ -35,6 +35,7 @@ class Workload(Struct, frozen=True, kw_only=True):
         steps: activity calls per run, one after another.
         approvals: questions per run, each answered once.
         step_cpu_ms: the CPU time of a call's own work, which the figures do not contain.
+        step_s: how long a call takes; the heartbeats of a long one are billed.
         redis_days: how long Redis holds the stream of a run after its end.
         history_days: Temporal's retention of histories.
     """
@@ -43,6 +44,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     steps: float = 5.0
     approvals: float = 1.0
     step_cpu_ms: float = 0.0
+    step_s: float = 0.0
     redis_days: float = 7.0
     history_days: float = 30.0
 
@@ -110,7 +112,10 @@ CPU_MS: Final[Mapping[str, Coefficient]] = {
 REDIS_BYTES: Final = Coefficient(run=7_500, step=1_150, approval=2_000)
 HISTORY_BYTES: Final = Coefficient(run=3_300, step=2_200, approval=5_500)
 ACTIONS: Final = Coefficient(run=2, step=1, approval=3)
-"""What Temporal Cloud bills."""
+"""What Temporal Cloud bills, heartbeats aside."""
+FIRST_HEARTBEAT_S: Final = 1.0
+HEARTBEAT_INTERVAL_S: Final = 2.0
+"""How often a worker's heartbeats reach Temporal while a call runs; each is billed."""
 EVENTS: Final = Coefficient(run=2, step=2, approval=2)
 """Milestones, each one message of Pub/Sub: started and ended, and for an approval requested and decided."""
 PROCESS_MB: Final[Mapping[str, float]] = {"gateway": 100, "receiver": 65, "worker": 125}
@@ -134,7 +139,7 @@ def estimate(workload: Workload, prices: Prices = Prices()) -> Capacity:  # noqa
     redis_gb = REDIS_BYTES.per_run(workload) * runs_month * workload.redis_days / days / 1e9
     history_gb = HISTORY_BYTES.per_run(workload) * runs_month * workload.history_days / days / 1e9
     pubsub_tb = EVENTS.per_run(workload) * runs_month * _EVENT_KB * _TRANSFERS / 1e9
-    actions = ACTIONS.per_run(workload) * runs_month
+    actions = (ACTIONS.per_run(workload) + workload.steps * _heartbeats(workload.step_s)) * runs_month
     services = [part for part in parts if part.name in PROCESS_MB]
     return Capacity(
         parts=parts,
@@ -154,6 +159,11 @@ def estimate(workload: Workload, prices: Prices = Prices()) -> Capacity:  # noqa
         },
         warnings=_warnings({part.name: part for part in parts}, redis_gb),
     )
+
+
+def _heartbeats(step_s: float) -> int:
+    """How many heartbeats of a call reach Temporal."""
+    return 1 + floor((step_s - FIRST_HEARTBEAT_S) / HEARTBEAT_INTERVAL_S) if step_s > FIRST_HEARTBEAT_S else 0
 
 
 def _part(name: str, cost: Coefficient, workload: Workload) -> PartCapacity:
