@@ -19,6 +19,8 @@ _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 _MAX_CHARS: Final = 8_000
+_ENCODER: Final = json.JSONEncoder(default=str, ensure_ascii=False)
+"""`json.dumps` makes a new encoder for each call with such options."""
 _context: Final[ContextVar[Mapping[str, object]]] = ContextVar("log_fields")
 RecordFields = Callable[[logging.LogRecord], Mapping[str, object]]
 
@@ -67,7 +69,7 @@ class JsonFormatter(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[:_MAX_CHARS]
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _ENCODER.encode(line)
 
 
 def configure_logs(

@@ -1,7 +1,7 @@
 """RunStream in Redis (6.2 and later): one Lua script writes, pipelines read, `RunIndexes` spans the runs."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -78,12 +78,15 @@ class RedisRunStream:
         return await self._write([prepare_event(event) for event in events])
 
     async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
-        tops = await self._tops(events)
+        compared = [event for event in events if event.sequence is not None and not updates_indexes(event)]
+        tops = await self._tops({(event.tenantid, event.runid) for event in compared})
         results: list[AppendOutcome | SignalboxError] = [AppendOutcome.DROPPED] * len(events)
         missing = [
             place
-            for place, (event, top) in enumerate(zip(events, tops, strict=True))
-            if event.sequence is None or event.sequence > top or updates_indexes(event)
+            for place, event in enumerate(events)
+            if event.sequence is None
+            or updates_indexes(event)
+            or event.sequence > tops[event.tenantid, event.runid]
         ]
         written = await self._write([prepare_event(events[place]) for place in missing])
         for place, result in zip(missing, written, strict=True):
@@ -218,18 +221,18 @@ class RedisRunStream:
             calls.append(RunCall(key=key, call=call, records=write.records))
         return await self._script.run_all(calls)
 
-    async def _tops(self, events: Sequence[CloudEvent]) -> list[int]:
-        """Return the newest sequence of each event's stream; 0 when it has none, or another tenant's."""
-        keys = await self._locate([(event.tenantid, event.runid) for event in events])
+    async def _tops(self, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the newest sequence of each run's stream; 0 when it has none, or another tenant's."""
+        keys = await self._locate(list(runs))
         with map_redis_errors("streams of runs"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.hmget(RunKeys(key).meta, "top", "tenant")
-                found = await pipe.execute() if events else []
-        return [
-            int(top) if top is not None and tenant == event.tenantid.encode() else 0
-            for event, (top, tenant) in zip(events, found, strict=True)
-        ]
+                found = await pipe.execute() if runs else []
+        return {
+            (tenant, run_id): int(top) if top is not None and owner == tenant.encode() else 0
+            for (tenant, run_id), (top, owner) in zip(runs, found, strict=True)
+        }
 
     async def _locate(self, runs: Sequence[tuple[str, str]]) -> list[str]:
         """Return the keys of the streams of tenants' runs, in one round trip at most; see `locate`."""
