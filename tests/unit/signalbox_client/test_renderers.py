@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import httpx2
+from msgspec.structs import replace
 from rich.console import Console
 
 from signalbox_client.commands.renderers import JsonLines, PlainLines, choose_renderer, run_panel
@@ -48,6 +49,17 @@ def updates(*events: tuple[str, int | None, dict[str, object]]) -> list[Update]:
         }
         frames.append(httpx2.ServerSentEvent(data=json.dumps(body), id=f"e:{sequence}"))
     return [update for frame in frames if (update := follower.take(frame))]
+
+
+def test_the_progress_of_one_run_does_not_hide_that_of_another() -> None:
+    on = console()
+    lines = PlainLines(on, shows_run_ids=True)
+    (first,) = updates(("step.progress", None, {"step": "say", "percent": 30}))[1:]
+    assert first.event is not None
+    second = replace(first, event=replace(first.event, runid="r2"))
+    for update in (first, second, first, second):
+        lines.show(update)
+    assert [line.split()[1] for line in lines_of(on)] == ["r1", "r2"]
 
 
 def console() -> Console:

@@ -12,7 +12,7 @@ from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.watch import events, watch_runs
 from signalbox_core.errors import Forbidden, InvalidInput
 from support.assertions.eventually import beside, eventually
-from support.fakes.stream_frames import END, RUN_COMPLETED, STEP_COMPLETED, snapshot_frame
+from support.fakes.stream_frames import AT, END, RUN_COMPLETED, STEP_COMPLETED, snapshot_frame
 
 
 def gateway(request: httpx2.Request) -> httpx2.Response:
@@ -83,3 +83,44 @@ async def test_a_run_that_ends_between_two_looks_is_followed_from_its_start(
         await eventually(lambda: "run.completed" in printed.getvalue(), within_s=30)
 
     assert "step.completed" in printed.getvalue()
+
+
+class GatewayOfManyRuns:
+    """Lists 150 open runs in pages, then an old one; each has one event, and one run is gone."""
+
+    def __init__(self) -> None:
+        self.runs = [
+            {"run_id": f"r{number}", "pipeline": "echo", "status": "running", "started_at": AT}
+            for number in range(150)
+        ]
+        self.old = {"run_id": "old", "pipeline": "echo", "status": "completed", "started_at": AT}
+        self.opened: set[str] = set()
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/v1/runs":
+            begin, size = int(request.url.params.get("cursor", "0")), int(request.url.params["limit"])
+            listed = [*self.runs, self.old][begin : begin + size]
+            cursor = str(begin + size) if begin + size <= len(self.runs) else None
+            return httpx2.Response(200, json={"runs": listed, "next_cursor": cursor})
+        run_id = request.url.path.split("/")[3]
+        if run_id == "r7":
+            body = {"title": "No", "status": 404, "code": "unknown_run", "detail": "no such run"}
+            return httpx2.Response(404, json=body, headers={"content-type": "application/problem+json"})
+        self.opened.add(run_id)
+        if request.url.path.endswith("/stream"):
+            return httpx2.Response(
+                200, text=snapshot_frame() + STEP_COMPLETED, headers={"content-type": "text/event-stream"}
+            )
+        return httpx2.Response(200, json={**self.runs[0], "run_id": run_id, "epoch": "e", "sequence": 2})
+
+
+async def test_all_open_runs_are_followed_however_many_and_one_that_is_gone_ends_nothing() -> None:
+    gateway = GatewayOfManyRuns()
+    client = AsyncSignalbox("http://127.0.0.1:1", "k", transport=httpx2.MockTransport(gateway), backoff_s=())
+    context = CommandContext(client=client, console=Console(file=io.StringIO()), as_json=False)
+    expected = {f"r{number}" for number in range(150)} - {"r7"}
+
+    async with beside(events(context, argparse.Namespace(runs=[], follow=True))):
+        await eventually(lambda: gateway.opened >= expected, within_s=30)
+
+    assert "old" not in gateway.opened

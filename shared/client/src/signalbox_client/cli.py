@@ -1,6 +1,7 @@
 """The `signalbox` command: parse arguments, connect, run one command.
 
-Errors are one line on standard error. Exit code 2: the caller must change something; 1: anything else.
+Errors are one line on standard error. Exit code 2: the caller must change something; 130: Ctrl-C; 141: the
+reader of the output has exited; 1: anything else.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from signalbox_client.stored_keys import StoredKeys, keys_path, read_keys
 from signalbox_core.errors import Rejected, SignalboxError
 
 _PIPE_WIDTH: Final = 250
+EXIT_BROKEN_PIPE: Final = 141
+"""As of a program that the signal SIGPIPE ends. Not 0: a command such as `watch` has not seen the outcome."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (head, less) has exited. Without this, Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_BROKEN_PIPE
 
 
 async def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -73,7 +76,14 @@ def _report_retry(error: SignalboxError, delay_s: float) -> None:
 
 def _console() -> Console:
     """A console that wraps lines on a terminal only, so that scripts read one row per line."""
-    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    return _PipedConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+class _PipedConsole(Console):
+    """Leaves a broken pipe to `main`; by default rich ends the program with an exit code of its own."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def _one_line(error: SignalboxError) -> str:

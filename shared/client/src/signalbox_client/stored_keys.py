@@ -33,8 +33,16 @@ class StoredKeys(Struct, frozen=True, kw_only=True):
 def keys_path(environ: Mapping[str, str]) -> Path:
     """`$XDG_CONFIG_HOME/signalbox/keys.json`; the folder is `~/.config` by default."""
     base = environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if base.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
+    folder = Path(base) if base.startswith("/") else _home(environ) / ".config"
     return folder / "signalbox" / "keys.json"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """The user's folder; `/` for a user without one, as in a container that runs as any number."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/")
 
 
 def read_keys(path: Path) -> StoredKeys:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from rich.console import Console
@@ -54,6 +55,20 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def read_text(name: str, *, option: str) -> str:
+    """Read a text file that an option names (`-`: standard input).
+
+    Raises:
+        InvalidInput: it cannot be read, or is not UTF-8.
+    """
+    try:
+        body = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return body.decode()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InvalidInput(f"{option} {name}: {reason}", field=option) from None
 
 
 async def read_line(prompt: str, stdin: TextIO | None = None) -> str:

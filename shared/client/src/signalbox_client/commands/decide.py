@@ -13,7 +13,7 @@ import msgspec
 
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.decide_all import decide_all
-from signalbox_client.commands.prompts import parse_answer, picture_of, prompt_for_answer
+from signalbox_client.commands.prompts import picture_of, prompt_for_answer, read_answer
 from signalbox_client.commands.question_text import artifact_names, question_lines
 from signalbox_client.commands.renderers import format_time, print_json
 from signalbox_client.models import Approval, Decided
@@ -62,7 +62,7 @@ async def decide(context: CommandContext, options: argparse.Namespace) -> int:
             options.run, options.approval, _given_answer(approval), shown=approval, note=options.note
         )
     elif options.answer is not None:
-        answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
+        answer = read_answer(options.answer)
         decided = await context.client.decide(
             options.run, options.approval, answer, shown=approval, note=options.note
         )

@@ -1,14 +1,13 @@
 """`signalbox decide RUN [NAME] --all`: one answer for all pending questions of a run."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.prompts import parse_answer
+from signalbox_client.commands.prompts import read_answer
 from signalbox_client.commands.question_text import summary
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.models import Approval
@@ -36,7 +35,7 @@ async def decide_all(context: CommandContext, options: argparse.Namespace) -> in
     """
     if options.answer is None:
         raise InvalidInput("--all needs --answer JSON: the same answer for every question", field="--answer")
-    answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
+    answer = read_answer(options.answer)
     run = await context.client.run(options.run)
     pending = [
         item

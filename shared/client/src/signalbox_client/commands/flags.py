@@ -1,8 +1,9 @@
 """Translates the JSON Schema of a pipeline's input to command line flags, and flags to the input. Pure."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -57,6 +58,22 @@ class Flag(Struct, frozen=True, kw_only=True):
     def option(self) -> str:
         """`--field-name`; for a secret, `--field-name-file`: other users of a machine can read arguments."""
         return "--" + self.field.replace("_", "-") + ("-file" if self.kind == "secret" else "")
+
+
+def parse_json(text: str) -> object:
+    """Parse JSON.
+
+    Raises:
+        ValueError: not JSON. NaN and Infinity are not JSON, nor is what is nested too deeply to be read.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def read_schema(schema: msgspec.Raw) -> Schema:
@@ -163,7 +180,7 @@ def _convert(flag: Flag, kind: Kind, text: str) -> object:
         case "integer":
             return int(text)
         case "number":
-            return float(text)
+            return _finite(float(text))
         case "boolean":
             if text.lower() not in _TRUE | _FALSE:
                 raise ValueError
@@ -171,6 +188,13 @@ def _convert(flag: Flag, kind: Kind, text: str) -> object:
         case "array":
             return [_value(flag, flag.items, part.strip()) for part in text.split(",") if part.strip()]
         case "json" | "upload":
-            return json.loads(text)
+            return parse_json(text)
         case _:
             return text
+
+
+def _finite(number: float) -> float:
+    """Raises: ValueError: JSON has no such number."""
+    if not math.isfinite(number):
+        raise ValueError
+    return number

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext, read_text
 from signalbox_client.commands.renderers import print_json
 from signalbox_client.stored_keys import keys_path, read_keys, write_keys
 from signalbox_core.errors import InvalidInput
@@ -60,7 +59,7 @@ async def _read_key(context: CommandContext, name: str | None) -> str:
         InvalidInput: there is no file and no terminal, or the file cannot be read.
     """
     if name is not None:
-        return await asyncio.to_thread(_read_file, name)
+        return await asyncio.to_thread(read_text, name, option="--key-file")
     if not context.is_interactive:
         raise InvalidInput("give --key-file FILE (-: standard input): there is no terminal to prompt on")
     with _without_echo():
@@ -68,14 +67,6 @@ async def _read_key(context: CommandContext, name: str | None) -> str:
             return await context.prompt(f"API key for {context.client.url}: ")
         except EOFError:
             return ""
-
-
-def _read_file(name: str) -> str:
-    try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InvalidInput(f"--key-file {name}: {reason}", field="--key-file") from None
 
 
 @contextmanager

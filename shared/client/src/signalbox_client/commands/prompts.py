@@ -2,14 +2,14 @@
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.commands.flags import Flag, Schema, build_input, flags_of, read_schema
+from signalbox_client.commands.command_context import read_text
+from signalbox_client.commands.flags import Flag, Schema, build_input, flags_of, parse_json, read_schema
 from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput
 
@@ -152,6 +152,15 @@ def _variants_field(schema: Schema) -> str | None:
     return None
 
 
+def read_answer(given: str) -> Mapping[str, object]:
+    """Read the answer of `--answer`; `-`: from standard input.
+
+    Raises:
+        InvalidInput: not JSON, or not an object.
+    """
+    return parse_answer(read_text("-", option="--answer") if given == "-" else given)
+
+
 def parse_answer(text: str) -> Mapping[str, object]:
     """Parse the JSON object of `--answer`.
 
@@ -159,7 +168,7 @@ def parse_answer(text: str) -> Mapping[str, object]:
         InvalidInput: not JSON, or not an object.
     """
     try:
-        answer = json.loads(text)
+        answer = parse_json(text)
     except ValueError as error:
         raise InvalidInput(f"--answer is not JSON: {error}", field="--answer") from None
     if not isinstance(answer, dict):

@@ -88,7 +88,7 @@ class PlainLines:
     def __init__(self, console: Console, *, shows_run_ids: bool) -> None:
         self._console = console
         self._shows_run_ids = shows_run_ids
-        self._last_tenth: dict[str, int] = {}
+        self._last_tenth: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> "PlainLines":
         return self
@@ -109,13 +109,12 @@ class PlainLines:
     def _line(self, update: Update, event: StreamEvent) -> str | None:
         step = next((step for step in update.snapshot.steps if step.name == event.stepid), None)
         if event.name == "step.progress":
-            if (
-                step is None
-                or step.percent is None
-                or self._last_tenth.get(step.name) == int(step.percent) // 10
-            ):
+            if step is None or step.percent is None:
                 return None
-            self._last_tenth[step.name] = int(step.percent) // 10
+            tenth, place = int(step.percent) // 10, (event.runid, step.name)
+            if self._last_tenth.get(place) == tenth:
+                return None
+            self._last_tenth[place] = tenth
             return f"{self._prefix(event)} {step.title}: {step.percent:.0f} % {step.message or ''}".rstrip()
         return f"{self._prefix(event)} {event.name} {describe(event)}".rstrip()
 

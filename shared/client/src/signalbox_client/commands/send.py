@@ -1,11 +1,11 @@
 """`signalbox send`: an external event, to a run, by its business key, or to start a run."""
 
 import argparse
-import json
 import uuid
 from collections.abc import Sequence
 
 from signalbox_client.commands.command_context import AddCommand, CommandContext
+from signalbox_client.commands.flags import parse_json
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.wire.event_models import EventDelivery
 from signalbox_core.errors import InvalidInput
@@ -51,6 +51,6 @@ async def send(context: CommandContext, options: argparse.Namespace) -> int:
 
 def _parse_data(text: str) -> object:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise InvalidInput(f"--data is not JSON: {error}", field="--data") from None

@@ -1,17 +1,14 @@
 """`signalbox start NAME`: reads the input schema from the gateway and offers its fields as flags."""
 
 import argparse
-import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from signalbox_client.commands import watch
-from signalbox_client.commands.command_context import CommandContext, CommandParser
+from signalbox_client.commands.command_context import CommandContext, CommandParser, read_text
 from signalbox_client.commands.files import files_field, upload_fields, upload_files
-from signalbox_client.commands.flags import Flag, build_input, flags_of, read_schema
+from signalbox_client.commands.flags import Flag, build_input, flags_of, parse_json, read_schema
 from signalbox_client.commands.renderers import print_json
 from signalbox_client.models import Pipeline
 from signalbox_core.errors import InvalidInput
@@ -182,11 +179,7 @@ def _read_secret(flag: Flag, name: str) -> str:
     Raises:
         InvalidInput: the file cannot be read.
     """
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InvalidInput(f"{flag.option} {name}: {reason}", field=flag.option) from None
+    text = read_text(name, option=flag.option)
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -198,11 +191,9 @@ def read_input_file(name: str | None) -> Mapping[str, object]:
     """
     if name is None:
         return {}
+    text = read_text(name, option="--input")
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        value = json.loads(text)
-    except OSError as error:
-        raise InvalidInput(f"--input {name}: {error.strerror}", field="--input") from None
+        value = parse_json(text)
     except ValueError as error:
         raise InvalidInput(f"--input {name} is not JSON: {error}", field="--input") from None
     if not isinstance(value, dict):

@@ -2,19 +2,21 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.outcome import stop_notice
 from signalbox_client.commands.renderers import JsonLines, PlainLines, Renderer, choose_renderer
-from signalbox_core.errors import InvalidInput
+from signalbox_client.models import RunItem
+from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.events.snapshot import ENDED
 
 T = TypeVar("T")
 _MAX_RUNS = 32
+_PAGE = 100
 _POLL_INTERVAL_S = 2.0
 
 
@@ -110,14 +112,41 @@ async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
     async with _task_group() as group:
         is_first = True
         while True:
-            page = await context.client.runs(limit=_MAX_RUNS)
-            for item in page.runs:
+            for item in await _unknown_runs(context, followed, began):
                 # A later run may have ended between two requests.
-                is_over = item.status in ENDED and (item.started_at is None or item.started_at < began)
-                if item.run_id not in followed and not is_over:
+                if item.run_id not in followed and not _is_over(item, began):
                     group.create_task(
-                        _print_events(context, item.run_id, renderer, follow=True, from_start=not is_first)
+                        _print_events_if_kept(context, item.run_id, renderer, from_start=not is_first)
                     )
                 followed.add(item.run_id)
             is_first = False
             await asyncio.sleep(_POLL_INTERVAL_S)
+
+
+async def _unknown_runs(
+    context: CommandContext, followed: Collection[str], began: datetime
+) -> Sequence[RunItem]:
+    """The runs that are not followed yet. The gateway lists open runs first, then those that ended last."""
+    found: list[RunItem] = []
+    cursor: str | None = None
+    while True:
+        page = await context.client.runs(limit=_PAGE, cursor=cursor)
+        found += (item for item in page.runs if item.run_id not in followed)
+        has_older = any(
+            item.status in ENDED and (item.run_id in followed or _is_over(item, began)) for item in page.runs
+        )
+        cursor = page.next_cursor
+        if has_older or cursor is None:
+            return found
+
+
+def _is_over(item: RunItem, began: datetime) -> bool:
+    return item.status in ENDED and (item.started_at is None or item.started_at < began)
+
+
+async def _print_events_if_kept(
+    context: CommandContext, run_id: str, renderer: Renderer, *, from_start: bool
+) -> None:
+    """Follow a run; one that is not kept any more does not end the others."""
+    with suppress(NotFound):
+        await _print_events(context, run_id, renderer, follow=True, from_start=from_start)

@@ -27,8 +27,8 @@ def client_options(url: str, api_key: str) -> ClientOptions:
     Raises:
         InvalidInput: the URL is not http(s), or the key cannot be sent in a header.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = _host_of(url)
+    if host is None:
         raise InvalidInput(
             f"{url!r} is not a gateway URL: set SIGNALBOX_URL, or --gateway, like http://127.0.0.1:8080",
             field="SIGNALBOX_URL",
@@ -42,7 +42,18 @@ def client_options(url: str, api_key: str) -> ClientOptions:
         "content-type": "application/json",
         **({"authorization": f"Bearer {api_key}"} if api_key else {}),
     }
-    return ClientOptions(base_url=url, headers=headers, trust_env=parts.hostname not in _LOOPBACK)
+    return ClientOptions(base_url=url, headers=headers, trust_env=host not in _LOOPBACK)
+
+
+def _host_of(url: str) -> str | None:
+    """The host of an http(s) URL that a connection can be made to; None for any other text."""
+    try:
+        httpx2.URL(url)
+        parts = urlsplit(url)
+        # Reading the port checks its range.
+        return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except (httpx2.InvalidURL, ValueError):
+        return None
 
 
 def encode_raw(value: object) -> msgspec.Raw:

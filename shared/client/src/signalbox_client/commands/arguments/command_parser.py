@@ -18,6 +18,7 @@ from signalbox_client.commands.arguments.passkey_arguments import add_passkeys
 from signalbox_client.commands.arguments.query_arguments import add_queries
 from signalbox_client.commands.arguments.schedule_arguments import add_schedules
 from signalbox_client.commands.command_context import AddCommand, Command, CommandContext, CommandParser
+from signalbox_core.errors import InvalidInput
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _EXAMPLES: Final = """\
@@ -34,12 +35,22 @@ Set SIGNALBOX_URL and SIGNALBOX_API_KEY to choose the gateway and to authenticat
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the arguments; after `start` and `retry`, unknown ones are fields of the pipeline's input."""
+    _check_text(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
     if rest and options.command not in (start_command.start, retry_commands.retry):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     return options
+
+
+def _check_text(words: Sequence[str]) -> None:
+    """Raises: InvalidInput: an argument has bytes that are not UTF-8, so it cannot be sent."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"the argument {word!r} is not valid UTF-8; type it again") from None
 
 
 def _parser() -> CommandParser:
