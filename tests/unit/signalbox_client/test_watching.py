@@ -124,3 +124,26 @@ async def test_all_open_runs_are_followed_however_many_and_one_that_is_gone_ends
         await eventually(lambda: gateway.opened >= expected, within_s=30)
 
     assert "old" not in gateway.opened
+
+
+@pytest.mark.parametrize(
+    ("epoch", "sequence"), [pytest.param("e", 20_000, id="trimmed"), pytest.param("", 9, id="expired")]
+)
+async def test_events_that_are_no_longer_kept_are_said_to_be_missing(
+    capsys: pytest.CaptureFixture[str], epoch: str, sequence: int
+) -> None:
+    """The gateway answers a cursor before what it keeps with a snapshot."""
+
+    def gateway(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/stream"):
+            stream = "event: reset\ndata: {}\n\n" + snapshot_frame("completed", sequence) + END
+            return httpx2.Response(200, text=stream, headers={"content-type": "text/event-stream"})
+        run = {"run_id": "r1", "pipeline": "echo", "status": "completed", "epoch": epoch}
+        return httpx2.Response(200, json={**run, "sequence": sequence, "steps": [], "tenant": "acme"})
+
+    client = AsyncSignalbox("http://127.0.0.1:1", "k", transport=httpx2.MockTransport(gateway), backoff_s=())
+    context = CommandContext(client=client, console=Console(file=io.StringIO()), as_json=False)
+    assert await events(context, argparse.Namespace(runs=["r1"], follow=False)) == 0
+    assert capsys.readouterr().err == (
+        "signalbox: events of run r1 are no longer kept; see signalbox show r1\n"
+    )

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -94,6 +95,8 @@ async def _print_events(
     context: CommandContext, run_id: str, renderer: Renderer, *, follow: bool, from_start: bool
 ) -> None:
     run = await context.client.run(run_id)
+    if not run.epoch and run.status in ENDED:
+        _print_not_kept(run_id)
     if not run.epoch or (run.sequence == 0 and not follow):
         return
     cursor = f"{run.epoch}:{0 if from_start else run.sequence}"
@@ -101,8 +104,17 @@ async def _print_events(
         async for update in updates:
             if update.event is not None:
                 renderer.show(update)
+            elif from_start:
+                _print_not_kept(run_id)
             if not follow and update.snapshot.sequence >= run.sequence:
                 return
+
+
+def _print_not_kept(run_id: str) -> None:
+    """State on standard error why events are missing: a stream keeps the newest, and not for ever."""
+    print(
+        f"signalbox: events of run {run_id} are no longer kept; see signalbox show {run_id}", file=sys.stderr
+    )
 
 
 async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
