@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -65,6 +66,28 @@ def test_standard_input_that_is_not_text_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"note": "\xff"}')))
     with pytest.raises(InvalidInput, match="--answer -: not a text file"):
         read_answer("-")
+
+
+class InterruptedInput(io.BytesIO):
+    """Standard input at a terminal, where Ctrl-C is pressed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.went_on = False
+
+    def read(self, _size: int | None = -1) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        self.went_on = True
+        return b""
+
+
+def test_one_control_c_ends_a_command_that_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = InterruptedInput()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+    before = signal.getsignal(signal.SIGINT)
+    assert cli.main([*NOWHERE[:2], "login", "--key-file", "-"]) == 130
+    assert not source.went_on
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_input_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -64,11 +65,22 @@ def read_text(name: str, *, option: str) -> str:
         InvalidInput: it cannot be read, or is not UTF-8.
     """
     try:
-        body = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return body.decode()
+        return (_read_stdin() if name == "-" else Path(name).read_bytes()).decode()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise InvalidInput(f"{option} {name}: {reason}", field=option) from None
+
+
+def _read_stdin() -> bytes:
+    """Read standard input to its end, until Ctrl-C.
+
+    The first Ctrl-C only cancels a task of asyncio, which does not end a read.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.buffer.read()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def read_line(prompt: str, stdin: TextIO | None = None) -> str:

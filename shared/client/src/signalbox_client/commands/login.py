@@ -59,7 +59,7 @@ async def _read_key(context: CommandContext, name: str | None) -> str:
         InvalidInput: there is no file and no terminal, or the file cannot be read.
     """
     if name is not None:
-        return await asyncio.to_thread(read_text, name, option="--key-file")
+        return read_text(name, option="--key-file")
     if not context.is_interactive:
         raise InvalidInput("give --key-file FILE (-: standard input): there is no terminal to prompt on")
     with _without_echo():
