@@ -7,11 +7,14 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from signalbox_core.pipeline.spec import json_schema
 from signalbox_gateway.web import CLIENT
-from support.customer.contract import DiscountAnswer
+from support.customer.contract import DiscountAnswer, RequiredAnswer
 from support.customer.fake_client import APPROVAL, FAKE, RUN
 
 ORIGIN = "http://elements.test"
+
+
 SHOW = """([name, attributes]) => {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -181,6 +184,17 @@ def test_a_draft_survives_a_reload_of_the_element(page: Page) -> None:
     expect(element.get_by_text("Your draft, not sent")).to_be_visible()
 
 
+def test_a_draft_is_removed_after_two_weeks(page: Page) -> None:
+    page.evaluate("""() => {
+      const old = { saved_at: Date.now() - 15 * 86_400_000, draft: { note: "Old" } };
+      for (const key of ["run-1/discount/d-1", "run-0/other/d-0"])
+        localStorage.setItem(`signalbox.element/${key}`, JSON.stringify(old));
+    }""")
+    element = question(page)
+    expect(element.get_by_label("Note")).to_have_value("")
+    assert page.evaluate("localStorage.length") == 0
+
+
 def test_control_enter_sends_and_the_button_keeps_the_focus_order(page: Page) -> None:
     element = question(page)
     element.get_by_label("Verdict").focus()
@@ -244,6 +258,34 @@ def test_an_inbox_unfolds_a_question_and_keeps_it_until_it_is_folded(page: Page)
 
     expect(item).to_have_count(0)
     expect(inbox.get_by_role("status")).to_have_text("Nothing waits for a decision.")
+
+
+def test_a_run_that_is_retried_shows_its_present_steps_in_their_order(page: Page) -> None:
+    page.evaluate(SHOW, ["signalbox-run", {"run-id": "run-1"}])
+    element = page.locator("signalbox-run")
+    expect(element.get_by_role("listitem")).to_have_text(["AskRunning", "ApplyNot started"])
+    page.evaluate("""() => {
+      const [ask] = state.run.steps;
+      state.run.steps = [{ ...ask, name: "check", title: "Check" }, { ...ask, status: "pending" }];
+      push({});
+    }""")
+
+    expect(element.get_by_role("listitem")).to_have_text(["CheckRunning", "AskNot started"])
+
+
+def test_what_only_python_understands_is_left_to_the_gateway_and_null_and_no_items_can_be_sent(
+    page: Page,
+) -> None:
+    schema = json_schema(RequiredAnswer)
+    page.evaluate("(schema) => { state.approval.answer_schema = schema; }", schema)
+    element = question(page)
+    element.get_by_label("Code").fill("ABC")
+    element.get_by_label("Cheer").fill("👍👍👍")
+    element.get_by_role("button", name="Send decision").click()
+    page.wait_for_function("state.sent.length === 1")
+
+    answer = msgspec.convert(page.evaluate("state.sent[0].answer"), RequiredAnswer)
+    assert answer == RequiredAnswer(code="ABC", cheer="👍👍👍", reason=None, names=())
 
 
 def test_a_removed_element_watches_nothing(page: Page) -> None:

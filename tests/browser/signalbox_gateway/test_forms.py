@@ -23,6 +23,23 @@ class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     floor: Annotated[int, Meta(title="Floor")] | None = None
 
 
+class Code(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Texts that browsers and Python measure and match differently, and required members that may be null."""
+
+    code: Annotated[str, Meta(title="Code", pattern="(?i)^[a-z]+$")]
+    cheer: Annotated[str, Meta(title="Cheer", max_length=3)]
+    reason: Annotated[Literal["late", "wrong"], Meta(title="Reason")] | None
+    floor: Annotated[int, Meta(title="Floor")] | None
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    extra: Annotated[Mapping[str, int], Meta(title="Extra")] = {}
+
+
+class Parts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    parts: Annotated[tuple[Part, ...], Meta(title="Parts", min_length=2)]
+
+
 class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of everything a contract may ask for."""
 
@@ -37,18 +54,29 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     extra: Annotated[Mapping[str, int], Meta(title="Extra")] = {}
 
 
+SHOW = """async (schema) => {
+    const { schemaForm } = await import("/console/js/forms/form.js");
+    window.form = schemaForm(schema);
+    document.body.replaceChildren(window.form.element);
+}"""
+
+
 @pytest.fixture
 def form(modules: Page) -> Page:
     """A page that shows the form of Order; `window.form` is what the console's module returned."""
-    modules.evaluate(
-        """async (schema) => {
-            const { schemaForm } = await import("/console/js/forms/form.js");
-            window.form = schemaForm(schema);
-            document.body.replaceChildren(window.form.element);
-        }""",
-        json_schema(Order),
-    )
+    modules.evaluate(SHOW, json_schema(Order))
     return modules
+
+
+def test_what_only_python_understands_is_left_to_the_gateway_and_null_can_be_sent(modules: Page) -> None:
+    modules.evaluate(SHOW, json_schema(Code))
+    modules.get_by_label("Code").fill("ABC")
+    modules.get_by_label("Cheer").fill("👍👍👍")
+    assert problems(modules) == []
+    expected = Code(code="ABC", cheer="👍👍👍", reason=None, floor=None)
+    assert msgspec.convert(modules.evaluate("form.read()"), Code) == expected
+    modules.get_by_label("Cheer").fill("👍👍👍👍")
+    assert [found["message"] for found in problems(modules)] == ["Shorten this to 3 characters; it has 4."]
 
 
 def test_the_form_sends_what_the_contract_accepts(form: Page) -> None:
@@ -136,6 +164,17 @@ def test_groups_are_added_and_removed_and_keep_their_paths(form: Page) -> None:
     expect(form.get_by_label("Item")).to_have_value("second")
     form.evaluate("form.show([{ field: 'input.lines[0].item', message: 'Not like this' }], 'input')")
     expect(form.get_by_label("Item")).to_be_focused()
+
+
+def test_a_group_is_not_removed_while_another_cannot_be_read(modules: Page) -> None:
+    modules.evaluate(SHOW, json_schema(Parts))
+    second = modules.get_by_label("Extra").nth(1)
+    second.fill('{"a": 1')
+    modules.get_by_role("button", name="Remove number 1").click()
+    expect(second).to_have_accessible_description(re.compile("This is not valid JSON"))
+    second.fill('{"a": 1}')
+    modules.get_by_role("button", name="Remove number 1").click()
+    expect(modules.get_by_label("Extra").first).to_have_value('{\n  "a": 1\n}')
 
 
 def problems(form: Page) -> Sequence[Mapping[str, str]]:

@@ -20,6 +20,15 @@ class DiscountAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     note: Annotated[str, Meta(title="Note", max_length=40)] | None = None
 
 
+class RequiredAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Required members, some of which may be empty; texts that Python matches and measures in its own way."""
+
+    code: Annotated[str, Meta(title="Code", pattern="(?i)^[a-z]+$")]
+    cheer: Annotated[str, Meta(title="Cheer", max_length=3)]
+    reason: Annotated[Literal["late", "wrong"], Meta(title="Reason")] | None
+    names: Annotated[tuple[str, ...], Meta(title="Names")]
+
+
 class DiscountResult(Struct, frozen=True, kw_only=True):
     percent: int
 

@@ -21,6 +21,8 @@ export class Membership {
   #leaving = new AbortController();
   #silence = 0;
   #name = "";
+  // The tabs whose end this one waits for.
+  #awaited = new Set([this.#tab]);
 
   /** on.needs(): the runs that this tab needs, as in `add`. on.message(message): one from the leader. */
   constructor(transport, on) {
@@ -112,17 +114,19 @@ export class Membership {
 
   #onRequest({ tab, add = [], drop = [], ask = false, leave = false }) {
     if (ask) this.#channel.postMessage({ alive: true });
-    if (add.length > 0 && tab !== this.#tab) this.#forgetWhenGone(tab);
+    if (add.length > 0) this.#forgetWhenGone(tab);
     this.#streams.add(tab, add);
     for (const run of drop) this.#streams?.drop(tab, run);
     if (leave) this.#streams?.forget(tab);
   }
 
   #forgetWhenGone(tab) {
-    const { signal } = this.#leaving;
-    const forget = () => this.#streams?.forget(tab);
+    // One request a tab, however often it adds runs; the ids of tabs do not recur.
+    if (this.#awaited.has(tab)) return;
+    this.#awaited.add(tab);
+    const options = { signal: this.#leaving.signal };
     // Rejects when this tab leaves.
-    navigator.locks.request(`${this.#name} ${tab}`, { signal }, forget).catch(() => {});
+    navigator.locks.request(`${this.#name} ${tab}`, options, () => this.#streams?.forget(tab)).catch(() => {});
   }
 
   /** (Re)starts the timer after which a silent leader is asked, and replaced if it does not reply. */

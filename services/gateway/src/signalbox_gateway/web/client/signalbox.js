@@ -76,7 +76,7 @@ export class Signalbox {
   /** Follows every run of the tenant from now on. Needs the session cookie. */
   watchAll(handlers, { from = "snapshot" } = {}) {
     if (this.#ticket) {
-      const detail = "watchAll() needs the gateway's session cookie.";
+      const detail = "watchAll() needs a session.";
       throw new SignalboxError({ code: "session_required", detail });
     }
     return this.#follow([ALL], handlers, { history: false, from, resume: "" });

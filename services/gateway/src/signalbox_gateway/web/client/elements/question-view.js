@@ -1,7 +1,7 @@
 // The view of one approval: question, form, and why it can no longer be answered. What was entered is kept.
 
 import { h, setText, uniqueId } from "./dom.js";
-import { dropDraft, loadDraft, saveDraft } from "./drafts.js";
+import { clearDrafts, dropDraft, loadDraft, saveDraft } from "./drafts.js";
 import { SchemaForm } from "./schema-form.js";
 
 export class QuestionView {
@@ -45,6 +45,7 @@ export class QuestionView {
     const text = (name, values) => this.#owner.text(name, values);
     const earlier = this.#hasInput ? this.#form : null;
     const form = new SchemaForm(approval.answer_schema, text);
+    clearDrafts();
     const draft = loadDraft(approval);
     if (draft) form.restore(draft);
     this.#approval = approval;

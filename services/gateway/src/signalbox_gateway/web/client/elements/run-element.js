@@ -57,16 +57,23 @@ class RunView {
     setText(this.#note, run?.error?.message ?? trouble);
     if (!run) return;
     setText(this.#title, run.title);
-    for (const step of run.steps) this.#row(step.name).show(step, text);
+    const names = new Set(run.steps.map(({ name }) => name));
+    for (const name of this.#rows.keys()) if (!names.has(name)) this.#remove(name);
+    for (const [index, step] of run.steps.entries()) this.#show(step, index, text);
   }
 
-  #row(name) {
-    if (!this.#rows.has(name)) {
-      const row = new StepRow();
-      this.#rows.set(name, row);
-      this.#steps.append(row.element);
-    }
-    return this.#rows.get(name);
+  /** A retried run can have other steps than before. */
+  #remove(name) {
+    this.#rows.get(name).element.remove();
+    this.#rows.delete(name);
+  }
+
+  #show(step, index, text) {
+    if (!this.#rows.has(step.name)) this.#rows.set(step.name, new StepRow());
+    const row = this.#rows.get(step.name);
+    row.show(step, text);
+    const { children } = this.#steps;
+    if (children[index] !== row.element) this.#steps.insertBefore(row.element, children[index] ?? null);
   }
 }
 

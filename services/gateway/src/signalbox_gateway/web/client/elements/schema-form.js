@@ -1,8 +1,9 @@
 // A form for the answer of an approval: texts, numbers, flags, choices and lists; anything else as JSON.
 
 import { h, setText, uniqueId } from "./dom.js";
+import { lengthOf, matchesPattern } from "./text-rules.js";
 
-/** A schema node without references, and without null among its types. */
+/** A schema node without references, and `nullable` in place of null among its types. */
 function resolve(schema, root) {
   if (schema.$ref) {
     const { $ref, ...own } = schema;
@@ -12,7 +13,7 @@ function resolve(schema, root) {
   const choices = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== "null");
   if (choices?.length === 1) {
     const { anyOf, oneOf, ...rest } = schema;
-    return resolve({ ...choices[0], ...rest }, root);
+    return { ...resolve({ ...choices[0], ...rest }, root), nullable: choices.length < (anyOf ?? oneOf).length };
   }
   return schema;
 }
@@ -105,20 +106,22 @@ function withProblem(field, control, problem) {
 
 /** A field with one control: label, hint, control, problem. */
 function single(name, node, control, { isRequired, text, parse, check = () => null, hint = null }) {
+  // A required field that is left empty is null, if it may be.
+  const [empty, missing] = isRequired && node.nullable ? [null, null] : [undefined, isRequired ? text("required") : null];
   const id = uniqueId("field");
   const problem = h("p", { class: "problem", id: `${id}-problem` });
   const notes = [node.description, hint].filter(Boolean).join(" · ");
   const note = notes ? h("p", { class: "hint", id: `${id}-hint` }, notes) : null;
   control.id = id;
   control.setAttribute("aria-describedby", note ? `${note.id} ${problem.id}` : problem.id);
-  if (isRequired) control.setAttribute("aria-required", "true");
+  if (isRequired && !node.nullable) control.setAttribute("aria-required", "true");
   if (node.default !== undefined && node.default !== null) control.value = String(node.default);
   const label = h("label", { for: id }, node.title ?? humane(name));
   return withProblem({
     name,
     element: h("div", { class: "field" }, label, note, control, problem),
-    read: () => (control.value.trim() === "" ? undefined : parse(control.value)),
-    problem: () => (control.value.trim() === "" ? (isRequired ? text("required") : null) : check(control.value)),
+    read: () => (control.value.trim() === "" ? empty : parse(control.value)),
+    problem: () => (control.value.trim() === "" ? missing : check(control.value)),
     save: () => control.value,
     load: (value) => { control.value = value; },
   }, control, problem);
@@ -128,8 +131,9 @@ function textField(name, node, isRequired, text) {
   const isLong = (node.maxLength ?? 0) > 120;
   const control = isLong ? h("textarea") : h("input", { type: "text", autocomplete: "off" });
   const check = (value) => {
-    const isWrong = value.length < (node.minLength ?? 0) || value.length > (node.maxLength ?? Infinity)
-      || (node.pattern && !new RegExp(node.pattern, "u").test(value));
+    const length = lengthOf(value);
+    const isWrong = length < (node.minLength ?? 0) || length > (node.maxLength ?? Infinity)
+      || (node.pattern && !matchesPattern(node.pattern, value));
     return isWrong ? text("invalid") : null;
   };
   return single(name, node, control, { isRequired, text, parse: (value) => value, check });
@@ -151,8 +155,8 @@ function numberField(name, node, isRequired, text) {
 
 function choiceField(name, node, isRequired, text) {
   const values = optionsOf(node);
-  const blank = node.default === undefined || !isRequired;
-  const first = blank ? h("option", { value: "" }, text(isRequired ? "choose" : "none")) : null;
+  const blank = node.default === undefined || !isRequired || node.nullable;
+  const first = blank ? h("option", { value: "" }, text(isRequired && !node.nullable ? "choose" : "none")) : null;
   const options = values.map((value) => h("option", { value: String(value) }, humane(String(value))));
   const parse = (chosen) => values.find((value) => String(value) === chosen);
   return single(name, node, h("select", {}, first, options), { isRequired, text, parse });
@@ -160,12 +164,15 @@ function choiceField(name, node, isRequired, text) {
 
 function linesField(name, node, isRequired, text) {
   const parse = (value) => value.split("\n").map((line) => line.trim()).filter(Boolean);
-  const field = single(name, { ...node, default: node.default?.join("\n") }, h("textarea"), {
-    isRequired, text, parse, hint: text("one-per-line"),
-    check: (value) => (isWithin(node, parse(value).length) ? null : text("invalid")),
-  });
-  const { read } = field;
-  return Object.assign(field, { read: () => read() ?? (isRequired ? [] : undefined) });
+  const options = { isRequired, text, parse, hint: text("one-per-line") };
+  const field = single(name, { ...node, default: node.default?.join("\n") }, h("textarea"), options);
+  const { read, control } = field;
+  const problem = () => {
+    const count = parse(control.value).length;
+    if (isWithin(node, count) || (count === 0 && !isRequired)) return null;
+    return text(count === 0 ? "required" : "invalid");
+  };
+  return Object.assign(field, { problem, read: () => read() ?? (isRequired ? [] : undefined) });
 }
 
 function jsonField(name, node, isRequired, text) {

@@ -9,6 +9,8 @@ export class InboxStore {
   #listeners = new Set();
   #watch = null;
   #timer = 0;
+  #begun = 0;
+  #applied = 0;
   state = { approvals: [], isLoaded: false, error: null };
 
   constructor(signalbox) { this.#signalbox = signalbox; }
@@ -27,12 +29,19 @@ export class InboxStore {
 
   async refresh() {
     clearTimeout(this.#timer);
+    const read = this.#begun += 1;
+    let change;
     try {
-      this.#set({ approvals: await this.#signalbox.approvals(), isLoaded: true, error: null });
+      change = { approvals: await this.#signalbox.approvals(), isLoaded: true, error: null };
     } catch (error) {
-      this.#set({ error });
+      change = { error };
     }
-    if (!this.#watch && this.#listeners.size > 0) this.#refreshIn(POLL_MS);
+    // A late response must not replace that of a later read.
+    if (read > this.#applied) {
+      this.#applied = read;
+      this.#set(change);
+    }
+    if ((!this.#watch || change.error) && this.#listeners.size > 0) this.#refreshIn(POLL_MS);
   }
 
   #open() {
@@ -40,11 +49,19 @@ export class InboxStore {
       this.#watch = this.#signalbox.watchAll({
         runs: () => this.#refreshIn(REFRESH_MS),
         event: ({ type }) => { if (/\.(approval|run)\./.test(type)) this.#refreshIn(REFRESH_MS); },
+        state: (state) => { if (state === "closed") this.#onRefused(); },
       }, { from: "latest" });
     } catch {
       this.#watch = null; // an API key: no stream of all runs
     }
     this.refresh();
+  }
+
+  /** The stream was refused for good: from now on the inbox is read at intervals. */
+  #onRefused() {
+    if (this.#listeners.size === 0) return;
+    this.#watch = null;
+    this.#refreshIn(POLL_MS);
   }
 
   #refreshIn(delay) {

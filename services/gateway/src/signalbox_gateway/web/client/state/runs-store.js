@@ -1,6 +1,7 @@
 // The current state of some runs, for views: read again after each event, progress applied as it arrives.
 
 const REFRESH_MS = 100;
+const RETRY_MS = [1000, 2000, 5000, 10_000];
 const EMPTY = { runs: {}, connection: "connecting", denied: [], error: null };
 
 /** Runs as an external store: `subscribe(listener)` watches while there are listeners, `state` is immutable. */
@@ -10,6 +11,7 @@ export class RunsStore {
   #listeners = new Set();
   #watch = null;
   #timers = new Map();
+  #failures = new Map();   // how often the last read of a run has failed
   state = EMPTY;
 
   constructor(signalbox, runIds) {
@@ -27,21 +29,31 @@ export class RunsStore {
     };
   }
 
-  /** Reads a run again, for example after a decision. */
+  /** Reads a run again, for example after a decision. A read that fails is repeated unless it was refused. */
   async refresh(runId) {
     try {
-      this.#setRun(await this.#signalbox.run(runId));
+      const run = await this.#signalbox.run(runId);
+      this.#failures.delete(runId);
+      this.#setRun(run);
     } catch (error) {
       this.#set({ error });
+      if (this.#watch && isTemporary(error)) this.#retryLater(runId);
     }
+  }
+
+  /** No event need follow, for example after the end of the run. */
+  #retryLater(runId) {
+    const failures = this.#failures.get(runId) ?? 0;
+    this.#failures.set(runId, failures + 1);
+    this.#refreshIn(runId, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
   }
 
   #open() {
     this.#watch = this.#signalbox.watch(this.#runIds, {
       snapshot: (run) => this.#setRun(run),
-      event: ({ runid }) => this.#refreshSoon(runid),
+      event: ({ runid }) => this.#refreshIn(runid, REFRESH_MS),
       progress: (event) => this.#progress(event),
-      end: (runId) => this.#refreshSoon(runId),
+      end: (runId) => this.#refreshIn(runId, REFRESH_MS),
       denied: (runId) => this.#set({ denied: [...this.state.denied, runId] }),
       state: (connection) => this.#set(connection === "live" ? { connection, error: null } : { connection }),
       error: (error) => this.#set({ error }),
@@ -53,22 +65,24 @@ export class RunsStore {
     this.#watch = null;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
+    this.#failures.clear();
     this.state = { ...EMPTY, runs: this.state.runs };
   }
 
   /** Events that arrive together cause one request. */
-  #refreshSoon(runId) {
+  #refreshIn(runId, delay) {
     if (this.#timers.has(runId)) return;
     this.#timers.set(runId, setTimeout(() => {
       this.#timers.delete(runId);
       this.refresh(runId);
-    }, REFRESH_MS));
+    }, delay));
   }
 
   #setRun(run) {
+    const error = this.#failures.size > 0 ? this.state.error : null;
     const known = this.state.runs[run.run_id];
-    if (known && known.epoch === run.epoch && known.sequence > run.sequence) return;
-    this.#set({ runs: { ...this.state.runs, [run.run_id]: run } });
+    const isOlder = known && known.epoch === run.epoch && known.sequence > run.sequence;
+    this.#set(isOlder ? { error } : { error, runs: { ...this.state.runs, [run.run_id]: run } });
   }
 
   #progress({ runid, stepid, data }) {
@@ -86,6 +100,8 @@ export class RunsStore {
     for (const listener of [...this.#listeners]) listener();
   }
 }
+
+const isTemporary = ({ status }) => !(status >= 400 && status < 500) || status === 429;
 
 /** The questions of runs that wait for an answer, oldest first. */
 export function openApprovals(runs) {

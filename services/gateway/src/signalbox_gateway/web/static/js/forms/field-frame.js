@@ -6,7 +6,7 @@ export function shellOf({ node, label, control, required, limits = null }) {
   const problem = h("p", { class: "problem", id: `${control.id}-problem` });
   const note = hint(node, limits, `${control.id}-hint`);
   control.setAttribute("aria-describedby", `${note ? note.id : ""} ${problem.id}`.trim());
-  if (required) control.setAttribute("aria-required", "true");
+  if (required && !node.nullable) control.setAttribute("aria-required", "true");
   const optional = required || node.default !== undefined ? null : span("optional", "optional");
   const element = div("field", h("label", { for: control.id }, label, optional), note, control, problem);
   return { element, setProblem: marker(control, problem) };

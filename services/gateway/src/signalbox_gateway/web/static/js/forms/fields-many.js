@@ -85,11 +85,22 @@ class GroupsField {
 
   /** Rebuilds the list, so that every path contains the current index: problems refer to fields by path. */
   #remove(place) {
-    const kept = this.#members.map((member) => member.read()).filter((_, index) => index !== place);
+    const kept = this.#values()?.filter((_, index) => index !== place);
+    if (!kept) return;
     this.#members = [];
     this.list.replaceChildren();
     for (const value of kept) this.#add(value);
     this.focusTarget.focus();
+  }
+
+  /** The values of the members; null when one cannot be read and would be lost, which its field then shows. */
+  #values() {
+    try {
+      return this.#members.map((member) => member.read());
+    } catch {
+      for (const field of this.all().slice(1)) field.setProblem(field.problems()[0]?.message ?? null);
+      return null;
+    }
   }
 
   setProblem(message) { this.problem.textContent = message ?? ""; }

@@ -1,4 +1,5 @@
 // The fields of a schema form. Every field has {element, path, label, read, problems, setProblem, focusTarget, all}.
+import { lengthOf, matchesPattern } from "../../../client/elements/text-rules.js";
 import { div, h, uniqueId } from "../ui/dom.js";
 import { hint, marker, shellOf } from "./field-frame.js";
 import { arrayField, jsonField } from "./fields-many.js";
@@ -64,10 +65,10 @@ function textField(node, context) {
       autocomplete: "off", placeholder: node.examples?.[0],
     });
   const check = (text) => {
-    if (node.minLength && text.length < node.minLength) return `Enter at least ${node.minLength} characters.`;
-    if (node.maxLength && text.length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${text.length}.`;
-    if (!node.pattern || new RegExp(node.pattern, "u").test(text)) return null;
-    return formOf(node);
+    const length = lengthOf(text);
+    if (node.minLength && length < node.minLength) return `Enter at least ${node.minLength} characters.`;
+    if (node.maxLength && length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${length}.`;
+    return !node.pattern || matchesPattern(node.pattern, text) ? null : formOf(node);
   };
   return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
 }
@@ -81,7 +82,7 @@ function formOf({ examples, description }) {
 /** A secret: never prefilled and never shown. */
 function secretField(node, context) {
   const control = h("input", { type: "password", autocomplete: "new-password", spellcheck: "false" });
-  const check = (text) => (text.length > node.maxLength ? `Shorten this to ${node.maxLength} characters.` : null);
+  const check = (text) => (lengthOf(text) > node.maxLength ? `Shorten this to ${node.maxLength} characters.` : null);
   return inputField({ ...node, default: undefined }, { ...context, value: undefined }, control, { parse: (text) => text, check });
 }
 
@@ -116,13 +117,15 @@ function inputField(node, context, control, { parse, check, limits = null }) {
   if (start !== undefined && start !== null) control.value = String(start);
   const filled = () => control.value !== "";
   const problems = () => {
-    if (!filled()) return required ? [{ field: path, message: "Fill this in." }] : [];
+    if (!filled()) return required && !node.nullable ? [{ field: path, message: "Fill this in." }] : [];
     const message = check(parse(control.value));
     return message ? [{ field: path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
   const own = { ...shell, path, label, problems, focusTarget: control };
-  return Object.assign(own, { read: () => (filled() ? parse(control.value) : undefined), all: () => [own] });
+  // A required field that is left empty is null, if it may be.
+  const empty = () => (required && node.nullable ? null : undefined);
+  return Object.assign(own, { read: () => (filled() ? parse(control.value) : empty()), all: () => [own] });
 }
 
 function flagField(node, context) {
