@@ -136,6 +136,9 @@ class Tokens:
             leeway=_LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
+        if not isinstance(claims["exp"], int | float):
+            # PyJWT accepts a text of digits.
+            raise TokenRefused("the claim exp is not a number")
         return trusted, claims
 
     def _follow(self, issuers: "tuple[Issuer, ...]") -> "Mapping[str, _Trusted]":
