@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route
 from signalbox_gateway.web import CLIENT, STATIC
 from support.drivers.browser import Site, WatchedPage, browser_path, running_browser
 from support.drivers.console import sign_in
+from support.drivers.console_api import API, PREPARE, ConsoleApi
 from support.servers.stack import running_stack
 
 
@@ -59,6 +60,17 @@ def modules(browser: Browser) -> Iterator[Page]:
         page.route("http://console.test/**", give)
         page.goto("http://console.test/")
         yield page
+
+
+@pytest.fixture
+def gateway(modules: Page) -> Iterator[ConsoleApi]:
+    """The API of the page of modules; it has what a test gives it."""
+    gateway = ConsoleApi()
+    modules.route(f"{API}**", gateway)
+    modules.evaluate(PREPARE)
+    yield gateway
+    modules.unroute(f"{API}**")
+    modules.evaluate("localStorage.clear(); document.body.replaceChildren(); location.hash = '';")
 
 
 @pytest.fixture

@@ -67,6 +67,16 @@ def test_the_console_works_under_a_path_prefix(page: Page, origin: str, site: Si
     assert failed == []
 
 
+def test_a_decision_link_works_under_a_path_prefix(page: Page, origin: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+
+    page.goto(f"{origin}{PREFIX}/decide#nonsense")
+
+    expect(page.get_by_role("heading", name="This link is not valid")).to_be_visible()
+    assert asked == [f"{origin}{PREFIX}/v1/links/question"]
+
+
 def kill_until_closed(page: Page, site: Site) -> None:
     """Kill the gateway until the bare EventSource meets a 502; one restart may be quicker than its delay."""
     for _ in range(20):

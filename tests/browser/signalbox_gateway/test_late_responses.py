@@ -1,7 +1,7 @@
 """A response that arrives late, or refuses, neither moves the user nor hides what happened."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
@@ -9,8 +9,8 @@ from playwright.sync_api import Page, Request, Route, expect
 from signalbox_client import Signalbox
 from support.drivers.browser import Site
 from support.drivers.console import RUN_MS
+from support.drivers.console_api import API, ConsoleApi, HeldRoutes
 
-API = "http://console.test/v1/"
 DECISION = "POST runs/run-9/approvals/captcha-1/decision"
 QUESTION: Mapping[str, object] = {
     "approval_id": "captcha-1",
@@ -35,14 +35,6 @@ QUESTION: Mapping[str, object] = {
     "note": None,
     "votes": [],
 }
-PREPARE = """() => {
-    localStorage.clear();
-    const session = { roles: ["approver", "operator"], subject: "key:Minh" };
-    localStorage.setItem("signalbox.session", JSON.stringify(session));
-    document.body.replaceChildren();
-    for (const id of ["toasts", "announcer", "alarm"])
-        document.body.append(Object.assign(document.createElement("div"), { id }));
-}"""
 
 
 class Decisions:
@@ -56,43 +48,6 @@ class Decisions:
         self.ids.append(str(json.loads(request.post_data or "{}")["decision_id"]))
         status, body = self.answers[len(self.ids) - 1]
         route.fulfill(status=status, json=body)
-
-
-class HeldRoutes:
-    """Requests whose responses are still to come."""
-
-    def __init__(self) -> None:
-        self.routes: list[Route] = []
-
-    def __call__(self, route: Route, _: Request) -> None:
-        self.routes.append(route)
-
-
-class ConsoleApi:
-    """Replaces the gateway's API, by method and path; nobody else looks at a question."""
-
-    def __init__(self) -> None:
-        self.handlers: dict[str, Callable[[Route, Request], None]] = {}
-
-    def give(self, operation: str, body: object, status: int = 200) -> None:
-        self.handlers[operation] = lambda route, _: route.fulfill(status=status, json=body)
-
-    def __call__(self, route: Route, request: Request) -> None:
-        operation = f"{request.method} {request.url.removeprefix(API)}"
-        if operation in self.handlers:
-            self.handlers[operation](route, request)
-        else:
-            route.fulfill(json={"questions": []})
-
-
-@pytest.fixture
-def gateway(modules: Page) -> Iterator[ConsoleApi]:
-    gateway = ConsoleApi()
-    modules.route(f"{API}**", gateway)
-    modules.evaluate(PREPARE)
-    yield gateway
-    modules.unroute(f"{API}**")
-    modules.evaluate("localStorage.clear(); document.body.replaceChildren(); location.hash = '';")
 
 
 def show_panel(page: Page) -> None:

@@ -86,6 +86,12 @@ def test_of_300_steps_what_runs_and_what_failed_is_shown_with_its_neighbours(mod
     assert modules.evaluate("document.documentElement.scrollHeight") < 1500
 
 
+def test_a_fold_of_many_steps_at_work_says_what_they_do(modules: Page) -> None:
+    modules.evaluate(STEPS, steps_of(*["running"] * 40, *["failed"] * 3, *["completed"] * 5, "pending"))
+    folds = modules.locator(".line-fold").all_inner_texts()
+    assert folds == ["Show steps 14 to 48: 35 steps, 3 failed, 27 running, 5 completed"]
+
+
 def test_a_fold_opens_by_keyboard_and_follows_the_run(modules: Page) -> None:
     modules.evaluate(STEPS, steps_of(*["completed"] * 20, "running", *["pending"] * 20))
     modules.evaluate(

@@ -77,6 +77,23 @@ def test_a_cancelled_run_is_continued_and_its_end_is_live_again(
 
 
 @pytest.mark.timeout(180)
+def test_a_run_that_is_retried_elsewhere_is_followed_again(
+    signed_in: Page, site: Site, client: Signalbox
+) -> None:
+    page = signed_in
+    run_id = start_asking(client, site)
+    page.goto(f"{site.origin}/#/runs/{run_id}")
+    client.cancel(run_id, "test")
+    expect_status(page, "Cancelled")
+    expect(page.locator(".link-state")).to_have_text("Ended")
+    client.retry(run_id)
+    expect_status(page, "Waiting for a decision")
+    expect(page.locator(".link-state")).to_have_text("Live", timeout=RUN_MS)
+    client.cancel(run_id, "test")
+    expect_status(page, "Cancelled")
+
+
+@pytest.mark.timeout(180)
 def test_a_run_is_started_again_unchanged_and_with_changes(
     signed_in: Page, site: Site, client: Signalbox
 ) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Page, expect
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 TIMELINE = """async ([snapshot, frames, now]) => {
-    const { timelineOf } = await import("/console/js/run/timeline-spans.js");
-    return timelineOf(snapshot, frames, now);
+    const { isTimed, timelineOf } = await import("/console/js/run/timeline-spans.js");
+    return timelineOf(snapshot, frames.filter(isTimed), now);
 }"""
 
 
@@ -73,6 +74,41 @@ def test_what_is_open_lasts_until_now_and_ends_with_the_run(modules: Page) -> No
     assert running == [("work", 1, 30), ("person", 2, 30)]
     _, (_, cancelled) = drawn(modules, snapshot("cancelled", 12), frames, 30)
     assert cancelled == [("stopped", 1, 12), ("person", 2, 12)]
+
+
+@pytest.mark.parametrize("end", ["decided", "vetoed", "expired", "withdrawn"])
+def test_a_question_is_waited_for_until_its_outcome(modules: Page, end: str) -> None:
+    frames = [
+        frame("step.started", 1, step="decide", attempt=1),
+        frame("approval.requested", 2, approval_id="a", step="decide", title="Publish?"),
+        frame(f"approval.{end}", 12, approval_id="a"),
+    ]
+    _, (_, decide) = drawn(modules, snapshot("running"), frames, 30)
+    assert decide == [("person", 2, 12), ("work", 1, 30)]
+
+
+def test_a_fold_keeps_its_button_and_the_focus_while_the_timeline_is_drawn_anew(modules: Page) -> None:
+    steps = [
+        {"name": f"step_{number}", "title": f"Step {number}", "status": "completed", "attempt": 1}
+        for number in range(30)
+    ]
+    modules.evaluate(
+        """async (snapshot) => {
+            const { Timeline } = await import("/console/js/run/timeline.js");
+            const timeline = new Timeline();
+            document.body.replaceChildren(timeline.element);
+            timeline.update(snapshot);
+            window.timeline = timeline;
+        }""",
+        {**snapshot("running"), "steps": steps, "trace_id": None},
+    )
+    fold = modules.get_by_role("button", name="Show steps 2 to 29")
+    fold.focus()
+    modules.evaluate("timeline.draw()")
+    expect(fold).to_be_focused()
+    modules.keyboard.press("Enter")
+    expect(modules.locator(".waterfall .lane")).to_have_count(31)
+    modules.evaluate("() => { timeline.close(); document.body.replaceChildren(); }")
 
 
 def test_without_events_the_steps_of_the_snapshot_are_drawn(modules: Page) -> None:

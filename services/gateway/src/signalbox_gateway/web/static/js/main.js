@@ -5,7 +5,7 @@ import { clearDrafts } from "./data/drafts.js";
 import { InboxWatch } from "./data/inbox-watch.js";
 import { clearPresets } from "./data/presets.js";
 import { clearViews } from "./runs/saved-views.js";
-import { clearSession, session, storeSession } from "./data/session.js";
+import { clearSession, forgetPrincipal, isSomebodyElse, session, storeSession, whenPrincipalChanges } from "./data/session.js";
 import { findRoute, loadQuestionPages } from "./routes.js";
 import { notifyOf } from "./shell/notifications.js";
 import { openPalette } from "./shell/palette.js";
@@ -66,7 +66,8 @@ async function open(route, place, moveFocus) {
     next = { title: "Problem", element: problemPage(problem) };
   } finally { clearTimeout(slow); }
   if (mine !== visit) { next.close?.(); return; }
-  enter(Object.assign(next, { key: route.key, text: route.text }), moveFocus);
+  // The page may have written a more exact address meanwhile, as the inbox does.
+  enter(Object.assign(next, { key: route.key, text: findRoute(parsePlace()).text }), moveFocus);
   if (place.dialog && !next.openDialog?.(place.dialog) && parsePlace().dialog !== "search") forgetDialog();
   if (place.dialog === "search") search();
 }
@@ -111,15 +112,17 @@ function endReads() {
   abortReads();
 }
 
-function showSignIn() {
+/** problem: why signing out has failed, or null. */
+function showSignIn(problem = null) {
   endReads();
   clearSession();
   rail.signedOut();
-  enter(signInPage({ done: signedIn }), true);
+  enter(signInPage({ done: signedIn, problem }), true);
 }
 
 function signedIn(given) {
   storeSession(given);
+  if (isSomebodyElse()) clearKept();
   current = null;
   replace(main);
   rail.signedIn(given);
@@ -127,15 +130,22 @@ function signedIn(given) {
   show();
 }
 
-async function signOut() {
+/** Removes what a person has left in this browser. */
+function clearKept() {
   clearDrafts({ all: true });
   clearPresets();
   clearViews();
-  endReads();
-  try { await api.signOut(); } finally { showSignIn(); }
 }
 
-whenSignedOut(showSignIn);
+async function signOut() {
+  clearKept();
+  forgetPrincipal();
+  endReads();
+  await api.signOut().then(() => showSignIn(), showSignIn);
+}
+
+whenSignedOut(() => showSignIn());
+whenPrincipalChanges(() => location.reload());
 addEventListener("hashchange", () => { if (session()) show(); });
 // The page shows that query already; a link to its address without the query is a change.
 addEventListener(REPLACED, () => { if (current) current.text = findRoute(parsePlace()).text; });
@@ -148,6 +158,7 @@ document.getElementById("skip").addEventListener("click", (event) => { event.pre
 startTicking();
 clearDrafts();
 if (session()) {
+  isSomebodyElse();
   rail.signedIn(session());
   inbox.start();
   show({ moveFocus: false });

@@ -54,10 +54,15 @@ export function findRoute({ path, query }) {
   for (const { pattern, section, page, key } of ROUTES) {
     const match = pattern.exec(path);
     if (!match) continue;
-    const parts = match.slice(1).map((part) => part && decodeURIComponent(part));
-    return { section, page, parts, query, text, key: key ? key(parts) : text };
+    const parts = decoded(match.slice(1));
+    if (parts) return { section, page, parts, query, text, key: key ? key(parts) : text };
   }
   return { section: "", page: missingPage, parts: [], query, text, key: text };
+}
+
+/** The parts of an address; null if one of them is malformed, as `%E0` is. */
+function decoded(parts) {
+  try { return parts.map((part) => part && decodeURIComponent(part)); } catch { return null; }
 }
 
 function missingPage() {

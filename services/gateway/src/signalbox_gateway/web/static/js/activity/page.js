@@ -8,6 +8,7 @@ import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { full, plural } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
+import { openPage } from "../ui/open-page.js";
 import { replaceQuery } from "../ui/place.js";
 import { FILTERS, actionText, actorText, subjectsOf } from "./entries.js";
 
@@ -21,7 +22,7 @@ const COLUMNS = ["Time", "Who", "Action", "Subject", "Receipt"];
 
 export async function activityPage({ query }) {
   const page = new ActivityPage(filterOf(query));
-  await page.open();
+  await openPage(page);
   return {
     title: "Activity", element: page.element, close: () => page.close(), navigate: ({ query: next }) => page.show(filterOf(next)),
   };
@@ -94,14 +95,14 @@ class ActivityPage {
 
   #showFilter() {
     this.action.value = this.filter.action;
-    if (document.activeElement !== this.actor) this.actor.value = this.filter.actor;
+    if (!this.#typed) this.actor.value = this.filter.actor;
   }
 
   #choose() { this.#use({ action: this.action.value, actor: this.actor.value.trim() }); }
 
   #typeActor() {
     clearTimeout(this.#typed);
-    this.#typed = setTimeout(() => this.#choose(), TYPED_MS);
+    this.#typed = setTimeout(() => { this.#typed = 0; this.#choose(); }, TYPED_MS);
   }
 
   #use(filter) {

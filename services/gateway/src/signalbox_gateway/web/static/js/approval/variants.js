@@ -12,7 +12,10 @@ export class VariantBoard {
     this.cards = approval.options.map(card);
     this.tally = h("p", { class: "tally", role: "status" });
     this.sendLabel = `Send ${plural(this.cards.length, "decision")}`;
-    this.element = div("board", evidenceView(approval.evidence), this.cards.map((card) => card.element));
+    this.rest = h("button", { type: "button", class: "button", onclick: () => this.#approveRest() }, "Approve the rest");
+    const mayApproveRest = this.cards.length > 1 && shape.actions.includes("approve");
+    this.element = div("board", evidenceView(approval.evidence), this.cards.map((card) => card.element),
+      mayApproveRest ? h("p", { class: "actions" }, this.rest) : null);
     for (const card of this.cards) card.restore(draft?.[card.option.variant]);
     this.#count();
   }
@@ -27,6 +30,12 @@ export class VariantBoard {
     if (next) next.focus();
     else this.element.closest("form").querySelector("[type=submit]").focus();
     return true;
+  }
+
+  /** Approves the variants that are not decided yet; nothing is sent. */
+  #approveRest() {
+    for (const card of this.cards) if (!card.action) card.pick("approve");
+    this.element.closest("form").querySelector("[type=submit]").focus();
   }
 
   /** The card with the focus, or the first that is not decided. */
@@ -60,6 +69,7 @@ export class VariantBoard {
     const counts = new Map();
     for (const card of this.cards) if (card.action) counts.set(card.action, (counts.get(card.action) ?? 0) + 1);
     const done = this.cards.filter((card) => card.action).length;
+    this.rest.disabled = done === this.cards.length;
     const parts = [...counts].map(([action, count]) => `${count} ${humane(action).toLowerCase()}`);
     setText(this.tally, [`${done} of ${this.cards.length} decided`, parts.join(", ")].filter(Boolean).join(": "));
   }

@@ -31,8 +31,10 @@ export function abortReads() {
 }
 
 export async function call(method, path, { body, headers = {}, signal } = {}) {
-  const response = await send(method, path, { body, headers, signal });
-  if (response.ok) return { status: response.status, body: await bodyOf(response) };
+  const ended = reads.signal;
+  const failed = (error) => failureOf(error, { method, signal, ended });
+  const response = await send(method, path, { body, headers, signal }).catch(failed);
+  if (response.ok) return { status: response.status, body: await bodyOf(response).catch(failed) };
   const problem = await problemOf(response);
   if (response.status === 401 && path !== "/v1/sessions") onSignedOut(problem);
   throw problem;
@@ -44,20 +46,20 @@ function limited(signal) {
   return AbortSignal.any(signal ? [signal, ...limits] : limits);
 }
 
-async function send(method, path, { body, headers, signal }) {
+function send(method, path, { body, headers, signal }) {
   const isFile = body instanceof Blob;
   const type = body === undefined ? {} : { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
-  const ended = reads.signal;
-  try {
-    return await fetch(addressOf(path), {
-      method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
-      body: body === undefined || isFile ? body : JSON.stringify(body),
-    });
-  } catch (error) {
-    if (method === "GET" && ended.aborted && !signal?.aborted) throw signedOut();
-    if (error.name === "AbortError") throw error;
-    throw unreachable();
-  }
+  return fetch(addressOf(path), {
+    method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
+    body: body === undefined || isFile ? body : JSON.stringify(body),
+  });
+}
+
+/** Throws what became of a request without a response, or whose response was cut off when the gateway was killed. */
+function failureOf(error, { method, signal, ended }) {
+  if (method === "GET" && ended.aborted && !signal?.aborted) throw signedOut();
+  if (error.name === "AbortError") throw error;
+  throw unreachable();
 }
 
 async function bodyOf(response) {
@@ -92,7 +94,7 @@ export const api = {
   upload: (file) => call("POST", "/v1/objects", { body: file }),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
-  approvals: (options) => get("/v1/approvals?status=pending", options),
+  approvals: (options, cursor = null) => get(`/v1/approvals?status=pending${cursor ? `&cursor=${id(cursor)}` : ""}`, options),
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
   object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),
@@ -109,13 +111,23 @@ export const api = {
   passkeyOptions: () => call("POST", "/v1/passkeys/options"),
   registerPasskey: (passkey) => call("POST", "/v1/passkeys", { body: passkey }),
   revokePasskey: (passkeyId) => call("DELETE", `/v1/passkeys/${id(passkeyId)}`),
-  health: () => get("/readyz"),
+  health,
   destinations: () => get("/v1/destinations"),
   scaledQueues: (options) => get("/v1/autoscaler/queues", options),
   decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
   retry: (runId, body, key) => call("POST", `/v1/runs/${id(runId)}/retry`, { body, headers: { "Idempotency-Key": key } }),
 };
+
+/** The state of the gateway and its dependencies, which it also gives with status 503, when it is not ready. */
+async function health() {
+  try {
+    return await get("/readyz");
+  } catch (problem) {
+    if (!problem.facts?.dependencies) throw problem;
+    return { ...problem.facts, status: "unavailable" };
+  }
+}
 
 const schedulePath = (scheduleId) => `/v1/schedules/${id(scheduleId)}`;
 export const receiptPath = (runId, approvalId) => `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/receipt`;

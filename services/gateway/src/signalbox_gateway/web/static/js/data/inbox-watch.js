@@ -2,10 +2,16 @@
 import { api } from "./api.js";
 
 const EVERY_MS = 15_000;
+// Of 200 questions each.
+const MAX_PAGES = 5;
 
 export class InboxWatch {
   #timer = 0;
   #known = null;
+  #isKnownWhole = false;
+  #isWhole = false;
+  #begun = 0;
+  #applied = 0;
   #listeners = new Set();
   approvals = null;
   total = 0;
@@ -28,6 +34,9 @@ export class InboxWatch {
     this.approvals = null;
   }
 
+  /** Whether to read the later pages too, as the inbox needs them: the nearest deadline may be on any. */
+  readWhole(isWhole) { this.#isWhole = isWhole; }
+
   /** Calls `listener(approvals, total)` after every change, and at once if they are known; returns a function that ends it. */
   listen(listener) {
     this.#listeners.add(listener);
@@ -41,10 +50,16 @@ export class InboxWatch {
   }
 
   async load() {
-    const { approvals, total } = await api.approvals();
+    const read = this.#begun += 1;
+    const isWhole = this.#isWhole;
+    const { approvals, total } = await pages(isWhole ? MAX_PAGES : 1);
+    // A late response must not replace that of a later read: a decided question would come back.
+    if (read < this.#applied) return this.approvals;
+    this.#applied = read;
     const ids = new Set(approvals.map(keyOf));
-    const known = this.#known;
+    const known = isWhole === this.#isKnownWhole ? this.#known : null;
     this.#known = ids;
+    this.#isKnownWhole = isWhole;
     const isSame = total === this.total && JSON.stringify(approvals) === JSON.stringify(this.approvals);
     this.approvals = approvals;
     this.total = total;
@@ -53,6 +68,18 @@ export class InboxWatch {
     if (fresh.length) this.arrived(fresh);
     return approvals;
   }
+}
+
+async function pages(most) {
+  const { approvals, total, next_cursor: next = null } = await api.approvals();
+  const found = [...approvals];
+  let cursor = next;
+  for (let read = 1; cursor && read < most; read += 1) {
+    const page = await api.approvals({}, cursor);
+    found.push(...page.approvals);
+    cursor = page.next_cursor;
+  }
+  return { approvals: found, total };
 }
 
 export const keyOf = ({ run_id: run, approval_id: approval }) => `${run}/${approval}`;

@@ -6,6 +6,8 @@ import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { hasKeys, listenForKeys } from "../ui/keys.js";
 import { LinkState } from "../ui/link-state.js";
+import { openPage } from "../ui/open-page.js";
+import { replaceAddress } from "../ui/place.js";
 import { setTitle } from "../ui/title.js";
 import { addressOfQuestion, inOrder, QuestionList } from "./question-list.js";
 import { Question } from "./question.js";
@@ -15,7 +17,7 @@ const WIDE = matchMedia("(min-width: 60.01rem)");
 
 export async function inboxPage({ parts: [run, approval], inbox }) {
   const page = new InboxPage(inbox);
-  await page.open(run, approval);
+  await openPage(page, run, approval);
   return {
     title: "Inbox", titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
     navigate: ({ parts }) => page.choose(parts[0], parts[1]),
@@ -44,9 +46,12 @@ class InboxPage {
   }
 
   async open(run, approval) {
+    this.inbox.readWhole(true);
     await this.inbox.load();
-    this.stopListening = this.inbox.listen((approvals, total) => this.#changed(approvals, total));
+    this.#take(this.inbox.approvals, this.inbox.total);
+    // First the question that the address names: without one, a change of the inbox chooses.
     await this.choose(run, approval);
+    this.stopListening = this.inbox.listen((approvals, total) => this.#changed(approvals, total));
     this.feed = new RunFeed({
       started: () => {}, reported: () => {}, progress: () => {},
       changed: () => this.inbox.refresh(), state: (state) => this.link.set(state),
@@ -64,6 +69,7 @@ class InboxPage {
 
   close() {
     this.#isClosed = true;
+    this.inbox.readWhole(false);
     this.stopListening?.();
     this.stopKeys?.();
     this.feed?.close();
@@ -78,7 +84,7 @@ class InboxPage {
   async choose(run, approval) {
     const first = WIDE.matches ? this.#items.find((item) => !this.#done.has(keyOf(item))) : undefined;
     const chosen = run ? { run_id: run, approval_id: approval } : first;
-    if (chosen && !run) history.replaceState(history.state, "", addressOfQuestion(chosen));
+    if (chosen && !run) replaceAddress(addressOfQuestion(chosen));
     this.chosen = chosen ? keyOf(chosen) : null;
     this.element.toggleAttribute("data-chosen", Boolean(chosen));
     this.#list();
@@ -88,11 +94,16 @@ class InboxPage {
     await this.question?.load();
   }
 
-  #changed(approvals, total) {
+  #take(approvals, total) {
     this.#items = inOrder(approvals);
     const listed = new Set(approvals.map(keyOf));
     for (const key of this.#done) if (!listed.has(key)) this.#done.delete(key);
     this.#total = total;
+  }
+
+  #changed(approvals, total) {
+    replace(this.problem);
+    this.#take(approvals, total);
     this.#list();
     if (!this.chosen) { if (WIDE.matches && this.#items.length) this.choose(); return; }
     if (!this.#items.some((item) => keyOf(item) === this.chosen)) this.question?.reload();
@@ -110,6 +121,7 @@ class InboxPage {
     if (!isOpen) this.#done.add(decided);
     try {
       await this.inbox.load();
+      replace(this.problem);
     } catch (problem) { replace(this.problem, problemNotice(problem)); return; }
     if (this.#isClosed || this.chosen !== decided) return;
     const others = this.#items.filter((item) => keyOf(item) !== decided && !this.#done.has(keyOf(item)));

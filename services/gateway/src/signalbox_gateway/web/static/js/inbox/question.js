@@ -11,6 +11,7 @@ const PAGE = /^page-\d+\.(jpg|png|webp)$/;
 
 export class Question {
   #closed = false;
+  #isLoaded = false;
 
   /** decided({isOpen}): this decision was accepted; further votes are needed. back: the address of the list, for small screens. */
   constructor({ run_id: runId, approval_id: approvalId }, { decided, back }) {
@@ -32,19 +33,26 @@ export class Question {
     try {
       const [approval, run] = await Promise.all([api.approval(this.runId, this.approvalId), api.run(this.runId)]);
       if (this.#closed) return;
+      this.#isLoaded = true;
+      replace(this.body, this.panels.element);
       this.#describe(run, approval);
       this.panels.update({ approvals: [approvalOf(approval)] });
     } catch (problem) {
-      if (!this.#closed && problem.status !== 401) replace(this.body, problemNotice(problem));
+      if (!this.#closed && problem.status !== 401) replace(this.body, problemNotice(problem), this.#againButton());
     }
   }
 
   /** Shows what has become of the question; the draft stays. */
   async reload() {
+    if (!this.#isLoaded) { await this.load(); return; }
     try {
       const approval = await api.approval(this.runId, this.approvalId);
       if (!this.#closed) this.panels.update({ approvals: [approvalOf(approval)] });
     } catch { /* the question stays as it is; sending it reports what is wrong */ }
+  }
+
+  #againButton() {
+    return h("p", { class: "actions" }, h("button", { type: "button", class: "button", onclick: () => this.load() }, "Try again"));
   }
 
   close() {

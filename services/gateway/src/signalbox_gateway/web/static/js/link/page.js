@@ -1,5 +1,6 @@
 // The page of a decision link. It reads the token from the fragment, shows the question, and sends one decision.
 import { AnswerForm } from "../approval/answer-form.js";
+import { addressOf } from "../data/api.js";
 import { div, h, replace } from "../ui/dom.js";
 import { full } from "../ui/format.js";
 
@@ -18,6 +19,10 @@ const TITLES = {
   run_ended: "The run has ended",
   unknown_approval: "The question no longer exists",
 };
+const DONE = {
+  recorded: "Your decision is recorded and will be applied.",
+  counted: "Your vote is counted. Further votes are needed.",
+};
 // What a later attempt with the same link cannot change.
 const isFinal = (problem) => problem.code in TITLES;
 
@@ -25,7 +30,7 @@ async function call(path, body) {
   let response;
   try {
     const headers = { "content-type": "application/json" };
-    response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
+    response = await fetch(addressOf(path), { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
   } catch {
     throw { code: "unreachable", detail: "The server does not respond; check your connection and try again." };
   }
@@ -63,12 +68,12 @@ async function decide(form, send, trouble) {
   replace(trouble);
   try {
     const { status } = await call("/v1/links/decision", { token, answer: form.read() });
-    showEnd("Thank you", status === "recorded" ? "Your decision is recorded and will be applied." : "Your decision is accepted.");
+    showEnd("Thank you", DONE[status] ?? "Your decision is accepted.");
   } catch (problem) {
     send.disabled = false;
     if (isFinal(problem)) { showProblem(problem); return; }
     const errors = (problem.errors ?? []).map((error) => ({ field: error.field, message: error.detail }));
-    form.show(errors.map((error) => ({ ...error, field: error.field.replace(/^answer\.?/, "") })));
+    form.show(errors.map((error) => ({ ...error, field: (error.field ?? "").replace(/^answer\.?/, "") })));
     if (!errors.length) replace(trouble, problem.detail ?? "This did not work; try again.");
   }
 }

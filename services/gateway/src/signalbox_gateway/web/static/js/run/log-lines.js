@@ -3,6 +3,9 @@ import { shortName } from "../data/fold.js";
 import { elapsed, humane, plural, sized } from "../ui/format.js";
 import { waitText } from "./waits.js";
 
+/** What a line states: equal for a line of the snapshot and that of an event which the snapshot has taken in. */
+export const factOf = ({ name, subject }) => `${name}/${subject}`;
+
 /** The text of `count` consecutive files, which share one line. */
 export const bunched = (count, text) => `${plural(count, "file")}, latest: ${text.replace("File: ", "")}`;
 
@@ -13,7 +16,7 @@ export function linesOf(snapshot) {
     const { approval_id: subject, requested_at, decided_at, decided_by } = item;
     lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Approval requested: ${item.title}` });
     for (const vote of item.votes ?? []) {
-      lines.push({ name: "approval.voted", subject, at: vote.voted_at, status: "attention", text: voted(vote) });
+      lines.push({ name: "approval.voted", subject: `${subject}/${vote.decision_id}`, at: vote.voted_at, status: "attention", text: voted(vote) });
     }
     if (decided_at && item.status === "vetoed") {
       lines.push({ name: "approval.vetoed", subject, at: decided_at, status: "failed", text: `Vetoed by ${decided_by}: ${item.note}` });
@@ -94,12 +97,15 @@ function domainText(name, data) {
   return [humane(name.replaceAll(".", " ")), ...about.slice(0, 2)].join(" · ");
 }
 
+function subjectOf(name, data) {
+  if (name === "approval.voted") return `${data.approval_id}/${data.decision_id}`;
+  return data.child_run_id ?? data.approval_id ?? data.wait_id ?? data.step ?? data.name ?? "";
+}
+
 export function lineOf(frame) {
   const name = shortName(frame.type);
   if (name === "step.progress" || name === "stream.reset") return null;
   const data = frame.data ?? {};
   const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
-  const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
-  const subject = own ? frame.id : data.child_run_id ?? data.approval_id ?? data.wait_id ?? data.step ?? data.name ?? "";
-  return { name, subject, at: frame.time, status, text };
+  return { name, subject: subjectOf(name, data), at: frame.time, status, text };
 }

@@ -2,7 +2,7 @@
 // first. Every event is kept; only the visible rows are in the document.
 import { div, h, setText, span } from "../ui/dom.js";
 import { clock, full, plural } from "../ui/format.js";
-import { bunched, lineOf, linesOf } from "./log-lines.js";
+import { bunched, factOf, lineOf, linesOf } from "./log-lines.js";
 import { WindowList } from "../ui/window-list.js";
 import { statusDot } from "../ui/status.js";
 import { EventDetail } from "./event-detail.js";
@@ -10,10 +10,12 @@ import { EventDetail } from "./event-detail.js";
 const ROW_PX = 32;
 
 export class EventLog {
-  #seen = new Set();
+  #events = new Set();   // the ids of those in the log
+  #facts = new Set();   // what its lines state
+  #count = 0;
   #lines = [];   // oldest first, so that the usual event is appended
   #matching = null;   // the lines that match the filter; null without one
-  #bare = new Map();   // lines of the snapshot without their event, by key
+  #bare = new Map();   // lines of the snapshot whose event has not arrived, by fact
   #chosen = null;
 
   constructor(runId = "") {
@@ -31,21 +33,37 @@ export class EventLog {
 
   /** Adds lines for what is in the snapshot and not yet in the log. */
   backfill(snapshot) {
-    for (const line of linesOf(snapshot)) this.#add(line);
+    for (const line of linesOf(snapshot)) {
+      const fact = factOf(line);
+      if (!line.at || this.#facts.has(fact)) continue;
+      this.#facts.add(fact);
+      this.#bare.set(fact, this.#insert(line));
+    }
   }
 
+  /** Adds an event, in the place of the snapshot's line for it. A step that runs again has such a line for its last round only. */
   add(frame) {
     const line = lineOf(frame);
-    if (line) this.#add({ ...line, frame });
+    if (!line || this.#events.has(frame.id)) return;
+    this.#events.add(frame.id);
+    const fact = factOf(line);
+    this.#facts.add(fact);
+    const bare = this.#bare.get(fact);
+    if (bare) this.#remove(bare, fact);
+    const entry = this.#insert({ ...line, frame });
+    if (bare && bare === this.#chosen) this.#choose(entry);
   }
 
-  #add(line) {
-    const key = `${line.name}/${line.subject}`;
-    if (this.#seen.has(key)) this.#complete(key, line);
-    if (this.#seen.has(key) || !line.at) return;
-    this.#seen.add(key);
-    const entry = { ...line, time: Date.parse(line.at), events: 1, key };
-    if (!line.frame) this.#bare.set(key, entry);
+  #remove(bare, fact) {
+    this.#bare.delete(fact);
+    this.#lines.splice(this.#lines.indexOf(bare), 1);
+    this.#count -= 1;
+  }
+
+  /** Returns the new entry. */
+  #insert(line) {
+    const entry = { ...line, time: Date.parse(line.at), events: 1 };
+    this.#count += 1;
     const place = this.#placeOf(entry.time);
     const before = this.#lines[place - 1];
     if (line.name === "artifact.created" && before?.name === line.name) {
@@ -53,16 +71,10 @@ export class EventLog {
       before.text = bunched(before.events, line.text);
     } else if (place === this.#lines.length) this.#lines.push(entry);
     else this.#lines.splice(place, 0, entry);
-    setText(this.count, plural(this.#seen.size, "event"));
+    setText(this.count, plural(this.#count, "event"));
     if (this.#matching && this.#matches(entry)) this.#refilter();
     else this.window.show(this.#shown().length);
-  }
-
-  /** A line of the snapshot gets its event's data as soon as the event arrives. */
-  #complete(key, { frame }) {
-    if (!frame || !this.#bare.has(key)) return;
-    this.#bare.get(key).frame = frame;
-    this.#bare.delete(key);
+    return entry;
   }
 
   #shown() { return this.#matching ?? this.#lines; }

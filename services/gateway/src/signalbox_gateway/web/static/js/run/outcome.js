@@ -15,6 +15,7 @@ export class Outcome {
     const { status, error, result } = snapshot;
     if (this.#shown === status) return;
     this.#shown = status;
+    this.failure.hidden = !error;
     if (error) this.#fail(snapshot);
     const hasResult = status === "completed" && result !== null;
     this.result.hidden = !hasResult;
@@ -23,7 +24,6 @@ export class Outcome {
 
   #fail({ error, steps }) {
     const step = steps.find((item) => item.name === error.step);
-    this.failure.hidden = false;
     replace(this.failure, div("notice notice-error failure",
       h("h2", {}, step ? `${step.title} failed` : "The run failed"), h("p", {}, error.message),
       h("p", { class: "hint" }, h("code", {}, error.code), error.field ? ` at ${error.field}` : ""),

@@ -2,6 +2,7 @@
 import { ApprovalPanels } from "../approval/approval.js";
 import { RoundChanges } from "../approval/rounds.js";
 import { Problem } from "../data/api.js";
+import { Continuation } from "../data/continuation.js";
 import { hasEnded, shortName } from "../data/fold.js";
 import { runState } from "../data/run-state.js";
 import { RunWatch } from "../data/stream.js";
@@ -12,6 +13,7 @@ import { div, h, replace, setText, span } from "../ui/dom.js";
 import { elapsed, full, humane } from "../ui/format.js";
 import { iconButton } from "../ui/icons.js";
 import { LinkState } from "../ui/link-state.js";
+import { openPage } from "../ui/open-page.js";
 import { statusSign, statusWord } from "../ui/status.js";
 import { leftTime, running } from "../ui/ticker.js";
 import { setTitle } from "../ui/title.js";
@@ -31,12 +33,12 @@ import { Timeline } from "./timeline.js";
 import { WaitNotice } from "./waits.js";
 
 export async function runPage({ parts: [runId, tab = "overview"], query, inboxChanged, reload }) {
-  if (!(tab in TABS)) throw new Problem({ status: 404, detail: `A run has no tab "${tab}".` });
+  if (!Object.hasOwn(TABS, tab)) throw new Problem({ status: 404, detail: `A run has no tab "${tab}".` });
   const page = new RunPage(runId, { inboxChanged, reload, targetApproval: query.get("approval") });
-  await page.open(tab);
+  await openPage(page, tab);
   return {
     titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
-    navigate: ({ parts: [, next = "overview"] }) => page.select(next in TABS ? next : "overview"),
+    navigate: ({ parts: [, next = "overview"] }) => page.select(Object.hasOwn(TABS, next) ? next : "overview"),
     openDialog: (name) => page.controls.openDialog(name),
     actions: () => page.controls.actions(),
   };
@@ -81,6 +83,7 @@ class RunPage {
       done: () => this.watch.refresh().catch(() => {}),
       retried: reload,
     });
+    this.continuation = new Continuation(runId, reload);
     this.element = this.#layout();
   }
 
@@ -96,6 +99,7 @@ class RunPage {
 
   close() {
     this.watch.close();
+    this.continuation.close();
     this.view.close();
     this.approvals.close();
     this.liveText.close();
@@ -166,6 +170,7 @@ class RunPage {
     this.files.update(this.view.filesOf(snapshot));
     this.months.update(snapshot);
     this.controls.update(snapshot);
+    this.continuation.update(snapshot);
     this.outcome.update(snapshot);
     this.data.update(snapshot);
     this.#counts(snapshot);

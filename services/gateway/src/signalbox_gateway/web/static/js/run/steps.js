@@ -1,5 +1,5 @@
 // The steps of a run, updated in place so that the animation of a running bar continues. Long lists are folded.
-import { div, h, replace, setText, span } from "../ui/dom.js";
+import { arrange, div, h, replace, setText, span } from "../ui/dom.js";
 import { elapsed, plural } from "../ui/format.js";
 import { foldedRanges } from "./step-folding.js";
 import { running } from "../ui/ticker.js";
@@ -31,7 +31,7 @@ export class StepList {
         index = range.to - 1;
       } else wanted.push(this.#step(steps[index], index));
     }
-    place(this.element, wanted);
+    arrange(this.element, wanted);
     const kept = new Set(wanted);
     for (const [key, row] of this.#rows) if (!kept.has(row.element)) this.#rows.delete(key);
   }
@@ -61,15 +61,6 @@ export class StepList {
 
 const statusOf = (step, isPending) => (isPending ? "attention" : step.status);
 
-/** Makes the children equal to `wanted`; moves only what is out of place, so that the focus stays. */
-function place(element, wanted) {
-  const kept = new Set(wanted);
-  for (const child of [...element.children]) if (!kept.has(child)) child.remove();
-  for (const [index, child] of wanted.entries()) {
-    if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
-  }
-}
-
 /** A range of steps that is not shown, with a button that shows it. */
 class FoldRow {
   constructor() {
@@ -79,10 +70,19 @@ class FoldRow {
 
   update({ from, to }, steps, open) {
     this.open = open;
-    const done = steps.filter((step) => step.status === "completed").length;
-    const states = done === steps.length ? "completed" : done === 0 ? "waiting" : `${done} completed`;
-    setText(this.button, `Show steps ${from + 1} to ${to}: ${plural(to - from, "step")}, ${states}`);
+    setText(this.button, `Show steps ${from + 1} to ${to}: ${plural(to - from, "step")}, ${statesOf(steps)}`);
   }
+}
+
+const FOLDED = {
+  failed: "failed", attention: "waiting for a decision", running: "running", cancelled: "cancelled", completed: "completed",
+};
+
+/** "3 failed, 12 running" of folded steps; "waiting" when none of them has begun. */
+function statesOf(steps) {
+  const countOf = (status) => steps.filter((step) => step.status === status).length;
+  const counts = Object.keys(FOLDED).map((status) => [FOLDED[status], countOf(status)]).filter(([, count]) => count > 0);
+  return counts.map(([word, count]) => (count === steps.length ? word : `${count} ${word}`)).join(", ") || "waiting";
 }
 
 class StepRow {

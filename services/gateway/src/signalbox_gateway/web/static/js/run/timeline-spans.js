@@ -2,7 +2,7 @@
 import { hasEnded, shortName } from "../data/fold.js";
 import { waitText } from "./waits.js";
 
-const KINDS = /^(step\.(started|completed|failed)|approval\.(requested|decided|expired)|wait\.(requested|received|expired|withdrawn)|run\.(started|paused|resumed))$/;
+const KINDS = /^(step\.(started|completed|failed)|approval\.(requested|decided|vetoed|expired|withdrawn)|wait\.(requested|received|expired|withdrawn)|run\.(started|paused|resumed))$/;
 
 /** Whether a frame changes the timeline. */
 export const isTimed = (frame) => KINDS.test(shortName(frame.type));

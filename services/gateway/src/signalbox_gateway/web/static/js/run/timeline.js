@@ -1,7 +1,7 @@
 // The waterfall of a run: a bar for each attempt of a step, hatched where the run waits.
 import { hasEnded } from "../data/fold.js";
 import { traceLine } from "../late.js";
-import { div, h, replace, span } from "../ui/dom.js";
+import { arrange, h, replace, span } from "../ui/dom.js";
 import { duration } from "../ui/format.js";
 import { statusDot, statusWord } from "../ui/status.js";
 import { foldedRanges } from "./step-folding.js";
@@ -14,6 +14,7 @@ const WAITS = { queued: "queued", paused: "paused", person: "waiting for a decis
 export class Timeline {
   #frames = [];
   #opened = new Set();
+  #folds = new Map();   // kept while they are redrawn: a click and the focus must not be lost
   #snapshot = null;
   #hasTrace = false;
 
@@ -56,7 +57,8 @@ export class Timeline {
         index = range.to - 1;
       } else shown.push(row(rows[index].title, rows[index].status, rows[index].spans, place));
     }
-    replace(this.rows, shown);
+    arrange(this.rows, shown);
+    for (const [key, fold] of this.#folds) if (!shown.includes(fold)) this.#folds.delete(key);
   }
 
   async #showTrace(traceId) {
@@ -71,7 +73,12 @@ export class Timeline {
       this.draw();
       this.rows.querySelector("button")?.focus();
     };
-    return h("li", { class: "lane" }, h("button", { type: "button", class: "link", onclick: open }, `Show steps ${from + 1} to ${to}`));
+    const key = rows.map(({ name }) => name).join("\n");
+    if (!this.#folds.has(key)) {
+      const button = h("button", { type: "button", class: "link", onclick: open }, `Show steps ${from + 1} to ${to}`);
+      this.#folds.set(key, h("li", { class: "lane" }, button));
+    }
+    return this.#folds.get(key);
   }
 }
 

@@ -8,11 +8,13 @@ import { div, h, replace, setText } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
 import { listenForKeys } from "../ui/keys.js";
 import { LinkState } from "../ui/link-state.js";
+import { openPage } from "../ui/open-page.js";
 import { replaceQuery } from "../ui/place.js";
 import { VirtualRows } from "../ui/virtual-rows.js";
 import { BulkBar } from "./bulk.js";
 import { RunListing } from "./listing.js";
 import { OlderRuns } from "./older-runs.js";
+import { OpenRuns, withWaits } from "./open-runs.js";
 import { isNarrowed, parseQuery } from "./query.js";
 import { RunRow, progressOf } from "./run-row.js";
 import { SavedViews } from "./saved-views.js";
@@ -26,7 +28,7 @@ const COLUMNS = ["State", "Run", "Pipeline", "Steps", "Started by", "Duration", 
 
 export async function runsPage({ query }) {
   const page = new RunsPage(textOf(query));
-  await page.open();
+  await openPage(page);
   return {
     title: "Runs", element: page.element, close: () => page.close(), entered: () => page.rows.draw(),
     navigate: ({ query: next }) => page.search(textOf(next)),
@@ -43,7 +45,7 @@ class RunsPage {
   #drawing = 0;
   #stop = new AbortController();
   #feed = null;
-  #progress = new Map();
+  #open = new OpenRuns();
   #picked = new Set();
   #last = null;   // the row that was picked last, for a range
 
@@ -69,9 +71,8 @@ class RunsPage {
   }
 
   #layout() {
-    const all = h("input", { type: "checkbox", "aria-label": "Select all runs that are shown", onchange: (event) => this.#pickAll(event.target.checked) });
-    this.all = all;
-    const head = h("div", { class: "runs-head" }, h("label", { class: "pick" }, all),
+    this.all = h("input", { type: "checkbox", "aria-label": "Select all runs that are shown", onchange: (event) => this.#pickAll(event.target.checked) });
+    const head = h("div", { class: "runs-head" }, h("label", { class: "pick" }, this.all),
       COLUMNS.map((name, index) => h("span", { class: index > 4 ? "end" : null, "aria-hidden": "true" }, name)));
     this.table = div("runs-table", head, this.list);
     return div("page runs-page",
@@ -100,7 +101,7 @@ class RunsPage {
     this.#feed = new RunFeed({
       started: (run) => { this.listing.started(run); this.#drawSoon(); this.#schedule(SOON_MS); },
       reported: (runId, state) => { this.listing.report(runId, state); this.#drawSoon(); this.#schedule(SOON_MS); },
-      progress: (snapshot) => { this.#progress.set(snapshot.run_id, snapshot); this.#drawSoon(); },
+      progress: (snapshot) => this.#progressed(snapshot),
       changed: () => this.#schedule(SOON_MS),
       state: (state) => this.link.set(state),
     });
@@ -113,6 +114,7 @@ class RunsPage {
   close() {
     this.#stop.abort();
     this.older.close();
+    this.field.close();
     this.#feed?.close();
     this.stopKeys?.();
     this.rows.close();
@@ -165,12 +167,13 @@ class RunsPage {
   async #read(query) {
     const options = { signal: this.#stop.signal };
     const [answer, inbox] = await Promise.all([api.runs(query, options), api.approvals(options)]);
-    const deadlines = Map.groupBy(inbox.approvals, (item) => item.run_id);
-    const waits = (run) => {
-      const [until = null] = (deadlines.get(run.run_id) ?? []).map((item) => item.deadline_at).filter(Boolean).sort();
-      return { waiting: deadlines.has(run.run_id), until };
-    };
-    return { ...answer, runs: answer.runs.map((run) => ({ ...run, ...waits(run) })) };
+    return { ...answer, runs: withWaits(answer.runs, inbox.approvals) };
+  }
+
+  #progressed(snapshot) {
+    const wait = this.#open.take(snapshot);
+    if (wait) this.listing.report(snapshot.run_id, wait);
+    this.#drawSoon();
   }
 
   /** Reloads after `delay` ms, or sooner if a reload is due sooner. */
@@ -249,7 +252,7 @@ class RunsPage {
     const row = new RunRow(run, pipeline?.title, { picked: (isPicked) => this.#pick(run.run_id, isPicked) });
     row.box.addEventListener("click", (event) => { this.isRange = event.shiftKey; });
     const update = (next) => {
-      const steps = progressOf(next, this.#progress.get(next.run_id), pipeline?.steps.length);
+      const steps = progressOf(next, this.#open.progressOf(next.run_id), pipeline?.steps.length);
       row.update(next, steps, this.#picked.has(next.run_id));
     };
     return { element: row.element, update };
@@ -270,10 +273,7 @@ class RunsPage {
     this.#draw();
   }
 
-  #pickNone() {
-    this.#picked.clear();
-    this.#draw();
-  }
+  #pickNone() { this.#pickAll(false); }
 
   #focused() { return document.activeElement.closest?.(".run-line")?.dataset.run ?? null; }
 

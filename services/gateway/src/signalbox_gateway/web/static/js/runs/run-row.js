@@ -66,13 +66,8 @@ export class RunRow {
   }
 }
 
-/** The progress of a run: of an open one from its snapshot, of a completed one all steps of its pipeline. */
-export function progressOf(run, snapshot, stepCount) {
-  if (snapshot?.steps.length) {
-    const done = snapshot.steps.filter((step) => step.status === "completed").length;
-    const total = snapshot.steps.length;
-    const current = snapshot.steps.find((step) => step.status === "running")?.percent ?? 0;
-    return { done, total, percent: ((done + Math.min(100, current) / 100) / total) * 100 };
-  }
+/** The progress of a run: what the stream has reported, or of a completed one all steps of its pipeline. */
+export function progressOf(run, reported, stepCount) {
+  if (reported) return reported;
   return run.status === "completed" && stepCount ? { done: stepCount, total: stepCount, percent: 100 } : null;
 }

@@ -25,17 +25,30 @@ export class SearchField {
 
   get text() { return this.input.value.trim(); }
 
-  /** Shows another text, unless someone is typing. */
+  /** Shows another text, unless what someone types is still to be searched for. */
   set text(text) {
-    if (this.text !== text && document.activeElement !== this.input) this.input.value = text;
+    if (this.text !== text && !this.#timer) this.input.value = text;
+  }
+
+  /** Searches for nothing any more: the address belongs to another page. */
+  close() { this.#stopWaiting(); }
+
+  #stopWaiting() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   #complete() { return completions(this.input.value, this.input.selectionStart ?? 0, this.known()); }
 
   #onInput() {
     this.#offer(this.#complete());
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.changed(this.text), TYPED_MS);
+    this.#stopWaiting();
+    this.#timer = setTimeout(() => this.#search(), TYPED_MS);
+  }
+
+  #search() {
+    this.#stopWaiting();
+    this.changed(this.text);
   }
 
   #offer(offered) {
@@ -78,8 +91,7 @@ export class SearchField {
   }
 
   #finish() {
-    clearTimeout(this.#timer);
     this.#offer([]);
-    this.changed(this.text);
+    this.#search();
   }
 }

@@ -1,6 +1,7 @@
 // The schedules, and one of them: its next times, its latest runs, its input.
 import { api } from "../data/api.js";
 import { may } from "../data/session.js";
+import { problemNotice } from "../ui/announce.js";
 import { dataView } from "../ui/data-view.js";
 import { div, h, replace, span } from "../ui/dom.js";
 import { fromHere } from "../ui/place.js";
@@ -10,6 +11,7 @@ import { exactTime, lastRunText, runSign, stateOf, timesOf } from "./times.js";
 const EVERY_MS = 15_000;
 
 export async function schedulesPage() {
+  const problem = div("");
   const body = div("schedules-body");
   const load = async () => {
     const { schedules } = await api.schedules();
@@ -17,7 +19,7 @@ export async function schedulesPage() {
   };
   await load();
   const add = may("operator") ? h("a", { class: "button primary", href: "#/schedules/new" }, "New schedule") : null;
-  return { title: "Schedules", element: div("page", div("page-head", h("h1", {}, "Schedules"), add), body), close: refreshed(body, load) };
+  return { title: "Schedules", element: div("page", div("page-head", h("h1", {}, "Schedules"), add), problem, body), close: refreshed(body, load, problem) };
 }
 
 function listOf(schedules, changed) {
@@ -30,6 +32,7 @@ function listOf(schedules, changed) {
 }
 
 export async function schedulePage({ parts: [id] }) {
+  const problem = div("");
   const body = div("schedule-page");
   const load = async () => {
     const schedule = await api.schedule(id);
@@ -37,7 +40,7 @@ export async function schedulePage({ parts: [id] }) {
   };
   await load();
   const head = div("page-head", h("p", { class: "crumbs" }, h("a", { href: "#/schedules" }, "Schedules")));
-  return { title: id, element: div("page", head, body), close: refreshed(body, load) };
+  return { title: id, element: div("page", head, problem, body), close: refreshed(body, load, problem) };
 }
 
 function detailOf(schedule, changed) {
@@ -82,11 +85,15 @@ function settings(schedule) {
   return h("dl", { class: "data" }, shown.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** Reads again every few seconds, unless somebody uses the page: a control under the focus must not be replaced. */
-function refreshed(body, load) {
-  const timer = setInterval(() => {
-    if (!document.hidden && !body.contains(document.activeElement)) load().catch(() => {});
-  }, EVERY_MS);
+/**
+ * Reads again every few seconds, unless somebody uses the page: a control under the focus must not be replaced.
+ * While that fails, `problem` says why what is shown may be out of date.
+ */
+function refreshed(body, load, problem) {
+  const read = () => load().then(() => replace(problem), (error) => {
+    if (error.status !== 401) replace(problem, problemNotice(error));
+  });
+  const timer = setInterval(() => { if (!document.hidden && !body.contains(document.activeElement)) read(); }, EVERY_MS);
   return () => clearInterval(timer);
 }
 

@@ -3,8 +3,14 @@ import { api } from "../data/api.js";
 import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, span } from "../ui/dom.js";
 
-export function signInPage({ done }) {
-  return { title: "Sign in", element: new SignIn(done).element };
+const STILL_OPEN = "You are signed out on this page, but the gateway has not confirmed it, and the session may still be open. "
+  + "Sign in and sign out again when the gateway responds.";
+
+/** problem: why the gateway has not ended the session, or null. */
+export function signInPage({ done, problem = null }) {
+  const page = new SignIn(done);
+  if (problem) replace(page.problem, problemNotice({ message: `${problem.message} ${STILL_OPEN}` }));
+  return { title: "Sign in", element: page.element };
 }
 
 class SignIn {

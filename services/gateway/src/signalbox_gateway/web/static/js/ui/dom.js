@@ -51,6 +51,15 @@ export function replace(element, ...children) {
   append(element, children);
 }
 
+/** Makes the children equal to `wanted`; moves only what is out of place, so that the focus stays. */
+export function arrange(element, wanted) {
+  const kept = new Set(wanted);
+  for (const child of [...element.children]) if (!kept.has(child)) child.remove();
+  for (const [index, child] of wanted.entries()) {
+    if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
+  }
+}
+
 /** Writes only a changed text, so that a screen reader does not repeat it and the caret stays. */
 export function setText(element, text) {
   const wanted = text ?? "";

@@ -23,12 +23,17 @@ export function fromHere() {
   return (address) => { if (location.hash === here) location.hash = address; };
 }
 
-/** The event after `replaceQuery`, for which browsers have none. */
+/** The event after `replaceAddress`, for which browsers have none. */
 export const REPLACED = "signalbox-place-replaced";
 
-/** Writes another query into the address, without a new entry in the history. */
+/** Writes another address, without a new entry in the history: the page shows already what it names. */
+export function replaceAddress(hash) {
+  history.replaceState(history.state, "", hash);
+  dispatchEvent(new Event(REPLACED));
+}
+
+/** As `replaceAddress`, with another query. */
 export function replaceQuery(query) {
   const text = String(new URLSearchParams(Object.entries(query).filter(([, value]) => value)));
-  history.replaceState(history.state, "", `#${parsePlace().path}${text ? `?${text}` : ""}`);
-  dispatchEvent(new Event(REPLACED));
+  replaceAddress(`#${parsePlace().path}${text ? `?${text}` : ""}`);
 }
