@@ -32,6 +32,7 @@ test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= 
 	@$(BIN)/python tools/ocr.py
 	@$(BIN)/python tools/fonts.py
 	@$(BIN)/python tools/proxies.py
+	@$(BIN)/python tools/helm.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench \
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(BIN)/python tools/other_pythons.py
@@ -44,12 +45,14 @@ check: setup ## Check style, types, import layers, generated pages, manifests an
 	@$(BIN)/python tools/approval_diagram.py --check
 	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/manifests.py
+	@$(BIN)/python tools/helm_chart.py --check
 	@$(BIN)/python tools/dashboards.py --check
 	@$(BIN)/python tools/locks.py --check
 
-generate: setup ## Generate the blocking client from the asyncio client, and the dashboards
+generate: setup ## Generate the blocking client, the dashboards and the Helm chart
 	@$(BIN)/python tools/sync_client.py
 	@$(BIN)/python tools/dashboards.py
+	@$(BIN)/python tools/helm_chart.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
