@@ -23,6 +23,7 @@ from signalbox_simulator.traces import (
     Trace,
     closed_loop,
     ramp,
+    rollout,
     terminated,
     trace_of_log,
     trickle,
@@ -83,6 +84,25 @@ def test_activities_unfinished_after_the_grace_period_are_executed_again() -> No
 
     assert outcome.reexecuted == 10
     assert outcome.activities == 20
+
+
+def test_counting_workflows_keeps_the_last_worker_of_keda_while_one_runs() -> None:
+    one_after_another = ArrivalBatch(at_s=0.0, durations_s=(250.0,) * 4, in_flight=1)
+    trace = Trace(name="one workflow", batches=(one_after_another,), base_slots=0)
+    by_backlog, by_workflows = (
+        simulate(trace, new_scaler(name, ScalingPolicy()), seed=1) for name in ("keda", "keda-running")
+    )
+
+    assert by_backlog.reexecuted > 0, "the worker was stopped while it was busy, because no task waited"
+    assert (by_workflows.reexecuted, by_workflows.launched) == (0, 1)
+
+
+def test_counting_workflows_changes_nothing_while_tasks_wait() -> None:
+    trace = small_ramp()
+    found = [simulate(trace, new_scaler(name, ScalingPolicy()), seed=1) for name in ("keda", "keda-running")]
+
+    assert found[0].makespan_s == found[1].makespan_s
+    assert found[0].peak == found[1].peak
 
 
 @pytest.mark.parametrize("name", ["law", *PEERS])
@@ -264,3 +284,47 @@ def test_the_cost_estimate_follows_from_prices_and_quotas(
     shown = capsys.readouterr().out
     assert "103.68" in shown
     assert "no" in shown
+
+
+def small_rollout() -> Trace:
+    return replace(rollout(1, companies=10, invoices=200), base_slots=20)
+
+
+@pytest.mark.parametrize("name", ["law", *PEERS])
+def test_every_autoscaler_finishes_the_work_of_both_versions(name: str) -> None:
+    outcome = simulate(small_rollout(), new_scaler(name, ScalingPolicy()), seed=1)
+
+    assert outcome.course[-1].backlog == 0
+    assert outcome.activities == 4_000
+
+
+class LaunchesNewVersion(BaseOnly):
+    """Launches many workers of the version that is deployed at the end."""
+
+    every_s = 10.0
+
+    def tick(self, simulation: Simulation) -> None:
+        if simulation.now == 100:
+            simulation.launch(50)
+
+
+def test_workers_of_a_version_take_no_work_of_another() -> None:
+    old = ArrivalBatch(at_s=0.0, durations_s=(10.0,) * 100, version=0)
+    new = ArrivalBatch(at_s=50.0, durations_s=(10.0,) * 100, version=1)
+    simulation = Simulation(
+        Trace(name="two", batches=(old, new), base_slots=1), LaunchesNewVersion(), seed=1, slots=10
+    )
+    simulation.run(until_s=500.0)
+
+    assert (simulation.backlog_of(1), simulation.running_workflows(1)) == (0, 0)
+    assert simulation.backlog_of(0) > 0
+    assert simulation.running_workflows() == 1
+
+
+def test_each_version_has_replicas_until_its_workflows_have_ended() -> None:
+    trace = replace(small_rollout(), base_slots=2)
+    simulation = Simulation(trace, new_scaler("keda-versions", ScalingPolicy()), seed=1)
+    simulation.run()
+
+    assert {worker.version for worker in simulation.gone} == {0, 1}
+    assert simulation.reexecuted == 0

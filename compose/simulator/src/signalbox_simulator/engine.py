@@ -6,58 +6,14 @@ The autoscaler is called back at intervals.
 import heapq
 import random
 from collections import deque
-from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Final, Protocol
 
 from signalbox_simulator.batch_schedule import BatchSchedule
 from signalbox_simulator.traces import Trace
+from signalbox_simulator.worker import SimulatedWorker, SimulationEvent
 
 HEARTBEAT_TIMEOUT_S: Final = 30.0
 """The activities of a killed worker are queued again after this time."""
-
-
-class SimulationEvent(IntEnum):
-    """The kinds of events, in the order in which events of the same instant are processed.
-
-    Work finishes before new work is dispatched, and the autoscaler runs last.
-    """
-
-    FINISH = 0
-    ARRIVE = 1
-    REQUEUE = 2
-    UP = 3
-    DISPATCH = 4
-    IDLE = 5
-    KILL = 6
-    TICK = 7
-
-
-@dataclass(slots=True, eq=False)
-class SimulatedWorker:
-    """One worker.
-
-    Attributes:
-        number: -1 for the base worker.
-        launch: the launch it belongs to.
-        up_at: None while it starts.
-        gone_at: None while it is paid for.
-        queued: whether it is in the queue of workers with free slots.
-        tasks: the activities it runs.
-        done: how many it has finished.
-    """
-
-    number: int
-    slots: int
-    launched_at: float
-    launch: str
-    up_at: float | None = None
-    gone_at: float | None = None
-    idle_since: float | None = None
-    draining: bool = False
-    queued: bool = False
-    tasks: set[int] = field(default_factory=set)
-    done: int = 0
 
 
 class Scaler(Protocol):
@@ -116,8 +72,10 @@ class Simulation:
         self._order = 0
         self._schedule = BatchSchedule(trace.batches)
         self._queued_at = [0.0] * len(self._schedule.durations_s)
-        self._backlog: deque[int] = deque()
-        self._free: deque[SimulatedWorker] = deque()
+        self.versions = sorted({batch.version for batch in trace.batches})
+        self.current_version = self.versions[0] if self.versions else 0
+        self._backlogs: dict[int, deque[int]] = {version: deque() for version in self.versions}
+        self._free: dict[int, deque[SimulatedWorker]] = {version: deque() for version in self.versions}
         self._running = 0
         self._token_at = 0.0
         self._dispatch_at = -1.0
@@ -125,12 +83,20 @@ class Simulation:
 
     @property
     def backlog(self) -> int:
-        return len(self._backlog) + self.phantom
+        return sum(map(len, self._backlogs.values())) + self.phantom
+
+    def backlog_of(self, version: int) -> int:
+        """Activities of a version's workflows that wait: only its workers, and the base, can take them."""
+        return len(self._backlogs[version])
 
     @property
     def used(self) -> int:
         """Slots in use."""
         return self._running
+
+    def running_workflows(self, version: int | None = None) -> int:
+        """Batches with activities to finish, as `CountWorkflowExecutions` counts them; exact and at once."""
+        return self._schedule.unfinished(version)
 
     @property
     def hint_remaining(self) -> int:
@@ -159,11 +125,13 @@ class Simulation:
                 self._process(kind, number, activity)
                 self._dispatch()
 
-    def launch(self, workers: int, launch: str = "") -> None:
-        """Launch workers, each with its own cold start."""
+    def launch(self, workers: int, launch: str = "", *, version: int | None = None) -> None:
+        """Launch workers of a version, by default the newest one, each with its own cold start."""
         for _ in range(workers):
             number = len(self.bursts) + len(self.gone)
-            self.bursts[number] = SimulatedWorker(number, self.slots, self.now, launch)
+            worker = SimulatedWorker(number, self.slots, self.now, launch)
+            worker.version = self.current_version if version is None else version
+            self.bursts[number] = worker
             self._push(self.now + self._cold_starts.uniform(*self._cold_s), SimulationEvent.UP, number)
 
     def drain(self, worker: SimulatedWorker, *, grace_s: float | None = None) -> None:
@@ -176,6 +144,7 @@ class Simulation:
 
     def _process(self, kind: int, number: int, activity: int) -> None:
         if kind == SimulationEvent.ARRIVE:
+            self.current_version = max(self.current_version, self.trace.batches[number].version)
             for arrived in self._schedule.arrive(number):
                 self._enqueue(arrived)
         elif kind == SimulationEvent.REQUEUE:
@@ -189,7 +158,7 @@ class Simulation:
 
     def _enqueue(self, activity: int) -> None:
         self._queued_at[activity] = self.now
-        self._backlog.append(activity)
+        self._backlogs[self._schedule.version_of(activity)].append(activity)
 
     def _on_up(self, worker: SimulatedWorker | None) -> None:
         if worker is None:
@@ -200,13 +169,16 @@ class Simulation:
         self._start_idle_timer(worker)
 
     def _dispatch(self) -> None:
-        backlog, free = self._backlog, self._free
+        for version in self.versions:
+            self._dispatch_version(version, self._backlogs[version], self._free[version])
+
+    def _dispatch_version(self, version: int, backlog: deque[int], free: deque[SimulatedWorker]) -> None:
         while backlog and free:
             if self.trace.limit_per_s is not None and not self._take_rate_token():
                 return
             worker = free[0]
             if worker.draining or worker.gone_at is not None or len(worker.tasks) >= worker.slots:
-                free.popleft().queued = False
+                free.popleft().queued.discard(version)
                 continue
             free.rotate(-1)
             self._start(worker, backlog.popleft())
@@ -241,7 +213,7 @@ class Simulation:
         self._running -= 1
         self.finished += 1
         self.last_end_s = self.now
-        following = self._schedule.next_after(activity)
+        following = self._schedule.finish(activity)
         if following is not None:
             self._enqueue(following)
         if worker.draining and not worker.tasks:
@@ -252,10 +224,13 @@ class Simulation:
             self._start_idle_timer(worker)
 
     def _offer(self, worker: SimulatedWorker) -> None:
-        """Put the worker in the queue of workers with free slots."""
-        if not worker.queued and not worker.draining and len(worker.tasks) < worker.slots:
-            worker.queued = True
-            self._free.append(worker)
+        """Put the worker in the queues of workers with free slots, a base worker in that of every version."""
+        if worker.draining or len(worker.tasks) >= worker.slots:
+            return
+        for version in self.versions if worker is self.base else (worker.version,):
+            if version not in worker.queued:
+                worker.queued.add(version)
+                self._free[version].append(worker)
 
     def _start_idle_timer(self, worker: SimulatedWorker) -> None:
         if worker.number >= 0 and not worker.tasks and self._scaler.idle_exit_s is not None:

@@ -23,11 +23,13 @@ class ArrivalBatch(Struct, frozen=True, kw_only=True):
         durations_s: of its activities, in order.
         in_flight: how many activities are scheduled at the same time; None: all. Only a batch with a limit
             publishes hints.
+        version: of the worker deployment, that its workflow is pinned to; a higher one is newer.
     """
 
     at_s: float
     durations_s: tuple[float, ...]
     in_flight: int | None = None
+    version: int = 0
 
 
 class Trace(Struct, frozen=True, kw_only=True):
@@ -146,6 +148,25 @@ def waves(seed: int, *, base_slots: int = 20, hours: float = 1.0) -> Trace:
     return Trace(name="waves", batches=tuple(batches), base_slots=base_slots)
 
 
+def rollout(seed: int, *, companies: int = 50, invoices: int = 1_000, in_flight: int = 8) -> Trace:
+    """A new version is deployed while runs that are pinned to the old one have most of their work left.
+
+    Half of the companies start before the rollout, and half after it.
+    """
+    rng = random.Random(f"rollout{seed}")
+    batches = [
+        ArrivalBatch(
+            at_s=start_s + rng.random(),
+            durations_s=seconds(rng, invoices),
+            in_flight=in_flight,
+            version=version,
+        )
+        for version, start_s in ((0, 10.0), (1, 70.0))
+        for _ in range(companies)
+    ]
+    return Trace(name="rollout", batches=tuple(batches), base_slots=100)
+
+
 def terminated(seed: int, *, tasks: int = 400) -> Trace:
     """The leftover backlog of an ended workflow on a queue without base workers; real work arrives much
     later.
@@ -167,6 +188,7 @@ GENERATED: Final[Mapping[str, Callable[[int], Trace]]] = {
     "spikes": spikes,
     "long": long_work,
     "trickle": trickle,
+    "rollout": rollout,
     "waves": waves,
     "terminated": terminated,
 }

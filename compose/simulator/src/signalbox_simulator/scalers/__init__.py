@@ -5,7 +5,7 @@ from typing import Final
 
 from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_simulator.engine import Scaler
-from signalbox_simulator.scalers.keda import ScaledJob, ScaledObject
+from signalbox_simulator.scalers.keda import ScaledJob, ScaledObject, VersionedScaledObjects
 from signalbox_simulator.scalers.reference import BaseOnly
 from signalbox_simulator.scalers.serverless import Serverless
 from signalbox_simulator.scalers.signalbox_sizing import SignalboxSizing
@@ -16,6 +16,8 @@ PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
     "base only": BaseOnly,
     "keda": ScaledObject,
     "keda-50": lambda: ScaledObject(target=50, name="keda-50"),
+    "keda-running": lambda: ScaledObject(counts_workflows=True, name="keda-running"),
+    "keda-versions": VersionedScaledObjects,
     "keda-job": ScaledJob,
     "worker-controller": WorkerController,
     "serverless": Serverless,

@@ -16,7 +16,8 @@ from signalbox_autoscaler.model import (
     WorkerSeen,
 )
 from signalbox_autoscaler.sizing import decide
-from signalbox_simulator.engine import SimulatedWorker, Simulation
+from signalbox_simulator.engine import Simulation
+from signalbox_simulator.worker import SimulatedWorker
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
