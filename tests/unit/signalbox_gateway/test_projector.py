@@ -12,8 +12,10 @@ from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received
 from signalbox_core.streams import AppendOutcome
+from signalbox_core.testing.spans import SpanRecorder
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_core.topology import PROJECTOR, SUBSCRIPTIONS
+from signalbox_core.traces import TraceContext, Tracing
 from signalbox_gateway.background.projector import PROJECTOR_LIMITS, Projector
 from signalbox_gateway.background.reconciler import GAP_GRACE
 from support.assertions.eventually import eventually
@@ -30,15 +32,7 @@ class Subscription:
 
     async def run(self, handler: Handler) -> None:
         for event in self._events:
-            await handler(
-                Received(
-                    event=event,
-                    message_id="m",
-                    ordering_key=event.runid,
-                    delivery_attempt=1,
-                    published_at=datetime.now(UTC),
-                )
-            )
+            await handler(received(event))
 
 
 async def projected(*events: CloudEvent) -> FakeRunStream:
@@ -100,7 +94,10 @@ class HeldStream(FakeRunStream):
 
 
 def started(number: int) -> Received:
-    event = story(f"run-{number}")[0]
+    return received(story(f"run-{number}")[0])
+
+
+def received(event: CloudEvent) -> Received:
     return Received(
         event=event,
         message_id="m",
@@ -147,3 +144,21 @@ def test_a_gap_is_repaired_only_after_the_events_of_a_killed_gateway_were_redeli
     (subscription,) = [item for item in SUBSCRIPTIONS if item.name == PROJECTOR]
     assert subscription.backoff is not None
     assert timedelta(seconds=PROJECTOR_LIMITS.lease_s) + subscription.backoff[0] < GAP_GRACE
+
+
+async def test_a_group_of_events_is_one_span_of_each_run() -> None:
+    recorder, trace = SpanRecorder(), TraceContext("a" * 32, "b" * 16, True)
+    projector = Projector(Subscription(), FakeRunStream(), tracing=Tracing(recorder), group_interval_s=0.01)
+    traced = [replace(event, traceparent=trace.traceparent) for event in MILESTONES]
+    child = replace(traced[0], runid="run-2")
+    async with asyncio.TaskGroup() as group:
+        for event in (*traced, child, replace(child, runid="run-3", traceparent=None)):
+            group.create_task(projector.project(received(event)))
+
+    assert {(span.name, span.parent, span.error) for span in recorder.spans} == {
+        ("process projector", trace, None)
+    }
+    found = {
+        span.attributes["signalbox.run_id"]: span.attributes["signalbox.events"] for span in recorder.spans
+    }
+    assert found == {"run-1": len(MILESTONES), "run-2": 1}

@@ -151,7 +151,11 @@ class Gateway:
         )
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(
-            parts.lifecycle, parts.streams, recovery.on_projected, self.metrics.streams.record_projected
+            parts.lifecycle,
+            parts.streams,
+            recovery.on_projected,
+            self.metrics.streams.record_projected,
+            tracing=parts.tracing,
         )
         reader = PendingWorkReader(parts.temporal, engine.workflow_ids)
         monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)

@@ -188,9 +188,7 @@ async def open_parts(
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(
-                project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS, tracing=tracing
-            ),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator, limits=PROJECTOR_LIMITS),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS, tracing=tracing),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),

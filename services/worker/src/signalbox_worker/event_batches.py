@@ -197,11 +197,12 @@ class _Lane:
         traces = [group.trace for group in batch if group.trace is not None]
         if not traces:
             return await self._request(bodies)
-        attributes = {"signalbox.events": len(bodies), "signalbox.runs": len(batch)}
         # One request for several runs: a span of the first one's trace, with links to the others.
         with self._tracing.span(
-            "send events", parent=traces[0], kind=SpanKind.PRODUCER, links=traces[1:], attributes=attributes
-        ):
+            "send events", parent=traces[0], kind=SpanKind.PRODUCER, links=traces[1:]
+        ) as span:
+            if span is not None:
+                span.set({"signalbox.events": len(bodies), "signalbox.runs": len(batch)})
             return await self._request(bodies)
 
     async def _request(self, bodies: Sequence[bytes]) -> Sequence[EventResult]:

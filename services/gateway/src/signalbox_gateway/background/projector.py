@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +16,7 @@ from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, full_type
 from signalbox_core.events.catalogue import NOTICES, EventRefused
 from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_core.streams import AppendOutcome, RunStream
+from signalbox_core.traces import SpanKind, TraceContext, Tracing, error_code, parse_traceparent
 
 log = logging.getLogger(__name__)
 PROJECTOR_LIMITS: Final = SubscriberLimits(
@@ -26,6 +29,7 @@ No order: a stream parks an event until the ones before it arrive, and events of
 _GROUP_INTERVAL_S: Final = 0.05
 """How long an event waits for others, and for the receiver, which normally appends it first."""
 OnProjected = Callable[[datetime], Awaitable[None]]
+RecordProjected = Callable[[datetime, TraceContext | None], None]
 
 
 async def _ignore(_: datetime) -> None: ...
@@ -37,7 +41,7 @@ class Projector:
     Args:
         source: the subscription `projector`.
         on_projected, record_projected: called with the publish time of each event after its append; the
-            second for the metrics.
+            second for the metrics, with the event's trace context.
         group_interval_s: how long an event waits for others to be appended with it.
     """
 
@@ -46,13 +50,14 @@ class Projector:
         source: EventSource,
         streams: RunStream,
         on_projected: OnProjected = _ignore,
-        record_projected: Callable[[datetime], None] = lambda _: None,
+        record_projected: RecordProjected = lambda _at, _trace: None,
         *,
+        tracing: Tracing | None = None,
         group_interval_s: float = _GROUP_INTERVAL_S,
     ) -> None:
         self._source = source
         self._streams = streams
-        self._appends = _GroupedAppends(streams, group_interval_s)
+        self._appends = _GroupedAppends(streams, tracing or Tracing(), group_interval_s)
         self._on_projected = on_projected
         self._record_projected = record_projected
 
@@ -72,10 +77,7 @@ class Projector:
         if event.name in NOTICES:
             return  # announced by the gateway that published it
         if event.sequence is None:
-            log.warning(
-                "event without a sequence skipped",
-                extra={"event_id": event.id, "event_type": event.type},
-            )
+            log.warning("event without a sequence skipped", extra=_facts(event))
             return
         try:
             await self._appends.append(event)
@@ -84,20 +86,35 @@ class Projector:
                 raise
             log.error(
                 "unreadable event replaced by a placeholder",
-                extra={"event_id": event.id, "run_id": event.runid, "error": error.detail},
+                extra={**_facts(event), "error": error.detail},
             )
             await self._streams.append(placeholder(event, error.detail))
-        self._record_projected(received.published_at)
+        self._record_projected(received.published_at, parse_traceparent(event.traceparent))
         await self._on_projected(received.published_at)
+
+
+_Result = AppendOutcome | SignalboxError
+
+
+@dataclass(slots=True, kw_only=True)
+class _Append:
+    """An event that waits to be appended."""
+
+    event: CloudEvent
+    received_ns: int = field(default_factory=time.time_ns)
+    outcome: asyncio.Future[_Result] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class _GroupedAppends:
     """Group commit: events that arrive within an interval or a round trip to Redis share the next one."""
 
-    def __init__(self, streams: RunStream, interval_s: float) -> None:
+    def __init__(self, streams: RunStream, tracing: Tracing, interval_s: float) -> None:
         self._streams = streams
+        self._tracing = tracing
         self._interval_s = interval_s
-        self._waiting: list[tuple[CloudEvent, asyncio.Future[AppendOutcome | SignalboxError]]] = []
+        self._waiting: list[_Append] = []
         self._lock = asyncio.Lock()
 
     async def append(self, event: CloudEvent) -> None:
@@ -106,30 +123,62 @@ class _GroupedAppends:
         Raises:
             SignalboxError: as `RunStream.append`.
         """
-        outcome: asyncio.Future[AppendOutcome | SignalboxError] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, outcome))
+        append = _Append(event=event)
+        self._waiting.append(append)
         async with self._lock:
-            if not outcome.done():
+            if not append.outcome.done():
                 if self._interval_s:
                     await asyncio.sleep(self._interval_s)
                 await self._append_waiting()
-        result = outcome.result()
+        result = append.outcome.result()
         if isinstance(result, SignalboxError):
             raise result
 
     async def _append_waiting(self) -> None:
         """Append what waits. A caller that is cancelled meanwhile leaves the others Unavailable."""
         group, self._waiting = self._waiting, []
-        results: list[AppendOutcome | SignalboxError] = []
+        results: list[_Result] = []
         error: SignalboxError = Unavailable("the append was interrupted; the event is redelivered")
         try:
-            results = await self._streams.append_missing([event for event, _ in group])
+            results = await self._streams.append_missing([append.event for append in group])
         except Unavailable as outage:
             error = outage
         finally:
             results = results or [error] * len(group)
-            for (_, outcome), result in zip(group, results, strict=True):
-                outcome.set_result(result)
+            for append, result in zip(group, results, strict=True):
+                append.outcome.set_result(result)
+            self._record_spans(group, results)
+
+    def _record_spans(self, group: Sequence[_Append], results: Sequence[_Result]) -> None:
+        """Record a span for each run of a group, as a span for each event would cost more than its append."""
+        if not self._tracing.is_on:
+            return
+        # Not by the trace alone, which a run's children share.
+        runs: dict[tuple[TraceContext, str], list[tuple[_Append, _Result]]] = {}
+        for append, result in zip(group, results, strict=True):
+            if (parent := parse_traceparent(append.event.traceparent)) is not None:
+                runs.setdefault((parent, append.event.runid), []).append((append, result))
+        for (parent, _), appends in runs.items():
+            event = appends[0][0].event
+            self._tracing.record(
+                "process projector",
+                parent=parent,
+                kind=SpanKind.CONSUMER,
+                started_ns=min(append.received_ns for append, _ in appends),
+                attributes={
+                    "signalbox.run_id": event.runid,
+                    "signalbox.tenant": event.tenantid,
+                    "signalbox.events": len(appends),
+                },
+                error=next((error_code(one) for _, one in appends if isinstance(one, SignalboxError)), None),
+            )
+
+
+def _facts(event: CloudEvent) -> dict[str, str]:
+    """Return the facts of a log line about an event."""
+    trace = parse_traceparent(event.traceparent)
+    facts = {"event_id": event.id, "event_type": event.type, "run_id": event.runid, "tenant": event.tenantid}
+    return facts | ({"trace_id": trace.trace_id} if trace is not None else {})
 
 
 def placeholder(event: CloudEvent, reason: str) -> CloudEvent:

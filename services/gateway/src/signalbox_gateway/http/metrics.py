@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from signalbox_core.events.snapshot import ENDED, RunStatus
 from signalbox_core.http.process_metrics import register_process_metrics
-from signalbox_core.traces import current_context, exemplar_labels
+from signalbox_core.traces import TraceContext, current_context, exemplar_labels
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -112,9 +112,9 @@ class StreamMetrics:
         """Record how long ago an event that is being sent to the streams happened."""
         self._delay.labels(kind).observe(_seconds_since(event_time))
 
-    def record_projected(self, published_at: datetime) -> None:
+    def record_projected(self, published_at: datetime, trace: TraceContext | None) -> None:
         """Record an event that the projector appends now."""
-        self._projection.observe(_seconds_since(published_at), exemplar_labels(current_context()))
+        self._projection.observe(_seconds_since(published_at), exemplar_labels(trace))
 
 
 class ReconcilerMetrics:

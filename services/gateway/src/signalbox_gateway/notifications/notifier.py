@@ -139,15 +139,16 @@ class Notifier:
     async def _attempt(
         self, routes: NotificationRoutes, notification: Notification, destination: AnyDestination
     ) -> SignalboxError | None:
-        attributes = {
-            "signalbox.run_id": notification.run_id,
-            "signalbox.tenant": notification.tenant,
-            "signalbox.event": notification.event,
-        }
         try:
-            with self._tracing.span(
-                f"send {kind_of(destination)}", kind=SpanKind.CLIENT, attributes=attributes
-            ):
+            with self._tracing.span(f"send {kind_of(destination)}", kind=SpanKind.CLIENT) as span:
+                if span is not None:
+                    span.set(
+                        {
+                            "signalbox.run_id": notification.run_id,
+                            "signalbox.tenant": notification.tenant,
+                            "signalbox.event": notification.event,
+                        }
+                    )
                 await destination.send(notification, routes.context)
         except SignalboxError as error:
             return error

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from signalbox_core.errors import InvalidInput, Rejected, Unavailable
+from signalbox_core.errors import InvalidInput, Rejected, SignalboxError, Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub.messages import from_message
 from signalbox_core.traces import SpanKind, Tracing, parse_traceparent
@@ -56,13 +56,16 @@ def traced(handler: Handler, name: str, tracing: Tracing) -> Handler:
         if parent is None:
             await handler(received)
             return
-        attributes: dict[str, str | int] = {
-            "signalbox.run_id": event.runid,
-            "signalbox.tenant": event.tenantid,
-            "signalbox.event": event.name,
-            "signalbox.attempt": received.delivery_attempt,
-        }
-        with tracing.span(name, parent=parent, kind=SpanKind.CONSUMER, attributes=attributes):
+        with tracing.span(name, parent=parent, kind=SpanKind.CONSUMER) as span:
+            if span is not None:
+                span.set(
+                    {
+                        "signalbox.run_id": event.runid,
+                        "signalbox.tenant": event.tenantid,
+                        "signalbox.event": event.name,
+                        "signalbox.attempt": received.delivery_attempt,
+                    }
+                )
             await handler(received)
 
     return handle
@@ -86,19 +89,11 @@ class DispatchOutcome(StrEnum):
 
 async def dispatch(handler: Handler, message: PulledMessage, *, timeout_s: float) -> DispatchOutcome:
     """Run the handler, and translate its errors into an outcome."""
-    facts: dict[str, object] = {
-        "message_id": message.message_id,
-        "delivery_attempt": message.delivery_attempt,
-    }
     try:
         event = from_message(message.data, message.attributes)
     except InvalidInput as error:
-        facts["code"] = error.stable_code
-        log.error("undecodable message dropped", extra={**facts, "error": error.detail})
+        log.error("undecodable message dropped", extra=_facts(message, error=error))
         return DispatchOutcome.UNDECODABLE
-    facts |= {"event_id": event.id, "event_type": event.type, "run_id": event.runid}
-    trace = parse_traceparent(event.traceparent)
-    facts |= {"trace_id": trace.trace_id} if trace is not None else {}
     received = Received(
         event=event,
         message_id=message.message_id,
@@ -110,14 +105,27 @@ async def dispatch(handler: Handler, message: PulledMessage, *, timeout_s: float
         async with asyncio.timeout(timeout_s):
             await handler(received)
     except Rejected as error:
-        log.error("event rejected", extra={**facts, "code": error.stable_code, "error": error.detail})
+        log.error("event rejected", extra=_facts(message, event, error))
         return DispatchOutcome.REJECTED
     except Unavailable as error:
-        log.warning(
-            "event will be redelivered", extra={**facts, "code": error.stable_code, "error": error.detail}
-        )
+        log.warning("event will be redelivered", extra=_facts(message, event, error))
         return DispatchOutcome.RETRIED
     except Exception:  # edge: a bug in a handler must not stop the subscriber
-        log.exception("event handler failed; event will be redelivered", extra=facts)
+        log.exception("event handler failed; event will be redelivered", extra=_facts(message, event))
         return DispatchOutcome.RETRIED
     return DispatchOutcome.HANDLED
+
+
+def _facts(
+    message: PulledMessage, event: CloudEvent | None = None, error: SignalboxError | None = None
+) -> dict[str, object]:
+    """Return the facts of a log line about a message that was not handled."""
+    facts: dict[str, object] = {
+        "message_id": message.message_id,
+        "delivery_attempt": message.delivery_attempt,
+    }
+    if event is not None:
+        trace = parse_traceparent(event.traceparent)
+        facts |= {"event_id": event.id, "event_type": event.type, "run_id": event.runid}
+        facts |= {"trace_id": trace.trace_id} if trace is not None else {}
+    return facts | ({"code": error.stable_code, "error": error.detail} if error is not None else {})

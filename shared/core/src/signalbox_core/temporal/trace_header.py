@@ -59,5 +59,9 @@ def trace_payload(context: TraceContext) -> Payload:
 def read_trace(headers: Mapping[str, Payload]) -> TraceContext | None:
     """Read the context from the headers of a workflow, message or activity; None without a valid one."""
     payload = headers.get(HEADER_TRACE)
-    text = payload.data.decode("ascii", "replace").strip('"') if payload is not None else None
-    return parse_traceparent(text)
+    return parse_traceparent(trace_text(payload)) if payload is not None else None
+
+
+def trace_text(payload: Payload) -> str:
+    """Return the `traceparent` of a header's payload, which may be invalid."""
+    return payload.data.decode("ascii", "replace").strip('"')

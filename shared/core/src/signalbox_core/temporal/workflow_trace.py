@@ -11,7 +11,7 @@ from temporalio.api.common.v1 import Payload
 
 from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.temporal.names import HEADER_TRACE
-from signalbox_core.temporal.trace_header import read_trace, trace_payload
+from signalbox_core.temporal.trace_header import read_trace, trace_payload, trace_text
 from signalbox_core.traces import TraceContext, Tracing
 from signalbox_core.traces.spans import derived_hex
 
@@ -43,6 +43,12 @@ def trace_functions(tracing: Tracing) -> dict[str, Callable[..., object]]:
 def own_trace() -> TraceContext | None:
     """Return the context that the workflow was started with."""
     return read_trace(workflow.info().headers)
+
+
+def own_traceparent() -> str | None:
+    """Return the context that the workflow was started with as it was received, which may be invalid."""
+    payload = workflow.info().headers.get(HEADER_TRACE)
+    return trace_text(payload) if payload is not None else None
 
 
 def with_own_trace(headers: Mapping[str, Payload]) -> Mapping[str, Payload]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +13,9 @@ from signalbox_core.logs import log_fields
 
 HEADER: Final = "traceparent"
 _SAMPLED: Final = 1
+_LENGTH: Final = 55
+"""Characters of a `traceparent` of version 00."""
+_CACHED: Final = 1_024
 _FORMAT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
@@ -42,13 +46,23 @@ def parse_traceparent(text: str | None) -> TraceContext | None:
 
     A higher version is read like version 00, and what follows the flags is ignored.
     """
-    found = _FORMAT.fullmatch(text) if text else None
+    if not text:
+        return None
+    # All events of a run have the same context. Longer texts are callers' and could fill the memory.
+    return _parse_cached(text) if len(text) == _LENGTH else _parse(text)
+
+
+def _parse(text: str) -> TraceContext | None:
+    found = _FORMAT.fullmatch(text)
     if found is None:
         return None
     version, trace_id, span_id, flags, rest = found.groups()
     if version == "ff" or (version == "00" and rest) or not int(trace_id, 16) or not int(span_id, 16):
         return None
     return TraceContext(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
+
+
+_parse_cached: Final = lru_cache(_CACHED)(_parse)
 
 
 def exemplar_labels(context: TraceContext | None) -> dict[str, str] | None:

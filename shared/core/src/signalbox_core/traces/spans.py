@@ -87,7 +87,6 @@ class Tracing:
         kind: SpanKind = SpanKind.INTERNAL,
         is_entry: bool = False,
         links: Sequence[TraceContext] = (),
-        attributes: Attributes | None = None,
     ) -> Iterator[TraceSpan | None]:
         """Run the block in a span, which becomes the current context.
 
@@ -96,7 +95,7 @@ class Tracing:
             is_entry: without a parent, begin a trace; otherwise there is then no span.
 
         Yields:
-            The span, or None when none is recorded.
+            The span, for its attributes; None when none is recorded.
         """
         parent = parent or current_context()
         span = self._start(name, parent, kind, links) if parent is not None or is_entry else None
@@ -108,19 +107,13 @@ class Tracing:
             if span is None or not context.is_sampled:
                 yield None
                 return
-            span.set(attributes or {})
-            with self._finishing(span):
+            try:
                 yield span
-
-    @contextmanager
-    def _finishing(self, span: TraceSpan) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            span.error = error_code(error)
-            raise
-        finally:
-            self._finish(span)
+            except BaseException as error:
+                span.error = error_code(error)
+                raise
+            finally:
+                self._finish(span)
 
     def record(  # noqa: PLR0913 - the parts of a span
         self,

@@ -32,7 +32,7 @@ from signalbox_core.pipeline.contract.step_header import StepCall, read_step_cal
 from signalbox_core.temporal.claim_check import INLINE_MAX_BYTES
 from signalbox_core.temporal.names import HEADER_EVENTS, MEMO_TENANT
 from signalbox_core.temporal.trace_header import read_trace
-from signalbox_core.traces import TraceContext, Tracing, current_context
+from signalbox_core.traces import TraceContext, Tracing, current_context, parse_traceparent
 
 _NO_TENANT: Final = StepCall(tenant="")
 """For an activity whose workflow has no tenant. Without a step it reports no progress events."""
@@ -80,13 +80,14 @@ class _ActivityInbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         call = read_step_call(input.headers) or _NO_TENANT
-        trace = read_trace(input.headers)
+        trace = parse_traceparent(call.traceparent) or read_trace(input.headers)
         # Not only during the span: the SDK logs after it that an attempt failed.
         _add_log_fields(call, trace)
         if trace is None:
             return await self._execute(input, call)
-        name, attributes = f"activity {activity.info().activity_type}", _span_attributes(call)
-        with self._tracing.span(name, parent=trace, attributes=attributes):
+        with self._tracing.span(f"activity {activity.info().activity_type}", parent=trace) as span:
+            if span is not None:
+                span.set(_span_attributes(call))
             return await self._execute(input, call)
 
     async def _execute(self, input: ExecuteActivityInput, call: StepCall) -> Any:  # noqa: A002

@@ -21,6 +21,8 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
         total: number of items when the call is part of a `step.map`; else 0.
         auto_heartbeat: the call sets no heartbeat timeout, so the worker sends the heartbeats.
         approval: the decision that the call carries out, and what it may use.
+        traceparent: the trace context of the workflow. Not in a header of its own, which would be encrypted
+            and stored apart.
     """
 
     tenant: str
@@ -31,6 +33,7 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     auto_heartbeat: bool = False
     approval: EffectApproval | None = None
     run_id: str | None = None
+    traceparent: str | None = None
 
 
 current_call: Final[ContextVar[StepCall | None]] = ContextVar("signalbox_call", default=None)

@@ -7,6 +7,7 @@ continue-as-new, passes the tenant on to child workflows, and refuses unencrypte
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
+from msgspec.structs import replace
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.worker import (
@@ -56,6 +57,7 @@ from signalbox_core.temporal.names import (
 from signalbox_core.temporal.trace_header import read_trace
 from signalbox_core.temporal.workflow_trace import (
     link_message,
+    own_traceparent,
     trace_functions,
     with_child_trace,
     with_own_trace,
@@ -271,7 +273,11 @@ def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str
     if call is None:
         tenant = run.tenant if run is not None else _memo_value(MEMO_TENANT)
         call = StepCall(tenant=tenant) if tenant else None
-    return {**with_own_trace(headers), **({HEADER_CALL: to_payload(call)} if call is not None else {})}
+    if call is None:
+        return {**with_own_trace(headers)}
+    if (traceparent := own_traceparent()) is not None:
+        call = replace(call, traceparent=traceparent)
+    return {**headers, HEADER_CALL: to_payload(call)}
 
 
 def _inherited_memo() -> dict[str, str | Subject | tuple[str, ...]]:
