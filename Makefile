@@ -31,7 +31,7 @@ test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= 
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
 	@$(BIN)/python tools/fonts.py
-	@$(BIN)/python tools/proxies.py
+	@$(BIN)/python tools/programs.py
 	@$(BIN)/python tools/helm.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench \
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

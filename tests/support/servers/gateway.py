@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -96,12 +96,17 @@ def environment(
 
 
 @contextmanager
-def gateway_process(variables: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m signalbox_gateway` with its log in `folder`; killed at the end if it is still running."""
+def gateway_process(
+    variables: Mapping[str, str], folder: Path, *, prefix: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m signalbox_gateway` with its log in `folder`; killed at the end if it is still running.
+
+    Args:
+        prefix: a command that limits and then becomes the process.
+    """
+    command = [*prefix, sys.executable, "-m", "signalbox_gateway"]
     with (folder / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "signalbox_gateway"], env=dict(variables), stdout=log, stderr=log
-        )
+        child = subprocess.Popen(command, env=dict(variables), stdout=log, stderr=log)
     try:
         yield child
     finally:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -26,14 +26,17 @@ class ReceiverProcess:
         pubsub_host: str,
         project: str,
         origin: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
         **settings: object,
     ) -> None:
         self.port = backends.free_port()
         self.origin = origin or f"http://127.0.0.1:{self.port}"
+        self._prefix = prefix
         self._log = keys.parent / f"receiver-{self.port}.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
         more = {f"SIGNALBOX_RECEIVER_{name.upper()}": str(value) for name, value in settings.items()}
-        self._environ = clean | more
+        self._environ = clean | more | dict(environ or {})
         self._environ |= {
             "REDIS_URL": redis_url,
             "PUBSUB_EMULATOR_HOST": pubsub_host,
@@ -52,7 +55,7 @@ class ReceiverProcess:
         return self._log.read_text()
 
     async def start(self) -> Self:
-        command = (sys.executable, "-m", "signalbox_webhook_receiver")
+        command = (*self._prefix, sys.executable, "-m", "signalbox_webhook_receiver")
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *command, env=self._environ, stdout=log, stderr=log

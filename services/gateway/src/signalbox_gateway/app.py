@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from signalbox_core.http.health import no_metrics
 from signalbox_core.ledger.log import TenantLog
+from signalbox_core.process.open_files import open_file_limit
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
@@ -143,7 +144,7 @@ class Gateway:
             parts.streams,
             self.states.first_snapshot,
             lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
-            limits or stream_limits(parts.settings),
+            limits or stream_limits(parts.settings, open_file_limit()),
             on_event=self.metrics.streams.record_delay,
         )
         self.metrics.streams.observe(

@@ -1,8 +1,10 @@
 """Limits on open streams: per process, per principal, per tenant and per client address."""
 
+import logging
 from collections import Counter
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 from starlette.requests import HTTPConnection
@@ -10,6 +12,11 @@ from starlette.requests import HTTPConnection
 from signalbox_core.errors import Unavailable
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RESERVED_FILES: Final = 128
+"""Open files that streams leave to requests, backends and key files."""
 
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
@@ -42,10 +49,22 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
         return self.per_tenant if self.per_tenant is not None else max(1, self.listeners // 2)
 
 
-def stream_limits(settings: Settings) -> StreamLimits:
-    """The limits that the settings configure."""
+def stream_limits(settings: Settings, open_files: int) -> StreamLimits:
+    """The limits that the settings configure.
+
+    Args:
+        open_files: the process's limit. Without a file for its connection, neither a stream could be refused
+            nor another request be answered; so streams get what is left after `RESERVED_FILES`.
+    """
+    listeners = max(1, min(settings.max_listeners, open_files - RESERVED_FILES))
+    if listeners < settings.max_listeners:
+        log.warning(
+            "the limit of open files permits fewer streams than SIGNALBOX_GATEWAY_MAX_LISTENERS; raise it"
+            " (ulimit -n)",
+            extra={"open_files": open_files, "listeners": listeners},
+        )
     return StreamLimits(
-        listeners=settings.max_listeners,
+        listeners=listeners,
         per_principal=settings.max_listeners_per_principal,
         per_tenant=settings.max_listeners_per_tenant,
         per_address=settings.max_listeners_per_address,

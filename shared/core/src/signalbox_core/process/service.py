@@ -14,6 +14,7 @@ import msgspec
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.logs import configure_logs
+from signalbox_core.process.open_files import raise_open_file_limit
 from signalbox_core.settings import read_settings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -51,6 +52,7 @@ def run_service(
     try:
         settings = read_settings(settings_type, prefix=prefix, environ=os.environ)
         configure_logs(name, getattr(settings, "log_level", "INFO"), derive=run_fields)
+        raise_open_file_limit()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(settings))
     except SignalboxError as error:
