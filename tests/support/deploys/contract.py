@@ -11,6 +11,11 @@ class DeploysInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     text: str = ""
 
 
+class EditedInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: str = ""
+    region: str
+
+
 class DeploysResult(Struct, frozen=True, kw_only=True):
     chars: int = 0
 

@@ -1,4 +1,4 @@
-"""Releases of the workflow of `deploys`; all but `Current` and `LaterStep` break a run that waits."""
+"""Releases of the workflow of `deploys`; those of `BREAKING` break a run that waits."""
 
 import asyncio
 from datetime import timedelta
@@ -8,7 +8,7 @@ from temporalio import workflow
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run
 from support.deploys.activities import finish, prepare, prepare_otherwise
-from support.deploys.contract import GO_AHEAD, SPEC, DeploysInput, DeploysResult
+from support.deploys.contract import GO_AHEAD, SPEC, DeploysInput, DeploysResult, EditedInput
 
 WORK = CallOptions(timeout=timedelta(seconds=30))
 
@@ -99,3 +99,37 @@ class AskedFirst(Release):
             await run.ask(GO_AHEAD, options=())
             await self.prepare(request)
             return await self.finish(request)
+
+
+@workflow.defn(name="deploys")
+class EditedContract(Release):
+    """Its input has a member that earlier inputs lack."""
+
+    @workflow.run
+    async def run(self, request: EditedInput) -> DeploysResult:
+        async with self.signalbox as run:
+            await self.prepare(DeploysInput(text=request.text))
+            await run.ask(GO_AHEAD, options=())
+            return await self.finish(DeploysInput(text=request.text))
+
+
+@workflow.defn(name="deploys")
+class Repeated(Release):
+    """Continues as new after the first answer."""
+
+    @workflow.run
+    async def run(self, request: DeploysInput) -> DeploysResult:
+        async with self.signalbox as run:
+            await run.ask(GO_AHEAD, options=())
+            if request.text != "again":
+                workflow.continue_as_new(DeploysInput(text="again"))
+            return await self.finish(request)
+
+
+@workflow.defn(name="deploys")
+class Faulty(Release):
+    """Its code fails at the start."""
+
+    @workflow.run
+    async def run(self, request: DeploysInput) -> DeploysResult:
+        raise RuntimeError(f"cannot take {len(request.text)} characters")

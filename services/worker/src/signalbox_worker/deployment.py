@@ -1,28 +1,25 @@
-"""Worker versioning, when configured: this worker's build, and a current version for its deployment."""
+"""Worker versioning, when configured: this worker's build, and a current build for its deployment."""
 
 import logging
-from datetime import timedelta
-from typing import Final
+from collections.abc import Sequence
 
-from temporalio.api.workflowservice.v1 import (
-    DescribeWorkerDeploymentRequest,
-    SetWorkerDeploymentCurrentVersionRequest,
-)
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkerDeploymentConfig
 
-from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.temporal.builds import Deployment
+from signalbox_core.temporal.deployments import Change, MakeCurrent, WorkerDeployments
 from signalbox_worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_RPC: Final = timedelta(seconds=10)
-
 
 def deployment_config(settings: Settings) -> WorkerDeploymentConfig | None:
-    """Return the deployment options; None when versioning is off. Runs upgrade at their next workflow task.
+    """Return the deployment options; None when versioning is off.
+
+    Workflow types of no contract, such as the outbox, upgrade at their next workflow task.
 
     Raises:
         InvalidInput: only one of the two settings is present.
@@ -41,6 +38,17 @@ def deployment_config(settings: Settings) -> WorkerDeploymentConfig | None:
     )
 
 
+def warn_if_not_pinned(specs: Sequence[PipelineSpec], deployment: WorkerDeploymentConfig | None) -> None:
+    """Log the pinned pipelines whose runs will move to new code, because this worker has no build."""
+    pinned = sorted(spec.name for spec in specs if spec.versioning == "pinned")
+    if pinned and deployment is None:
+        log.warning(
+            "pinned pipelines need SIGNALBOX_WORKER_DEPLOYMENT_NAME and SIGNALBOX_WORKER_BUILD_ID;"
+            " their open runs continue on whatever code is deployed",
+            extra={"pipelines": pinned},
+        )
+
+
 async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> None:
     """Make `version` the current one if there is none: without a current version Temporal dispatches no task.
 
@@ -48,32 +56,20 @@ async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> No
 
     Raises:
         Unavailable: Temporal does not respond.
+        Conflict: Temporal refuses the change.
     """
-    request = DescribeWorkerDeploymentRequest(
-        namespace=client.namespace, deployment_name=version.deployment_name
+    before = await WorkerDeployments(client).change(
+        version.deployment_name,
+        lambda deployment: first_build(deployment, version.build_id),
+        may_be_new=True,
     )
-    try:
-        try:
-            response = await client.workflow_service.describe_worker_deployment(request, timeout=_RPC)
-            if response.worker_deployment_info.routing_config.current_deployment_version.build_id:
-                return
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-        first = SetWorkerDeploymentCurrentVersionRequest(
-            namespace=client.namespace,
-            deployment_name=version.deployment_name,
-            build_id=version.build_id,
-            identity=client.identity,
-            ignore_missing_task_queues=True,
-            allow_no_pollers=True,
-        )
-        await client.workflow_service.set_worker_deployment_current_version(first, timeout=_RPC)
+    if before.current is None:
         log.info(
             "made the first version of the deployment current",
             extra={"deployment": version.deployment_name, "build": version.build_id},
         )
-    except RPCError as error:
-        raise Unavailable(
-            f"cannot read or set the current version of deployment {version.deployment_name}: {error}"
-        ) from error
+
+
+def first_build(deployment: Deployment, build_id: str) -> Change | None:
+    """Decide whether this build becomes current: if the deployment has no current build."""
+    return MakeCurrent(build_id=build_id, is_forced=True) if deployment.current is None else None

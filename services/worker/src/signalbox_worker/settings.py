@@ -36,8 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         secrets_dir: where secrets named in inputs are stored, `<tenant>/<name>`.
         heartbeat_s: interval of the worker's heartbeats to Temporal.
         graceful_shutdown_s: how long running activities may take to finish after SIGTERM.
-        deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its
-            current version.
+        deployment_name, build_id: Temporal's worker versioning (docs/deploy.md). The first build of a
+            deployment becomes its current one.
         burst_launch: the launch of this worker; makes it a burst worker, which runs activities only and exits
             when it is no longer needed.
         burst_index: its index within the launch; default: CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX.
@@ -92,7 +92,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cpu_processes: Annotated[int, Meta(ge=1, le=64)] | None = None
     cpu_memory_mb: Annotated[int, Meta(ge=64, le=65_536)] = 256
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0
-    deployment_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    deployment_name: Annotated[str, Meta(max_length=200, pattern=whole(r"[^.:\s]+"))] | None = None
     build_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     burst_launch: Annotated[str, Meta(pattern=whole(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"))] | None = None
     burst_index: Annotated[int, Meta(ge=0, le=10_000)] | None = None

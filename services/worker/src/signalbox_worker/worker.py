@@ -21,7 +21,6 @@ from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
-from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.contract.discovery import InstalledPipelines, find_installed
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
@@ -40,18 +39,17 @@ from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.claim_check import max_value_bytes
 from signalbox_core.temporal.sdk_metrics import SdkMetrics, open_sdk_metrics
-from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.traces import Tracing
 from signalbox_worker.activity_slots import ActivitySlots
 from signalbox_worker.burst_exit import worker_index
-from signalbox_worker.deployment import deployment_config
+from signalbox_worker.deployment import deployment_config, warn_if_not_pinned
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.pipelines import PipelineCode, PipelineLoader, group_by_queue, select_pipelines
 from signalbox_worker.post_client import open_post_client
 from signalbox_worker.receiver_client import ReceiverClient
-from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import Settings
+from signalbox_worker.workflow_runner import workflow_runner
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +99,7 @@ async def open_parts(
     loader = PipelineLoader(installed)
     codes = loader.load_workflows(_served(installed, settings))
     deployment = deployment_config(settings)
+    warn_if_not_pinned([code.spec for code in codes], deployment)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     metrics = WorkerMetrics()
     sdk_metrics = open_sdk_metrics(timedelta(seconds=settings.heartbeat_s))
@@ -224,7 +223,6 @@ class WorkerBuilder:
             MailboxWorkflow,
             ScheduledStartWorkflow,
         ]
-        specs = [code.spec for code in codes]
         is_burst, converter = self.slots is not None, self.client.data_converter
         max_bytes, accepts_plain = (
             max_value_bytes(converter.payload_codec),
@@ -242,9 +240,7 @@ class WorkerBuilder:
                 MailboxActivities(self.client).open_wait,
             ],
             activity_executor=self.threads,
-            workflow_runner=mark_unsealed_messages(
-                skip_context_lookups(sandbox(specs), converter), converter
-            ),
+            workflow_runner=workflow_runner(codes, converter, self.deployment),
             interceptors=[
                 RunInterceptor(self.emitter.offer, accepts_plain=accepts_plain, tracing=self.tracing),
                 ActivityInterceptor(self.emitter, max_result_bytes=max_bytes, tracing=self.tracing),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,7 @@ else:
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 A = TypeVar("A", bound=Struct)
+Versioning = Literal["auto-upgrade", "pinned"]
 
 
 class Step(Struct, frozen=True):
@@ -92,13 +93,17 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         starts: external events that start its runs.
         workflows: further workflows of this pipeline that are not runs, `"module:Class"` each; loaded by
             workers only.
+        versioning: what a new build of versioned workers means for open runs: `"auto-upgrade"` continues them
+            on the new build, `"pinned"` completes each on the build that started it. Unversioned workers
+            ignore it.
         subject: what a run is about: a template with fields of the input, `"{product} · {url.host}"`. Its
             words and the fields marked with `Find` are stored unencrypted in Temporal's search index.
 
     Raises:
         ValueError: a name is malformed or declared twice, a policy can never be met, a ladder has a rung that
             is never reached, a field has no JSON Schema, something other than the input holds a Secret, the
-            input holds one although events start runs, or the subject or a `Find` cannot be searched.
+            input holds one although events start runs, the subject or a `Find` cannot be searched, or
+            `versioning` has another value.
     """
 
     name: str
@@ -115,6 +120,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
     children: "tuple[PipelineSpec, ...]" = ()
     workflows: tuple[str, ...] = ()
     subject: str = ""
+    versioning: Versioning = "auto-upgrade"
     external_events: tuple[ExternalEvent[Any], ...] = ()
     starts: tuple[StartOn[Any], ...] = ()
 
@@ -150,6 +156,10 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
+        if self.versioning not in get_args(Versioning):
+            raise ValueError(
+                f"pipeline {self.name}: versioning {self.versioning!r}: use 'auto-upgrade' or 'pinned'"
+            )
         self._check_approvals()
         displayed = {
             "result": self.result,

@@ -230,7 +230,16 @@ class _RunOutbound(WorkflowOutboundInterceptor):
             withdraw_open_questions(run.state)
             withdraw_open_waits(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
+        if input.initial_versioning_behavior is None and _is_versioned():
+            # The next execution has no history yet, so it can begin on the current build.
+            input.initial_versioning_behavior = workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE
         super().continue_as_new(input)
+
+
+def _is_versioned() -> bool:
+    """Whether the worker belongs to a deployment; one that does not has an empty name or none."""
+    version = workflow.info().get_current_deployment_version()
+    return version is not None and bool(version.deployment_name)
 
 
 def _link(message: str, headers: Mapping[str, Payload]) -> None:
