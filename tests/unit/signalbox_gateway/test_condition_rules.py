@@ -6,14 +6,17 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.events.snapshot import BlockedState, QueuedState
-from signalbox_gateway.background.condition_rules import (
-    PendingWork,
-    QueueFacts,
+from signalbox_core.temporal.task_failures import (
     TaskFailure,
-    WaitState,
     failing_line,
     failure_code,
     failure_condition,
+)
+from signalbox_gateway.background.condition_rules import (
+    PendingWork,
+    QueueFacts,
+    WaitingQueue,
+    WaitState,
     queue_condition,
     wait_state,
     waiting_queue,
@@ -67,9 +70,26 @@ def test_the_queue_of_the_waiting_task_is_named() -> None:
     activity = replace(IDLE, activities_since=LONG_AGO, activity_queue="gpu")
 
     assert (waiting_queue(task, NOW), waiting_queue(activity, NOW)) == (
-        ("echo", "workflow"),
-        ("gpu", "activity"),
+        WaitingQueue("echo", "workflow"),
+        WaitingQueue("gpu", "activity"),
     )
+
+
+def test_a_pinned_run_waits_for_workers_of_its_build() -> None:
+    pinned = replace(IDLE, build="b1", attempt=1, since=LONG_AGO)
+    own = replace(IDLE, build="b1", activities_since=LONG_AGO, activity_queue="echo")
+    other = replace(own, activity_queue="gpu")
+
+    assert [waiting_queue(work, NOW) for work in (pinned, own, other)] == [
+        WaitingQueue("echo", "workflow", "b1"),
+        WaitingQueue("echo", "activity", "b1"),
+        WaitingQueue("gpu", "activity"),
+    ]
+    condition = queue_condition(
+        WaitingQueue("echo", "workflow", "b1"), replace(SERVED, has_pollers=False), LONG_AGO
+    )
+    assert isinstance(condition, BlockedState)
+    assert "no worker of build b1" in condition.reason
 
 
 @pytest.mark.parametrize(
@@ -94,7 +114,7 @@ def test_the_failing_line_is_the_innermost_of_the_pipelines_own_code() -> None:
 
 
 def test_a_task_behind_others_is_queued() -> None:
-    condition = queue_condition("echo", "workflow", SERVED, LONG_AGO)
+    condition = queue_condition(WaitingQueue("echo", "workflow"), SERVED, LONG_AGO)
 
     assert isinstance(condition, QueuedState)
     assert (condition.ahead, condition.since) == (412, LONG_AGO)
@@ -109,7 +129,7 @@ def test_a_task_behind_others_is_queued() -> None:
     ],
 )
 def test_a_queue_from_which_nothing_is_taken_blocks(facts: QueueFacts) -> None:
-    condition = queue_condition("echo", "activity", facts, LONG_AGO)
+    condition = queue_condition(WaitingQueue("echo", "activity"), facts, LONG_AGO)
 
     assert isinstance(condition, BlockedState)
     assert condition.code == "no_worker"

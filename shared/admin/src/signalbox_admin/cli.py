@@ -22,6 +22,8 @@ COMMANDS: Final = (
     "payload_keys",
     "audit",
     "replay_runs",
+    "rollout",
+    "deployments",
     "redrive",
     "capacity",
 )
@@ -34,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0: done; 2: the caller must change something; 3: a server is unavailable; 130: Ctrl-C; 141: the
-        reader of the output has exited, so the command ended early.
+        0: done; 2: the caller must change something; 3: a server is unavailable; 4: a canary was rolled back;
+        130: Ctrl-C; 141: the reader of the output has exited, so the command ended early.
     """
     # Silences gRPC's own messages about unreachable servers; it is read when the client library is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -94,9 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
         allow_abbrev=False,
-        description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, capacity.",
+        description="Set up and operate Signalbox: topics, keys, ledger, backups, dead letters, builds.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
-        "Exit codes: 0 success, 2 invalid options or input, or a fault found, 3 a server is unavailable.",
+        "Exit codes: 0 success, 2 invalid options or input, or a fault found, 3 a server is unavailable, "
+        "4 a canary was rolled back.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-admin')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from signalbox_admin.command_line import Subparsers, add_command, print_line
 from signalbox_core.crypto.sealing import VARIABLE, open_key_ring
@@ -16,7 +16,7 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.objects import open_object_store
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowExecution, WorkflowHistory
+    from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowHistory
     from temporalio.worker import Replayer
 
     from signalbox_core.pipeline import PipelineSpec
@@ -35,6 +35,7 @@ class ReplayOutcome(Struct, frozen=True, kw_only=True):
     Attributes:
         step: the step of the run's latest activity; empty if it has started none.
         reason: why the run would stop; empty if it replays.
+        pinned_to: with --pinned, the build on which a run completes that this code would break.
         is_checked: false if its pipeline is not installed here.
     """
 
@@ -43,7 +44,12 @@ class ReplayOutcome(Struct, frozen=True, kw_only=True):
     pipeline: str
     step: str = ""
     reason: str = ""
+    pinned_to: str = ""
     is_checked: bool = True
+
+    @property
+    def breaks(self) -> bool:
+        return bool(self.reason) and not self.pinned_to
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -59,6 +65,11 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--tenant", help="only runs of this tenant")
     parser.add_argument("--pipeline", help="only runs of this pipeline")
     parser.add_argument("--task-queue", metavar="NAME", help="only runs of this task queue")
+    parser.add_argument(
+        "--pinned",
+        action="store_true",
+        help="list runs that are pinned to their build as protected; they do not fail the command",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="at most N runs (default: all)")
     parser.add_argument(
         "--objects",
@@ -85,14 +96,15 @@ async def run(options: argparse.Namespace) -> int:
         objects=open_object_store(options.objects) if options.objects else None,
     )
     query = open_runs_query(options.tenant, options.pipeline, options.task_queue)
-    outcomes = [
-        outcome async for outcome in replay_open_runs(client, installed.pipelines, query, limit=options.limit)
-    ]
+    replayed = replay_open_runs(
+        client, installed.pipelines, query, limit=options.limit, pinned=options.pinned
+    )
+    outcomes = [outcome async for outcome in replayed]
     if options.json:
         print_line(msgspec.json.encode(outcomes).decode())
     else:
         _print(outcomes, installed.problems)
-    has_broken = any(outcome.reason for outcome in outcomes)
+    has_broken = any(outcome.breaks for outcome in outcomes)
     return EXIT_BREAKS if has_broken or installed.problems else 0
 
 
@@ -114,9 +126,17 @@ def open_runs_query(tenant: str | None, pipeline: str | None, task_queue: str | 
 
 
 async def replay_open_runs(
-    client: "Client", pipelines: "Mapping[str, PipelineSpec]", query: str, *, limit: int | None = None
+    client: "Client",
+    pipelines: "Mapping[str, PipelineSpec]",
+    query: str,
+    *,
+    limit: int | None = None,
+    pinned: bool = False,
 ) -> AsyncIterator[ReplayOutcome]:
     """Replay every open workflow that the query finds, one after the other, with the code of `pipelines`.
+
+    Args:
+        pinned: look up the build to which a run is pinned that would break.
 
     Raises:
         Unavailable: a payload key or a stored payload is missing.
@@ -130,7 +150,8 @@ async def replay_open_runs(
         history = await handle.fetch_history()
         reason = await _replay(replayer, history)
         step = await _latest_step(client, history) if reason else ""
-        yield _outcome(found, step=step, reason=reason)
+        outcome = _outcome(found, step=step, reason=reason)
+        yield await _with_build(handle, outcome) if reason and pinned else outcome
 
 
 def _new_replayer(
@@ -184,6 +205,14 @@ async def _latest_step(client: "Client", history: "WorkflowHistory") -> str:
     return ""
 
 
+async def _with_build(handle: "WorkflowHandle[Any, Any]", outcome: ReplayOutcome) -> ReplayOutcome:
+    from signalbox_core.temporal.builds import pinned_build
+
+    described = (await handle.describe()).raw_description
+    build = pinned_build(described.workflow_execution_info.versioning_info)
+    return structs.replace(outcome, pinned_to=build.build_id) if build is not None else outcome
+
+
 def _outcome(
     found: "WorkflowExecution", *, step: str = "", reason: str = "", is_checked: bool = True
 ) -> ReplayOutcome:
@@ -203,12 +232,15 @@ def _print(outcomes: list[ReplayOutcome], problems: tuple[str, ...]) -> None:
     for outcome in outcomes:
         if outcome.reason:
             where = f" in step {outcome.step}" if outcome.step else ""
-            print_line(f"breaks  {outcome.tenant}  {outcome.run_id}  ({outcome.pipeline}){where}")
+            what = f"protected by build {outcome.pinned_to}" if outcome.pinned_to else "breaks"
+            print_line(f"{what}  {outcome.tenant}  {outcome.run_id}  ({outcome.pipeline}){where}")
             print_line(f"        {outcome.reason}")
     unchecked = [outcome for outcome in outcomes if not outcome.is_checked]
     if unchecked:
         types = ", ".join(sorted({outcome.pipeline for outcome in unchecked}))
         print_line(f"not checked, because they are not installed here: {len(unchecked)} of {types}")
-    broken = sum(bool(outcome.reason) for outcome in outcomes)
+    broken = sum(outcome.breaks for outcome in outcomes)
+    pinned = sum(bool(outcome.pinned_to) for outcome in outcomes)
     checked = len(outcomes) - len(unchecked)
-    print_line(f"{checked} open runs replayed: {broken} would break")
+    protected = f", {pinned} are protected because they are pinned" if pinned else ""
+    print_line(f"{checked} open runs replayed: {broken} would break{protected}")

@@ -21,13 +21,13 @@ from signalbox_core.events.snapshot import BlockedState, QueuedState
 from signalbox_core.ids import derived_id, run_id_of
 from signalbox_core.pubsub import Publisher
 from signalbox_core.streams import RunStream
+from signalbox_core.temporal.task_failures import failure_condition
 from signalbox_core.topology import LIFECYCLE
 from signalbox_gateway.background.condition_rules import (
     PendingWork,
     QueueFacts,
-    QueueKind,
+    WaitingQueue,
     WaitState,
-    failure_condition,
     queue_condition,
     wait_state,
     waiting_queue,
@@ -79,7 +79,7 @@ class ConditionMonitor:
             return
         self._checked_at = now
         await self._conditions.refresh()
-        queues: dict[tuple[str, QueueKind], QueueFacts] = {}
+        queues: dict[WaitingQueue, QueueFacts] = {}
         slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
         async def check_one(key: str) -> None:
@@ -134,9 +134,7 @@ class ConditionMonitor:
         self._known_position += _MAX_KNOWN_PER_ROUND
         return chosen
 
-    async def _check_run(
-        self, key: str, queues: dict[tuple[str, QueueKind], QueueFacts], now: datetime
-    ) -> None:
+    async def _check_run(self, key: str, queues: dict[WaitingQueue, QueueFacts], now: datetime) -> None:
         try:
             work = await self._reader.read(key)
             condition = await self._condition(work, queues, now) if work is not None else None
@@ -147,7 +145,7 @@ class ConditionMonitor:
             log.error("checking a run failed", extra={"run_id": run_id_of(key), "error": error.detail})
 
     async def _condition(
-        self, work: PendingWork, queues: dict[tuple[str, QueueKind], QueueFacts], now: datetime
+        self, work: PendingWork, queues: dict[WaitingQueue, QueueFacts], now: datetime
     ) -> RunCondition | None:
         state: BlockedState | QueuedState | None = None
         match wait_state(work, now):
@@ -156,9 +154,9 @@ class ConditionMonitor:
                 state = failure_condition(failure, await self._step(work)) if failure else None
             case WaitState.WAITS if (waiting := waiting_queue(work, now)) is not None:
                 if waiting not in queues:
-                    queues[waiting] = await self._reader.queue(*waiting)
+                    queues[waiting] = await self._reader.queue(waiting)
                 since = work.since or work.activities_since or now
-                state = queue_condition(*waiting, queues[waiting], since)
+                state = queue_condition(waiting, queues[waiting], since)
             case _:
                 pass
         if state is None:

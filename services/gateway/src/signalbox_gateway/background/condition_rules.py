@@ -1,6 +1,5 @@
 """Decides from Temporal's facts whether an open run is blocked, queued or neither. Pure."""
 
-import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
@@ -16,9 +15,6 @@ UNSERVED_AFTER: Final = timedelta(seconds=15)
 the server lists a poller for minutes after its process is gone."""
 NO_WORKER: Final = "no_worker"
 QueueKind = Literal["workflow", "activity"]
-_MAX_CHARS: Final = 1_000
-_FRAME: Final = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
-_LIBRARY: Final = re.compile(r"/(site-packages|temporalio|signalbox_core|asyncio|contextlib\.py)")
 
 
 class WaitState(StrEnum):
@@ -35,6 +31,7 @@ class PendingWork(Struct, frozen=True, kw_only=True):
     """The pending work of an open run.
 
     Attributes:
+        build: the build of the workers that the run is pinned to; empty: it is not pinned.
         attempt: of the pending workflow task; 0 when none is pending.
         since: when the pending workflow task was scheduled first.
         is_started: a worker has taken the pending workflow task.
@@ -48,6 +45,7 @@ class PendingWork(Struct, frozen=True, kw_only=True):
     tenant: str
     pipeline: str
     task_queue: str
+    build: str = ""
     attempt: int = 0
     since: datetime | None = None
     is_started: bool = False
@@ -55,13 +53,12 @@ class PendingWork(Struct, frozen=True, kw_only=True):
     activity_queue: str = ""
 
 
-class TaskFailure(Struct, frozen=True, kw_only=True):
-    """Why the workflow task failed last. `cause`: Temporal's, in lower case (`non_deterministic_error`)."""
+class WaitingQueue(Struct, frozen=True):
+    """Where a task of a run waits. `build`: the only one whose workers may take it; empty: any."""
 
-    cause: str
-    message: str
-    stack_trace: str
-    at: datetime
+    name: str
+    kind: QueueKind
+    build: str = ""
 
 
 class QueueFacts(Struct, frozen=True, kw_only=True):
@@ -79,68 +76,27 @@ def wait_state(work: PendingWork, now: datetime) -> WaitState:
     return WaitState.PROCEEDS if waiting_queue(work, now) is None else WaitState.WAITS
 
 
-def waiting_queue(work: PendingWork, now: datetime) -> tuple[str, QueueKind] | None:
+def waiting_queue(work: PendingWork, now: datetime) -> WaitingQueue | None:
     """The queue in which a task of the run has been waiting for longer than `WAITING_AFTER`."""
     if work.attempt:
         is_late = not work.is_started and work.since is not None and now - work.since > WAITING_AFTER
-        return (work.task_queue, "workflow") if is_late else None
+        return WaitingQueue(work.task_queue, "workflow", work.build) if is_late else None
     if work.activities_since is not None and now - work.activities_since > WAITING_AFTER:
-        return work.activity_queue, "activity"
+        # Activities in the queues of other workers are not pinned.
+        build = work.build if work.activity_queue == work.task_queue else ""
+        return WaitingQueue(work.activity_queue, "activity", build)
     return None
 
 
-def failure_condition(failure: TaskFailure, step: str | None) -> BlockedState:
-    """The condition of a run whose workflow task fails."""
-    code = failure_code(failure)
-    where = f" in step {step}" if step else ""
-    line = failing_line(failure.stack_trace)
-    place = f"{where} at {line}" if line else where
-    message = failure.message.strip()[:_MAX_CHARS]
-    match code:
-        case "non_determinism":
-            reason = (
-                f"the workflow code does not match the run's history{place}: {message}. Deploy the earlier"
-                " code, or guard the change with workflow.patched"
-            )
-        case "deadlock":
-            reason = (
-                f"the workflow code did not yield in time{place}: {message}. Move blocking work into an"
-                " activity, and deploy the fix"
-            )
-        case "task_timeout":
-            reason = (
-                f"a worker took the workflow task{where} and did not complete it in time. Look for blocking"
-                " workflow code, or for an overloaded or killed worker"
-            )
-        case _:
-            reason = f"the workflow code failed{place}: {message}. The run continues once a fix is deployed"
-    return BlockedState(code=code, reason=reason, since=failure.at)
-
-
-def failure_code(failure: TaskFailure) -> str:
-    if failure.cause == "non_deterministic_error":
-        return "non_determinism"
-    if failure.cause == "timed_out":
-        return "task_timeout"
-    return "deadlock" if "deadlock" in failure.message.lower() else "workflow_error"
-
-
-def failing_line(stack_trace: str) -> str | None:
-    """The innermost line of the pipeline's own code in a stack trace: `workflow.py:39 (run)`."""
-    own = [found for found in _FRAME.findall(stack_trace) if not _LIBRARY.search(found[0])]
-    if not own:
-        return None
-    path, line, function = own[-1]
-    return f"{path.rpartition('/')[2]}:{line} ({function})"
-
-
-def queue_condition(
-    queue: str, kind: QueueKind, facts: QueueFacts, since: datetime
-) -> BlockedState | QueuedState:
+def queue_condition(waiting: WaitingQueue, facts: QueueFacts, since: datetime) -> BlockedState | QueuedState:
     """The condition of a run one of whose tasks waits in a queue."""
+    queue, kind = waiting.name, waiting.kind
     is_unserved = not facts.is_served and facts.backlog_age > UNSERVED_AFTER
     if not facts.has_pollers or is_unserved:
-        reason = f"no worker takes {kind} tasks from the queue {queue}; start workers for it"
+        worker = (
+            f"worker of build {waiting.build}, to which the run is pinned," if waiting.build else "worker"
+        )
+        reason = f"no {worker} takes {kind} tasks from the queue {queue}; start workers for it"
         return BlockedState(code=NO_WORKER, reason=reason, since=since)
     ahead = max(facts.backlog - 1, 0)
     reason = f"waits for a free worker of the queue {queue}; about {ahead} {kind} tasks are waiting with it"

@@ -3,35 +3,21 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import (
-    EventType,
-    PendingActivityState,
-    PendingWorkflowTaskState,
-    TaskQueueType,
-    WorkflowTaskFailedCause,
-)
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
-    DescribeWorkflowExecutionResponse,
-    GetWorkflowExecutionHistoryReverseRequest,
-)
-from temporalio.client import Client, WorkflowHistory
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkflowExecutionResponse
+from temporalio.client import Client
 
 from signalbox_core.errors import NotFound
-from signalbox_core.temporal.decrypted_history import open_history
-from signalbox_gateway.background.condition_rules import PendingWork, QueueFacts, QueueKind, TaskFailure
+from signalbox_core.temporal.builds import pinned_build
+from signalbox_core.temporal.deployments import POLLED_RECENTLY
+from signalbox_core.temporal.task_failures import TaskFailure, last_task_failure
+from signalbox_gateway.background.condition_rules import PendingWork, QueueFacts, WaitingQueue
 from signalbox_gateway.runs.run_info import RunInfo, run_info_of
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
-_FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-_TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
-_EVENTS: Final = 10
-"""How many of the latest events are searched for the failure; attempts after the first record none."""
 _KINDS: Final = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
@@ -65,35 +51,21 @@ class PendingWorkReader:
 
     async def last_failure(self, workflow_id: str) -> TaskFailure | None:
         """The latest failure of the run's workflow task; None when the latest events have none."""
-        request = GetWorkflowExecutionHistoryReverseRequest(
-            namespace=self._client.namespace,
-            execution=WorkflowExecution(workflow_id=workflow_id),
-            maximum_page_size=_EVENTS,
-        )
         async with map_temporal_errors():
-            found = await self._client.workflow_service.get_workflow_execution_history_reverse(
-                request, timeout=self._deadline
-            )
-        event = next(
-            (event for event in found.history.events if event.event_type in (_FAILED, _TIMED_OUT)), None
-        )
-        if event is None:
-            return None
-        await open_history(WorkflowHistory(workflow_id, [event]), self._client.data_converter)
-        return task_failure(event)
+            return await last_task_failure(self._client, workflow_id, deadline=self._deadline)
 
-    async def queue(self, name: str, kind: QueueKind) -> QueueFacts:
-        """The pollers and the backlog of a task queue."""
+    async def queue(self, waiting: WaitingQueue) -> QueueFacts:
+        """The pollers and the backlog of a task queue; of a pinned run, only the pollers of its build."""
         request = DescribeTaskQueueRequest(
             namespace=self._client.namespace,
-            task_queue=TaskQueue(name=name),
-            task_queue_type=_KINDS[kind],
+            task_queue=TaskQueue(name=waiting.name),
+            task_queue_type=_KINDS[waiting.kind],
             report_stats=True,
         )
         async with map_temporal_errors():
             found = await self._client.workflow_service.describe_task_queue(request, timeout=self._deadline)
         return QueueFacts(
-            has_pollers=bool(found.pollers),
+            has_pollers=any(_may_take(poller, waiting.build) for poller in found.pollers),
             backlog=found.stats.approximate_backlog_count,
             backlog_age=found.stats.approximate_backlog_age.ToTimedelta(),
             is_served=found.stats.tasks_dispatch_rate > 0,
@@ -107,12 +79,14 @@ def pending_work(
     task = described.pending_workflow_task
     has_task = described.HasField("pending_workflow_task")
     waiting = _longest_waiting(list(described.pending_activities))
+    pinned = pinned_build(described.workflow_execution_info.versioning_info)
     return PendingWork(
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         tenant=run.tenant,
         pipeline=run.pipeline,
         task_queue=default_queue,
+        build=pinned.build_id if pinned is not None else "",
         attempt=max(task.attempt, 1) if has_task else 0,
         since=task.original_scheduled_time.ToDatetime(UTC) if has_task else None,
         is_started=task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED,
@@ -121,16 +95,12 @@ def pending_work(
     )
 
 
-def task_failure(event: HistoryEvent) -> TaskFailure:
-    """Convert a failure or timeout of a workflow task. Pure."""
-    at = event.event_time.ToDatetime(UTC)
-    if event.event_type == _TIMED_OUT:
-        return TaskFailure(cause="timed_out", message="", stack_trace="", at=at)
-    failed = event.workflow_task_failed_event_attributes
-    cause = WorkflowTaskFailedCause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").lower()
-    return TaskFailure(
-        cause=cause, message=failed.failure.message, stack_trace=failed.failure.stack_trace, at=at
-    )
+def _may_take(poller: PollerInfo, build: str) -> bool:
+    """Whether a poller may take a task that is pinned to a build, or any task."""
+    if not build:
+        return True
+    at = poller.last_access_time.ToDatetime(UTC)
+    return poller.deployment_options.build_id == build and datetime.now(UTC) - at < POLLED_RECENTLY
 
 
 def _longest_waiting(activities: list[PendingActivityInfo]) -> PendingActivityInfo | None:

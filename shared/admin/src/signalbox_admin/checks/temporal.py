@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from signalbox_admin.checks.deployments import check_deployments
 from signalbox_admin.checks.findings import Finding, Reporter
 from signalbox_core.errors import InvalidInput, Unavailable
 
@@ -36,6 +37,7 @@ async def check_temporal(address: str | None, namespace: str | None) -> list[Fin
             await _version(client),
             *await _namespace(client),
             await _search_attributes(client),
+            *await check_deployments(client),
         ]
     except RPCError as error:
         return [_unusable_namespace(client.namespace, error)]
