@@ -84,6 +84,45 @@ def test_a_fault_has_its_remedy(changed: Mapping[str, str], level: Level, detail
     assert remedy in found.remedy
 
 
+def versioned(tmp_path: Path, *, burst: str, workers: Mapping[str, str]) -> list[Finding]:
+    """What doctor finds with a worker Deployment for each build, given with its image."""
+    document = listed(images=SOUND)
+    items = {
+        (item.get("template") or item["spec"]["template"])["metadata"]["labels"][
+            "app.kubernetes.io/name"
+        ]: json.dumps(item)
+        for item in document["items"]
+    }
+    worker = items.pop("worker")
+    found = [json.loads(item) for item in items.values()]
+    for item in found:
+        if item["kind"] == "PodTemplate":
+            set_build(item["template"], burst)
+    for build, image in workers.items():
+        deployment = json.loads(worker)
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        set_build(deployment["spec"]["template"], build)
+        found.append(deployment)
+    path = tmp_path / "workloads.json"
+    path.write_text(json.dumps({"items": found}))
+    return check_images(str(path))
+
+
+def set_build(template: dict[str, Any], build: str) -> None:
+    template["spec"]["containers"][0]["env"] = [{"name": "SIGNALBOX_WORKER_BUILD_ID", "value": build}]
+
+
+def test_burst_workers_are_compared_with_the_base_workers_of_their_build(tmp_path: Path) -> None:
+    old, new = "registry.test/worker@sha256:1", SOUND["burst-worker"]
+    for builds in ({"b1": old, "b2": new}, {"b2": new, "b1": old}):
+        found = versioned(tmp_path, burst="b2", workers=builds)
+        assert not any("two versions" in finding.detail for finding in found)
+    wrong = versioned(tmp_path, burst="b2", workers={"b2": old})
+    assert any("two versions" in finding.detail for finding in wrong)
+    (missing,) = versioned(tmp_path, burst="b3", workers={"b1": old, "b2": new})
+    assert "no base worker has: b1, b2" in missing.detail
+
+
 def test_what_is_no_list_of_workloads_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "other.json"
     path.write_text('{"kind": "Deployment"}')

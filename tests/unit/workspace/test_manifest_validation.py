@@ -42,6 +42,11 @@ BROKEN = {
         "policyTypes: [Ingress]",
         "policyType: [Ingress]",
     ),
+    "Component of versioned workers": (
+        "components/versioned-workers/kustomization.yaml",
+        "replacements:",
+        "replacement:",
+    ),
     "Component of KEDA's external scaler": (
         "components/keda-target/kustomization.yaml",
         "patches:",
@@ -63,6 +68,7 @@ BROKEN = {
 COMPOSE_FILES = {
     "docker-compose.yml": ("stop_grace_period: 20s", "stop_grace: 20s"),
     "observability.yml": ("depends_on: [jaeger]", "depends: [jaeger]"),
+    "versioned-workers.yml": ("profiles: [next]", "profile: [next]"),
 }
 CONFIGURATION = {
     "collector.yaml": ("processors: [memory_limiter, batch]", "processor: [memory_limiter, batch]"),

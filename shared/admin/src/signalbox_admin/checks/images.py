@@ -17,6 +17,7 @@ _REPORT: Final = Reporter("Images")
 _PLACEHOLDER: Final = "registry.invalid/"
 _BASE, _BURST = "worker", "burst-worker"
 _SERVICES: Final = ("autoscaler", "gateway", "webhook-receiver", _BASE, _BURST)
+_BUILD: Final = "SIGNALBOX_WORKER_BUILD_ID"
 _SET_IMAGES: Final = "set it with `images:` in the overlay, then kubectl apply -k OVERLAY"
 
 
@@ -24,8 +25,14 @@ class _ObjectMetadata(Struct):
     labels: dict[str, str] = {}
 
 
+class _Variable(Struct):
+    name: str
+    value: str = ""
+
+
 class _Container(Struct):
     image: str = ""
+    env: tuple[_Variable, ...] = ()
 
 
 class _Pod(Struct):
@@ -47,6 +54,14 @@ class _Workload(Struct):
     kind: str
     spec: _DeploymentSpec | None = None
     template: _Template | None = None
+
+
+class _ServiceImage(Struct, frozen=True):
+    """The image of a service. `build`: of versioned workers; empty for others."""
+
+    name: str
+    image: str
+    build: str = ""
 
 
 class _Workloads(Struct):
@@ -72,7 +87,10 @@ def check_images(name: str | None) -> list[Finding]:
                 f"{name} has no list of workloads: {error}", "kubectl get deployments,podtemplates -o json"
             )
         ]
-    return assess_images(dict(_images(found.items)))
+    images = list(_images(found.items))
+    if (missing := _missing_build(images)) is not None:
+        return [missing]
+    return assess_images(_of_burst_build(images))
 
 
 def assess_images(images: Mapping[str, str]) -> list[Finding]:
@@ -89,12 +107,36 @@ def assess_images(images: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _images(workloads: Sequence[_Workload]) -> Iterator[tuple[str, str]]:
+def _missing_build(images: Sequence[_ServiceImage]) -> Finding | None:
+    """The fault that burst workers have a build of which there is no base worker."""
+    build = _burst_build(images)
+    builds = {item.build for item in images if item.name == _BASE}
+    if not build or build in builds:
+        return None
+    return _REPORT.error(
+        f"burst workers have build {build}, and no base worker has: {', '.join(sorted(builds)) or 'none'}",
+        "give base and burst workers the same SIGNALBOX_WORKER_BUILD_ID",
+    )
+
+
+def _of_burst_build(images: Sequence[_ServiceImage]) -> dict[str, str]:
+    """The images by name; of several builds of base workers, that of the burst workers."""
+    build = _burst_build(images)
+    return {item.name: item.image for item in images if item.name != _BASE or item.build == build}
+
+
+def _burst_build(images: Sequence[_ServiceImage]) -> str:
+    return next((item.build for item in images if item.name == _BURST), "")
+
+
+def _images(workloads: Sequence[_Workload]) -> Iterator[_ServiceImage]:
     for workload in workloads:
         template = workload.template or (workload.spec.template if workload.spec is not None else None)
         name = template.metadata.labels.get("app.kubernetes.io/name", "") if template is not None else ""
         if template is not None and name in _SERVICES and template.spec.containers:
-            yield name, template.spec.containers[0].image
+            container = template.spec.containers[0]
+            values = {variable.name: variable.value for variable in container.env}
+            yield _ServiceImage(name, container.image, values.get(_BUILD, ""))
 
 
 def _unset(images: Mapping[str, str]) -> Iterator[Finding]:
