@@ -96,7 +96,7 @@ async def test_a_canary_that_breaks_waiting_runs_is_rolled_back_and_they_continu
         assert await watching == 4
 
         async def have_recovered() -> bool:
-            return await failing(runs) == []
+            return await failing(client, runs) == []
 
         await eventually(have_recovered, within_s=120, every_s=0.2)
         for run in runs:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from signalbox_core.pipeline.contract.spec import Versioning
 from signalbox_core.temporal.builds import WorkerBuild, serving_build
 from signalbox_core.temporal.deployments import MakeCurrent, WorkerDeployments
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.temporal.task_failures import last_task_failure
 from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_core.testing.run_under_test import RunUnderTest
 from signalbox_worker.deployment import deployment_config, ensure_current
@@ -134,10 +136,17 @@ async def build_of(run: RunUnderTest) -> str | None:
     return found.build_id if found is not None else None
 
 
-async def failing(runs: Sequence[RunUnderTest]) -> list[str]:
-    """The runs whose workflow task has failed and is retried, which is what `blocked` means."""
-    described = [await run.handle.describe() for run in runs]
-    return [item.id for item in described if item.raw_description.pending_workflow_task.attempt > 1]
+async def failing(client: Client, runs: Sequence[RunUnderTest]) -> list[str]:
+    """The runs that are blocked: their workflow task fails, and not because a worker was too slow."""
+    return [run.handle.id for run in runs if await is_blocked(client, run)]
+
+
+async def is_blocked(client: Client, run: RunUnderTest) -> bool:
+    described = (await run.handle.describe()).raw_description
+    if described.pending_workflow_task.attempt < 2:
+        return False
+    failure = await last_task_failure(client, run.handle.id, deadline=timedelta(seconds=10))
+    return failure is not None and failure.cause != "timed_out"
 
 
 async def _versioning_info(run: RunUnderTest) -> Any:

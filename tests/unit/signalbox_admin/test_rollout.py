@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from signalbox_admin.checks.deployments import judge_builds
+from signalbox_admin.checks.deployments import assess_builds
 from signalbox_admin.checks.findings import Level
 from signalbox_admin.cli import main as admin
 from signalbox_admin.deployments import row, table
@@ -143,15 +143,15 @@ WITHOUT = replace(OVERVIEW, has_workers=False)
         ),
     ],
 )
-def test_doctor_judges_the_builds(builds: list[BuildOverview], level: Level, detail: str) -> None:
-    (finding,) = judge_builds(builds, NOW)
+def test_doctor_assesses_the_builds(builds: list[BuildOverview], level: Level, detail: str) -> None:
+    (finding,) = assess_builds(builds, NOW)
     assert finding.level is level
     assert detail in finding.detail
     assert bool(finding.remedy) is (level is not Level.OK)
 
 
 def test_a_deployment_without_workers_and_open_runs_is_abandoned() -> None:
-    assert judge_builds([replace(WITHOUT, open_runs=0, pinned_runs=0)], NOW) == []
+    assert assess_builds([replace(WITHOUT, open_runs=0, pinned_runs=0)], NOW) == []
 
 
 def test_the_list_shows_which_workers_may_be_stopped() -> None:

@@ -24,19 +24,19 @@ async def check_deployments(client: "Client") -> list[Finding]:
     """
     from signalbox_admin.versions.overview import describe_builds
 
-    return judge_builds(await describe_builds(client), datetime.now(UTC))
+    return assess_builds(await describe_builds(client), datetime.now(UTC))
 
 
-def judge_builds(builds: "Sequence[BuildOverview]", now: datetime) -> list[Finding]:
-    """Judge the builds of all deployments. Pure."""
+def assess_builds(builds: "Sequence[BuildOverview]", now: datetime) -> list[Finding]:
+    """Assess the builds of all deployments. Pure."""
     return [
         finding
         for name, group in groupby(builds, key=lambda build: build.deployment)
-        for finding in _judge_deployment(name, list(group), now)
+        for finding in _assess_deployment(name, list(group), now)
     ]
 
 
-def _judge_deployment(name: str, builds: "Sequence[BuildOverview]", now: datetime) -> list[Finding]:
+def _assess_deployment(name: str, builds: "Sequence[BuildOverview]", now: datetime) -> list[Finding]:
     if not any(build.has_workers or build.open_runs for build in builds):
         # An abandoned deployment, whose name Temporal remembers.
         return []
@@ -48,13 +48,13 @@ def _judge_deployment(name: str, builds: "Sequence[BuildOverview]", now: datetim
                 f"signalbox-admin rollout promote {name} {builds[0].build}",
             )
         ]
-    faults = [fault for build in builds if (fault := _judge_build(build, now)) is not None]
+    faults = [fault for build in builds if (fault := _assess_build(build, now)) is not None]
     draining = sum(build.state == "draining" for build in builds)
     older = f"; {draining} earlier builds are draining" if draining else ""
     return faults or [_REPORT.ok(f"deployment {name}: build {current.build} is current{older}")]
 
 
-def _judge_build(build: "BuildOverview", now: datetime) -> Finding | None:
+def _assess_build(build: "BuildOverview", now: datetime) -> Finding | None:
     where = f"build {build.build} of deployment {build.deployment}"
     if build.state in ("current", "ramping") and not build.has_workers:
         return _REPORT.error(
