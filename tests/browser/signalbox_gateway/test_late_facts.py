@@ -293,3 +293,25 @@ def test_a_run_waits_for_a_person_although_its_question_is_not_on_the_first_page
         {"done": 1, "total": 2, "percent": 75},
         None,
     ]
+
+
+def test_a_decision_link_whose_question_could_not_be_loaded_is_tried_again(
+    modules: Page, gateway: ConsoleApi
+) -> None:
+    away = {"code": "unavailable", "status": 503, "detail": "Redis does not respond."}
+    gateway.give("POST links/question", away, 503)
+    modules.evaluate(
+        """async () => {
+            document.body.append(Object.assign(document.createElement("main"), { id: "main" }));
+            history.replaceState(null, "", "#token");
+            await import("/console/js/link/page.js");
+        }"""
+    )
+    expect(modules.get_by_text("Redis does not respond.")).to_be_visible()
+    used = {"code": "link_used", "status": 409, "detail": "this link has already been used"}
+    gateway.give("POST links/question", used, 409)
+    modules.get_by_role("button", name="Try again").click()
+    expect(modules.get_by_role("heading", name="This link was used")).to_be_visible()
+    expect(modules.get_by_role("button", name="Try again")).to_have_count(0)
+    # The page of a link is loaded again when its fragment changes; this one is the last of its module.
+    modules.evaluate("history.replaceState(null, '', location.pathname)")

@@ -94,6 +94,33 @@ def test_after_a_lost_response_a_changed_answer_can_be_sent(modules: Page, gatew
     assert len(set(decisions.ids)) == 2
 
 
+def test_a_decision_without_a_response_for_a_minute_can_be_sent_again(
+    modules: Page, gateway: ConsoleApi
+) -> None:
+    held = HeldRoutes()
+    gateway.handlers[DECISION] = held
+    modules.evaluate(
+        """() => {
+            const limit = AbortSignal.timeout;
+            const minute = new AbortController();
+            AbortSignal.timeout = (ms) => (ms === 60_000 ? minute.signal : limit.call(AbortSignal, ms));
+            window.minuteIsOver = () => {
+                AbortSignal.timeout = limit;
+                minute.abort(new DOMException("It took too long.", "TimeoutError"));
+            };
+        }"""
+    )
+    show_panel(modules)
+    modules.get_by_label("Text").fill("one")
+    with modules.expect_request(f"{API}{DECISION.removeprefix('POST ')}"):
+        modules.get_by_role("button", name="Send decision").click()
+    modules.evaluate("minuteIsOver()")
+
+    expect(modules.get_by_text("The gateway does not respond.", exact=False)).to_be_visible()
+    expect(modules.get_by_role("button", name="Send decision")).to_be_enabled()
+    expect(modules.get_by_label("Text")).to_have_value("one")
+
+
 def test_a_refused_decision_leaves_its_dialog_open(modules: Page, gateway: ConsoleApi) -> None:
     refused = {"code": "already_decided", "status": 409, "detail": "Lan decided this."}
     run = {"run_id": "run-9", "approvals": [QUESTION], "artifacts": []}

@@ -8,6 +8,8 @@ export class Problem extends Error {
 }
 
 const READ_TIMEOUT_MS = 30_000;
+// More than the gateway takes to answer any write. The same request can be sent again: ids and keys make it count once.
+const WRITE_TIMEOUT_MS = 60_000;
 
 const unreachable = () => new Problem({
   code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
@@ -40,9 +42,13 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   throw problem;
 }
 
-/** A read that hangs, for example while the gateway is frozen, fails after 30 s; the end of the session ends it. */
-function limited(signal) {
-  const limits = [reads.signal, AbortSignal.timeout(READ_TIMEOUT_MS)];
+/**
+ * A request that hangs, for example while the gateway is frozen, fails after a time; the end of the session ends reads.
+ * An upload takes as long as it takes.
+ */
+function limited(method, isFile, signal) {
+  const limits = method === "GET" ? [reads.signal, AbortSignal.timeout(READ_TIMEOUT_MS)]
+    : isFile ? [] : [AbortSignal.timeout(WRITE_TIMEOUT_MS)];
   return AbortSignal.any(signal ? [signal, ...limits] : limits);
 }
 
@@ -50,7 +56,7 @@ function send(method, path, { body, headers, signal }) {
   const isFile = body instanceof Blob;
   const type = body === undefined ? {} : { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
   return fetch(addressOf(path), {
-    method, signal: method === "GET" ? limited(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
+    method, signal: limited(method, isFile, signal), credentials: "same-origin", headers: { Accept: "application/json", ...type, ...headers },
     body: body === undefined || isFile ? body : JSON.stringify(body),
   });
 }

@@ -88,7 +88,9 @@ export class BatchView {
   /** The reason of a failure, read once: from the report when there is one, else from the document's run. */
   #reason(index) {
     if (!this.#reasons.has(index)) {
-      this.#reasons.set(index, api.run(this.#run(index)).then((run) => (run.error ? `${run.error.message} (${run.error.code})` : "")));
+      const read = api.run(this.#run(index)).then((run) => (run.error ? `${run.error.message} (${run.error.code})` : ""));
+      this.#reasons.set(index, read);
+      read.catch(() => this.#reasons.delete(index));   // read again when the row is drawn again
     }
     return this.#reasons.get(index);
   }

@@ -48,6 +48,14 @@ function showProblem(problem) {
   showEnd(TITLES[problem.code] ?? "This did not work", problem.detail ?? "Try again later.");
 }
 
+function load() {
+  call("/v1/links/question", { token }).then(showQuestion, (problem) => {
+    showProblem(problem);
+    const again = h("button", { type: "button", class: "button primary", onclick: load }, "Try again");
+    if (!isFinal(problem)) main.append(h("p", { class: "actions" }, again));
+  });
+}
+
 function showQuestion(question) {
   document.title = question.title;
   const form = new AnswerForm(question);
@@ -78,5 +86,5 @@ async function decide(form, send, trouble) {
   }
 }
 
-if (token) call("/v1/links/question", { token }).then(showQuestion, showProblem);
+if (token) load();
 else showProblem({ code: "link_invalid", detail: "Open the link exactly as it was sent to you." });
