@@ -188,6 +188,23 @@ def test_the_inbox_has_the_questions_of_all_pages_and_announces_none_of_them_as_
     assert found == [[2, 3, 3, 2], 3, []]
 
 
+def test_a_stream_that_is_refused_for_good_is_not_shown_as_the_end_of_the_run(
+    modules: Page, gateway: ConsoleApi
+) -> None:
+    found = modules.evaluate(
+        """async () => {
+            const { linkState } = await import("/console/js/data/stream.js");
+            const { LinkState } = await import("/console/js/ui/link-state.js");
+            const link = new LinkState();
+            return [["closed"], ["ended"], ["waiting", "silent"]].map((given) => {
+                link.set(linkState(...given));
+                return link.element.textContent;
+            });
+        }"""
+    )
+    assert found == ["Not live: reload the page", "Ended", "No data for 30 s, reconnecting"]
+
+
 def test_the_system_page_names_what_does_not_respond_when_the_gateway_is_not_ready(
     modules: Page, gateway: ConsoleApi
 ) -> None:

@@ -11,7 +11,7 @@ export const gateway = new Signalbox({ origin: BASE });
  *
  * on.event(frame)            each state event once, from the run's first, before `change`
  * on.change(snapshot, frame) after every change; frame is null when a complete snapshot arrived
- * on.state("connecting" | "live" | "waiting" | "silent" | "ended")
+ * on.state("connecting" | "live" | "waiting" | "silent" | "refused" | "ended")
  */
 export class RunWatch {
   #watch = null;
@@ -62,7 +62,8 @@ export class RunWatch {
 /** The client's connection state as the page shows it. */
 export function linkState(state, reason) {
   if (state === "waiting" && reason === "silent") return "silent";
-  return state === "closed" ? "ended" : state;
+  // Seen only when the gateway refuses the stream for good: nothing shows a page that closes its own.
+  return state === "closed" ? "refused" : state;
 }
 
 /** Converts the API's view to a snapshot for `fold`: an approval's last decision is part of the approval. */

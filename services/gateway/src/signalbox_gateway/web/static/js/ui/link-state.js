@@ -6,6 +6,7 @@ const WORDS = {
   live: "Live",
   waiting: "Connection lost, reconnecting",
   silent: "No data for 30 s, reconnecting",
+  refused: "Not live: reload the page",
   ended: "Ended",
 };
 
