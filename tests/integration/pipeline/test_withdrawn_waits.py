@@ -4,7 +4,6 @@ import asyncio
 
 from temporalio.api.enums.v1 import EventType
 
-from signalbox_core.pipeline.workflow.external.mailbox_activities import OPEN_WAIT_ACTIVITY
 from signalbox_core.testing.external_events import inbound_event
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, replay
 from support.assertions.eventually import eventually
@@ -16,19 +15,7 @@ from support.shipping.contract import (
     ShippingResult,
 )
 from support.shipping.orders import PAID, PARCEL, new_order
-
-
-async def is_registered(run: RunUnderTest) -> bool:
-    """Whether the run's wait has entered its mailbox."""
-    events = (await run.handle.fetch_history()).events
-    registrations = {
-        event.event_id
-        for event in events
-        if event.activity_task_scheduled_event_attributes.activity_type.name == OPEN_WAIT_ACTIVITY
-    }
-    return any(
-        event.activity_task_completed_event_attributes.scheduled_event_id in registrations for event in events
-    )
+from support.shipping.registrations import is_registered
 
 
 async def has_left(run: RunUnderTest) -> bool:

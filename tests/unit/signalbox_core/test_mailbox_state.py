@@ -1,5 +1,6 @@
 """The mailbox of a business key: matching, duplicates, limits, expiry, and its next execution."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,6 +13,7 @@ from signalbox_core.pipeline.contract.external_event import (
     InboundEvent,
     MailboxContent,
     MailboxWait,
+    ReturnedEvent,
 )
 from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
 
@@ -27,6 +29,11 @@ def event(event_id: str, *, delivery: str = "d", size: int = 2) -> InboundEvent:
 
 def wait(run: str, *, lasts: timedelta = KEEP) -> MailboxWait:
     return MailboxWait(workflow_id=f"acme:{run}", wait_id="payment.settled", expires_at=NOW + lasts)
+
+
+def returned(event_id: str, run: str) -> ReturnedEvent:
+    forwarded = msgspec.structs.replace(event(event_id), wait_id="payment.settled")
+    return ReturnedEvent(event=forwarded, workflow_id=f"acme:{run}")
 
 
 def status_of(state: MailboxState, event_id: str, delivery: str = "d") -> str | None:
@@ -88,6 +95,56 @@ def test_a_full_mailbox_refuses_an_event_until_there_is_room(count: int, size: i
     assert status_of(state, "late", "again") == "kept"
 
 
+def test_every_sender_learns_that_a_full_mailbox_has_refused_its_event() -> None:
+    state = MailboxState(EMPTY)
+    for number in range(MAX_KEPT):
+        state.add_event(event(f"e{number}"), NOW)
+    for event_id in ("late", "later"):
+        state.add_event(event(event_id, delivery=event_id), NOW)
+
+    for known in (state, MailboxState(state.content())):
+        assert [status_of(known, event_id, event_id) for event_id in ("late", "later")] == ["refused"] * 2
+        assert status_of(known, "later", "other") is None
+
+
+def test_an_event_that_a_run_returns_goes_to_the_next_wait() -> None:
+    state = MailboxState(EMPTY)
+    for name in ("a", "b"):
+        state.add_wait(wait(name))
+    for event_id in ("e1", "e2"):
+        state.add_event(event(event_id), NOW)
+    state.settle(event("e1"), wait("a"), NOW)
+
+    state.take_back(returned("e1", "a"), NOW)
+    assert state.next_match() == (event("e1"), wait("b"))
+    state.settle(event("e1"), wait("b"), NOW)
+    state.take_back(returned("e1", "a"), NOW)
+
+    assert status_of(state, "e1") == "received"
+    assert status_of(state, "e2") == "kept"
+
+
+def test_an_event_may_be_returned_before_the_mailbox_knows_that_it_was_forwarded() -> None:
+    state = MailboxState(EMPTY)
+    state.add_wait(wait("a"))
+    state.add_event(event("e1"), NOW)
+
+    state.take_back(returned("e1", "a"), NOW)
+    state.settle(event("e1"), wait("a"), NOW)
+
+    assert status_of(state, "e1") == "kept"
+    state.add_wait(wait("b"))
+    assert state.next_match() == (event("e1"), wait("b"))
+
+
+def test_a_mailbox_that_has_forgotten_an_event_keeps_it_when_it_is_returned() -> None:
+    state = MailboxState(EMPTY)
+
+    state.take_back(returned("e1", "a"), NOW)
+
+    assert status_of(state, "e1") == "kept"
+
+
 def test_a_wait_that_is_entered_twice_counts_once_and_can_be_left() -> None:
     state = MailboxState(EMPTY)
     state.add_wait(wait("a"))
@@ -134,3 +191,73 @@ def test_in_any_order_no_event_is_received_twice_and_no_wait_gets_two(steps: lis
 
     assert len({event_id for event_id, _ in received}) == len(received)
     assert len({run for _, run in received}) == len(received)
+
+
+class Course:
+    """What happens to a mailbox whose events runs return, at once or later, perhaps twice."""
+
+    def __init__(self) -> None:
+        self.state = MailboxState(EMPTY)
+        self.sent: set[str] = set()
+        self.received: dict[str, MailboxWait] = {}
+        self._returned: list[ReturnedEvent] = []
+
+    def send(self, number: int) -> None:
+        self.sent.add(f"e{number}")
+        self.state.add_event(event(f"e{number}"), NOW)
+
+    def wait(self, number: int) -> None:
+        wait_id = f"w{len(self._returned)}-{len(self.received)}"
+        self.state.add_wait(msgspec.structs.replace(wait(f"r{number}"), wait_id=wait_id))
+
+    def forward(self, _: int = 0) -> None:
+        if (match := self.state.next_match()) is not None:
+            assert match[0].event_id not in self.received
+            self.received[match[0].event_id] = match[1]
+            self.state.settle(*match, NOW)
+
+    def forward_to_an_ended_wait(self, _: int) -> None:
+        if (match := self.state.next_match()) is not None:
+            self._give_back(match[0].event_id, match[1])
+            self.state.settle(*match, NOW)
+
+    def give_back(self, _: int) -> None:
+        if self.received:
+            self._give_back(*self.received.popitem())
+
+    def give_back_again(self, number: int) -> None:
+        for known in self._returned[number : number + 1]:
+            self.state.take_back(known, NOW)
+
+    def restart(self, _: int) -> None:
+        self.state = MailboxState(self.state.content())
+
+    def _give_back(self, event_id: str, ended: MailboxWait) -> None:
+        forwarded = msgspec.structs.replace(event(event_id), wait_id=ended.wait_id)
+        self._returned.append(ReturnedEvent(event=forwarded, workflow_id=ended.workflow_id))
+        self.state.take_back(self._returned[-1], NOW)
+
+
+MOVES = (
+    Course.send,
+    Course.wait,
+    Course.forward,
+    Course.forward_to_an_ended_wait,
+    Course.give_back,
+    Course.give_back_again,
+    Course.restart,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 3)), max_size=60))
+def test_in_any_order_no_event_that_a_run_returns_is_lost_or_received_twice(
+    moves: list[tuple[Callable[[Course, int], None], int]],
+) -> None:
+    course = Course()
+    for move, number in moves:
+        move(course, number)
+    while course.state.next_match() is not None:
+        course.forward()
+
+    kept = {event_id for event_id in course.sent if status_of(course.state, event_id) == "kept"}
+    assert kept == course.sent - set(course.received)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import ExternalEvent, PipelineSpec, Secret, Step
@@ -180,6 +181,47 @@ def test_an_event_that_its_wait_did_not_return_ends_another_wait_or_is_kept() ->
     duplicate = registry.find_duplicate(event("e1"))
     assert duplicate is not None
     assert duplicate.wait_id == "w3"
+
+
+def test_events_that_no_wait_returned_keep_their_order_for_the_next_execution() -> None:
+    registry, following = WaitRegistry("run-1"), WaitRegistry("run-1")
+    for wait_id in ("w1", "w2"):
+        registry.open(wait(wait_id), NOW)
+    for name in ("e1", "e2", "e3"):
+        registry.accept(event(name), NOW)
+
+    registry.give_all_back(NOW)
+    following.restore(registry.carried())
+
+    waits = [wait(wait_id) for wait_id in ("w3", "w4", "w5")]
+    for each in waits:
+        following.open(each, NOW)
+    assert [each.received.event_id for each in waits if each.received] == ["e1", "e2", "e3"]
+
+
+def test_what_a_mailbox_has_forwarded_is_taken_out_unless_a_wait_has_returned_it() -> None:
+    registry = WaitRegistry("run-1")
+    forwarded = [replace(event(name, key="a"), wait_id=f"w-{name}") for name in ("e1", "e2")]
+    registry.open(wait("w-e1", key="a"), NOW)
+    for each in (*forwarded, event("own")):
+        registry.accept(each, NOW)
+    had_unreceived = registry.has_unreceived
+
+    assert registry.take_unreceived() == tuple(forwarded)
+
+    assert (had_unreceived, registry.has_unreceived) == (True, False)
+    assert registry.take_unreceived() == ()
+    assert [item.event.event_id for item in registry.carried().kept] == ["own"]
+
+
+def test_the_next_execution_returns_what_was_on_its_way_to_its_mailbox() -> None:
+    registry, following = WaitRegistry("run-1"), WaitRegistry("run-1")
+    registry.returning.append(event("e1", key="a"))
+
+    following.restore(registry.carried())
+
+    assert following.take_carried_returns() == (event("e1", key="a"),)
+    assert following.take_carried_returns() == ()
 
 
 def test_the_next_execution_informs_the_mailboxes_that_are_left() -> None:

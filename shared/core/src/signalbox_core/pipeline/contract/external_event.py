@@ -29,7 +29,8 @@ MAILBOX: Final = "signalbox.mailbox"
 DELIVER_TO_MAILBOX: Final = "deliver"
 OPEN_WAIT: Final = "open_wait"
 CLOSE_WAIT: Final = "close_wait"
-"""The mailbox's signals: an `InboundEvent`, and a `MailboxWait` twice."""
+RETURN_EVENT: Final = "return_event"
+"""The mailbox's signals: an `InboundEvent`, a `MailboxWait` twice, and a `ReturnedEvent`."""
 DELIVERY_OUTCOME: Final = "delivery_outcome"
 """The mailbox's query: event id and delivery id → `InboundEventRecord`, or None."""
 
@@ -89,6 +90,11 @@ class InboundEvent(Struct, frozen=True, kw_only=True):
         """Whether the event ends the wait `wait_id` and no other."""
         return self.key is None and self.wait_id is not None
 
+    @property
+    def is_from_mailbox(self) -> bool:
+        """Whether a mailbox has forwarded the event, for the wait `wait_id`."""
+        return self.key is not None and self.wait_id is not None
+
 
 class Callback(Struct, frozen=True, kw_only=True):
     """A wait of a run that a POST to a one-time URL ends.
@@ -125,6 +131,17 @@ class MailboxWait(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class ReturnedEvent(Struct, frozen=True, kw_only=True):
+    """An event that a mailbox has forwarded for a wait that had ended.
+
+    Attributes:
+        workflow_id: of the run that returns it.
+    """
+
+    event: InboundEvent
+    workflow_id: str
+
+
 class KeptEvent(Struct, frozen=True, kw_only=True):
     """An event that arrived before its wait."""
 
@@ -141,7 +158,11 @@ class SettledEvent(Struct, frozen=True, kw_only=True):
 
 
 class MailboxContent(Struct, frozen=True, kw_only=True):
-    """The input of a mailbox, and its whole state when it continues as new."""
+    """The input of a mailbox, and its whole state when it continues as new.
+
+    Attributes:
+        refused: event id and delivery id of the latest deliveries that were refused.
+    """
 
     name: str
     key: str
@@ -149,6 +170,7 @@ class MailboxContent(Struct, frozen=True, kw_only=True):
     waits: tuple[MailboxWait, ...] = ()
     kept: tuple[KeptEvent, ...] = ()
     settled: tuple[SettledEvent, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 class MailboxAddress(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import Snapshot, catalogue
-from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import (
@@ -54,10 +53,6 @@ class RunMessageHandlers:
     def snapshot(self) -> Snapshot:
         return self._state.journal.snapshot
 
-    @property
-    def _has_ended(self) -> bool:
-        return self._state.journal.snapshot.status in ENDED
-
     def preview(self, batch: DecisionBatch) -> DecisionPreviews:
         """Return what each decision would do now, were it the only one. Changes nothing."""
         return DecisionPreviews(previews=tuple(map(self._preview, batch.decisions)))
@@ -98,7 +93,7 @@ class RunMessageHandlers:
             )
 
     def _require_open_run(self) -> None:
-        if self._has_ended:
+        if self._state.journal.has_ended:
             status = self._state.journal.snapshot.status
             raise non_retryable_error(
                 "conflict", f"run {self._state.run_id} has ended ({status}); nothing to decide"
@@ -194,7 +189,7 @@ class RunMessageHandlers:
         Returns:
             The code of the refusal, or None.
         """
-        if self._has_ended or self._state.is_cancelling:
+        if self._state.journal.has_ended or self._state.is_cancelling:
             return "conflict"
         return _refusal_of(lambda: self._validate_early(decision))
 
@@ -205,16 +200,16 @@ class RunMessageHandlers:
     def _report_refusal(self, decision: Decision, code: str, *, is_event: bool) -> None:
         extra = {"approval_id": decision.approval_id, "reason": code}
         workflow.logger.warning("decision refused", extra=extra)
-        if is_event and not self._has_ended:
+        if is_event and not self._state.journal.has_ended:
             self._state.record_event("approval.vote_refused", refused_vote(decision, code))
 
     def pause(self, control: Control) -> None:
-        if not self._state.paused and not self._has_ended:
+        if not self._state.paused and not self._state.journal.has_ended:
             self._state.paused = True
             self._state.record_event("run.paused", catalogue.RunPaused(by=control.by))
 
     def resume(self, control: Control) -> None:
-        if self._state.paused and not self._has_ended:
+        if self._state.paused and not self._state.journal.has_ended:
             self._state.paused = False
             self._state.record_event("run.resumed", catalogue.RunResumed(by=control.by))
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
 from signalbox_core.events.approval_folds import with_recorded_question
 from signalbox_core.events.effect_digest import with_effect_digest
+from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
@@ -62,6 +63,11 @@ class RunJournal:
         self._traceparent = traceparent
         self._progress_count = 0
         self._least = 1
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the event that ends the run is recorded."""
+        return self.snapshot.status in ENDED
 
     def milestone(
         self,

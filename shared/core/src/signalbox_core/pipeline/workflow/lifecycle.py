@@ -21,6 +21,7 @@ from signalbox_core.pipeline.workflow.ballot.continuation import (
     withdraw_unasked,
     withdraw_unasked_after_first_task,
 )
+from signalbox_core.pipeline.workflow.external.returns import finish_returns, return_unreceived
 from signalbox_core.pipeline.workflow.journal import MAX_RESULT_BYTES
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
@@ -149,4 +150,7 @@ async def _finish(state: RunState, name: str, data: msgspec.Struct) -> None:
     for asked in state.approvals.pending():
         state.approvals.close(asked.approval_id, ApprovalInput.CANCEL)
     state.record_event(name, data)
+    # Before the outbox: its local activity makes patches unreliable.
+    return_unreceived(state)
     await shielded(state.outbox.close())
+    await finish_returns(state)

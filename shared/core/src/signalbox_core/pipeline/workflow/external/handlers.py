@@ -4,7 +4,6 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract.external_event import (
     CALLBACK_CLOSED,
     CALLBACK_USED,
@@ -19,6 +18,7 @@ from signalbox_core.pipeline.contract.external_event import (
     check_event_data,
 )
 from signalbox_core.pipeline.contract.failures import as_application_error, non_retryable_error
+from signalbox_core.pipeline.workflow.external.returns import resend_returned, returns, send_back
 from signalbox_core.pipeline.workflow.external.wait import leave_mailboxes, record_received
 from signalbox_core.pipeline.workflow.recorded import recorded_refusal
 from signalbox_core.pipeline.workflow.state import RunState
@@ -33,6 +33,7 @@ class EventMessageHandlers:
         workflow.set_update_handler(DELIVER_EVENT, self.deliver, validator=self.validate)
         workflow.set_signal_handler(DELIVER_EVENT, self.deliver_by_signal)
         leave_mailboxes(state)
+        resend_returned(state)
 
     def validate(self, event: InboundEvent) -> None:
         """Refuse an event that the run cannot use, before it enters the history.
@@ -51,7 +52,7 @@ class EventMessageHandlers:
                 DUPLICATE_EVENT, f"event {event.event_id} arrived before", wait_id=duplicate.wait_id
             )
         status = self._state.journal.snapshot.status
-        if status in ENDED or self._state.is_cancelling:
+        if self._state.journal.has_ended or self._state.is_cancelling:
             raise non_retryable_error(
                 "conflict", f"run {self._state.run_id} waits no longer ({status}); the event is not accepted"
             )
@@ -69,18 +70,21 @@ class EventMessageHandlers:
             record_received(self._state, record.wait_id, event)
         return record
 
-    def deliver_by_signal(self, event: InboundEvent) -> None:
-        """Accept an event without a reply: from a mailbox, or when no worker ran. A refusal is logged."""
+    async def deliver_by_signal(self, event: InboundEvent) -> None:
+        """Accept an event without a reply: from a mailbox, or when no worker ran. A refusal is logged.
+
+        What a mailbox has forwarded for a wait that has ended goes back to it.
+        """
         self._signal_count += 1
-        if self._has_ended:
+        is_returned = returns(self._state, event)
+        if self._state.journal.has_ended and not is_returned:
             return
         if recorded_refusal(f"signalbox.event-{self._signal_count}", lambda: self._refuses(event)):
             return
-        self.deliver(event)
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._state.journal.snapshot.status in ENDED
+        if is_returned and await send_back(self._state, event):
+            return
+        if not self._state.journal.has_ended:
+            self.deliver(event)
 
     def _refuses(self, event: InboundEvent) -> bool:
         try:

@@ -18,12 +18,15 @@ from signalbox_core.pipeline.contract.external_event import (
     DELIVERY_OUTCOME,
     MAILBOX,
     OPEN_WAIT,
+    RETURN_EVENT,
     InboundEvent,
     InboundEventRecord,
     MailboxContent,
     MailboxWait,
+    ReturnedEvent,
 )
 from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
+from signalbox_core.pipeline.workflow.external.returns import RETURNED_EVENTS
 from signalbox_core.pipeline.workflow.waits import wait_until
 
 MAX_MESSAGES: Final = 500
@@ -69,6 +72,13 @@ class MailboxWorkflow:
     def close_wait(self, wait: MailboxWait) -> None:
         self._messages += 1
         self._state.remove_wait(wait)
+
+    @workflow.signal(name=RETURN_EVENT)
+    def return_event(self, returned: ReturnedEvent) -> None:
+        # In a rolling upgrade, a worker of an earlier release may have ignored the signal.
+        if workflow.patched(RETURNED_EVENTS):
+            self._messages += 1
+            self._state.take_back(returned, workflow.now())
 
     @workflow.query(name=DELIVERY_OUTCOME)
     def delivery_outcome(self, event_id: str, delivery_id: str) -> InboundEventRecord | None:

@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.external_event import (
     MAX_KEPT,
@@ -12,12 +15,15 @@ from signalbox_core.pipeline.contract.external_event import (
     KeptEvent,
     MailboxContent,
     MailboxWait,
+    ReturnedEvent,
     SettledEvent,
 )
 
 MAX_SETTLED: Final = 500
 """How many received events a mailbox remembers to recognize duplicates."""
 MAX_MAILBOX_WAITS: Final = 500
+MAX_REFUSED: Final = 100
+"""How many refused deliveries a mailbox remembers, so that their senders learn of the refusal."""
 
 
 class MailboxState:
@@ -29,7 +35,9 @@ class MailboxState:
         self._waits = list(content.waits)
         self._kept = list(content.kept)
         self._settled = {item.record.event_id: item for item in content.settled}
-        self._refused: dict[str, str] = {}
+        self._refused = BoundedDict[tuple[str, str], None](MAX_REFUSED)
+        self._refused.update(dict.fromkeys(content.refused))
+        self._returned: set[tuple[str, str, str | None]] = set()
 
     def add_wait(self, wait: MailboxWait) -> None:
         """Add a wait unless it is there; the oldest gives way when there are too many."""
@@ -45,8 +53,9 @@ class MailboxState:
             return
         kept_bytes = sum(len(bytes(kept.event.data)) for kept in self._kept)
         if len(self._kept) >= MAX_KEPT or kept_bytes + len(bytes(event.data)) > MAX_KEPT_BYTES:
-            self._refused = {event.event_id: event.delivery_id}
+            self._refused[event.event_id, event.delivery_id] = None
             return
+        self._refused.pop((event.event_id, event.delivery_id), None)
         self._kept.append(KeptEvent(event=event, kept_at=now))
 
     def next_match(self) -> tuple[InboundEvent, MailboxWait] | None:
@@ -56,8 +65,11 @@ class MailboxState:
         return self._kept[0].event, self._waits[0]
 
     def settle(self, event: InboundEvent, wait: MailboxWait, now: datetime) -> None:
-        """Note that a run has received an event."""
+        """Note that a run has received an event, unless the run has returned it already."""
         self.remove_wait(wait)
+        if (event.event_id, wait.workflow_id, wait.wait_id) in self._returned:
+            self._returned.remove((event.event_id, wait.workflow_id, wait.wait_id))
+            return
         self._kept = [kept for kept in self._kept if kept.event.event_id != event.event_id]
         record = InboundEventRecord(
             event_id=event.event_id,
@@ -70,6 +82,20 @@ class MailboxState:
         )
         while len(self._settled) > MAX_SETTLED:
             del self._settled[next(iter(self._settled))]
+
+    def take_back(self, returned: ReturnedEvent, now: datetime) -> None:
+        """Keep an event again whose wait had ended when it reached the run. Idempotent."""
+        event, run_id = returned.event, run_id_of(returned.workflow_id)
+        settled = self._settled.get(event.event_id)
+        if settled is not None:
+            if (settled.record.run_id, settled.record.wait_id) != (run_id, event.wait_id):
+                return  # Another wait has received it since.
+            del self._settled[event.event_id]
+        elif any(kept.event.event_id == event.event_id for kept in self._kept):
+            # `settle` follows: a signal may be handled before the answer to the one that it responds to.
+            self._returned.add((event.event_id, returned.workflow_id, event.wait_id))
+            return
+        self._kept.insert(0, KeptEvent(event=replace(event, wait_id=None), kept_at=now))
 
     def expire(self, now: datetime) -> None:
         """Forget waits after their deadline, and events that were kept for long enough."""
@@ -88,7 +114,7 @@ class MailboxState:
 
     def outcome(self, event_id: str, delivery_id: str) -> InboundEventRecord | None:
         """Return the outcome of a delivery; None while it has not arrived, or is being forwarded to a run."""
-        if self._refused.get(event_id) == delivery_id:
+        if (event_id, delivery_id) in self._refused:
             return InboundEventRecord(event_id=event_id, status="refused")
         found = self._find(event_id)
         match = self.next_match()
@@ -110,6 +136,7 @@ class MailboxState:
             waits=tuple(self._waits),
             kept=tuple(self._kept),
             settled=tuple(self._settled.values()),
+            refused=tuple(self._refused),
         )
 
     def _find(self, event_id: str) -> tuple[InboundEventRecord, str] | None:

@@ -103,8 +103,7 @@ def withdraw_open_waits(state: RunState) -> None:
         _withdraw(state, wait)
         if wait.key is not None:
             state.waits.leave(_left_mailbox(state, wait))
-    for wait in state.waits.unreturned:
-        state.waits.give_back(wait, workflow.now())
+    state.waits.give_all_back(workflow.now())
 
 
 def leave_mailboxes(state: RunState) -> None:

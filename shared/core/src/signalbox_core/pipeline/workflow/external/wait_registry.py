@@ -66,11 +66,13 @@ class CarriedWaits(Struct, frozen=True, kw_only=True):
     Attributes:
         remembered: ids of events, each with the wait that received it.
         leaving: waits of which their mailboxes are not informed yet.
+        returning: events on their way back to their mailboxes.
     """
 
     kept: tuple[KeptEvent, ...] = ()
     remembered: tuple[tuple[str, str | None], ...] = ()
     leaving: tuple[LeftMailbox, ...] = ()
+    returning: tuple[InboundEvent, ...] = ()
 
 
 class WaitRegistry:
@@ -82,7 +84,10 @@ class WaitRegistry:
         self._kept: list[KeptEvent] = []
         self._remembered: dict[str, str | None] = {}
         self._leaving: dict[str, LeftMailbox] = {}
-        self.closing: set[asyncio.Task[None]] = set()
+        self._carried_returns: tuple[InboundEvent, ...] = ()
+        self.returning: list[InboundEvent] = []
+        """Events on their way back to their mailboxes."""
+        self.closing: set[asyncio.Task[Any]] = set()
         """Messages to mailboxes in flight; asyncio itself holds tasks only weakly."""
 
     @property
@@ -98,6 +103,30 @@ class WaitRegistry:
     def leaving(self) -> tuple[LeftMailbox, ...]:
         """The waits of which their mailboxes are not informed yet."""
         return tuple(self._leaving.values())
+
+    @property
+    def has_unreceived(self) -> bool:
+        """Whether a mailbox has forwarded an event that no wait has returned."""
+        events = (*(item.event for item in self._kept), *(wait.received for wait in self.unreturned))
+        return any(event is not None and event.is_from_mailbox for event in events)
+
+    def expects(self, event: InboundEvent) -> bool:
+        """Whether an open wait would receive the event."""
+        return self._find_wait(event) is not None
+
+    def take_unreceived(self) -> tuple[InboundEvent, ...]:
+        """Remove and return the events that mailboxes have forwarded and no wait has returned."""
+        ended = tuple(wait for wait in self.unreturned if wait.received and wait.received.is_from_mailbox)
+        for wait in ended:
+            self.close(wait.wait_id)
+        kept = tuple(item.event for item in self._kept if item.event.is_from_mailbox)
+        self._kept = [item for item in self._kept if not item.event.is_from_mailbox]
+        return (*(wait.received for wait in ended if wait.received), *kept)
+
+    def take_carried_returns(self) -> tuple[InboundEvent, ...]:
+        """Return, once, the events that the previous execution was returning as it ended."""
+        taken, self._carried_returns = self._carried_returns, ()
+        return taken
 
     def leave(self, left: LeftMailbox) -> None:
         """Note that a mailbox is to be informed of the end of a wait."""
@@ -137,6 +166,11 @@ class WaitRegistry:
         self._remember(event, None)
         return None
 
+    def give_all_back(self, now: datetime) -> None:
+        """Keep the events that their waits did not return, in their order, before those that are kept."""
+        for wait in reversed(self.unreturned):
+            self.give_back(wait, now)
+
     def find_duplicate(self, event: InboundEvent) -> InboundEventRecord | None:
         """Return the outcome of an event of the same id; None for a new one."""
         identity = _identity(event)
@@ -175,13 +209,17 @@ class WaitRegistry:
     def carried(self) -> CarriedWaits:
         """Return the state for the next execution. Waits that are open do not continue."""
         return CarriedWaits(
-            kept=tuple(self._kept), remembered=tuple(self._remembered.items()), leaving=self.leaving
+            kept=tuple(self._kept),
+            remembered=tuple(self._remembered.items()),
+            leaving=self.leaving,
+            returning=(*self._carried_returns, *self.returning),
         )
 
     def restore(self, carried: CarriedWaits) -> None:
         self._kept = list(carried.kept)
         self._remembered = dict(carried.remembered)
         self._leaving = {left.wait.wait_id: left for left in carried.leaving}
+        self._carried_returns = carried.returning
 
     def _find_wait(self, event: InboundEvent) -> OpenWait | None:
         waits = [wait for wait in self.open_waits if not wait.is_callback]

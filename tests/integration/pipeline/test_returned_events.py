@@ -1,0 +1,103 @@
+"""An event that a mailbox has forwarded for a wait that has ended goes back, and on to the next run."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+from msgspec.structs import replace
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from signalbox_core.pipeline.contract.external_event import OPEN_WAIT, MailboxAddress, MailboxWait
+from signalbox_core.pipeline.workflow.external.mailbox_client import signal_mailbox
+from signalbox_core.testing.external_events import inbound_event, send_to_run
+from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, replay
+from support.assertions.eventually import eventually
+from support.shipping.contract import (
+    DISPATCHED,
+    PAYMENT,
+    SPEC,
+    ShippingInput,
+    ShippingResult,
+)
+from support.shipping.orders import PAID, PARCEL, new_order
+from support.shipping.registrations import is_registered
+
+
+def address_of(order: str) -> MailboxAddress:
+    return MailboxAddress(
+        tenant="acme",
+        pipeline=SPEC.name,
+        name=PAYMENT.name,
+        key=order,
+        keep_s=PAYMENT.keep.total_seconds(),
+    )
+
+
+async def enter(shipping: PipelineUnderTest, run: RunUnderTest, order: str) -> None:
+    """Enter a wait at the mailbox, as a registration does that outlives its wait."""
+    wait = MailboxWait(
+        workflow_id=run.handle.id, wait_id="payment.settled", expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
+    await signal_mailbox(shipping.client, address_of(order), shipping.task_queue, OPEN_WAIT, wait)
+
+
+async def finish(run: RunUnderTest) -> ShippingResult:
+    await run.send_event(DISPATCHED, PARCEL, event_id=uuid.uuid4().hex)
+    result = await asyncio.wait_for(run.result(), 60)
+    assert isinstance(result, ShippingResult)
+    return result
+
+
+@pytest.mark.parametrize("withdraws", ["at once", "continues"], ids=["given up", "continue-as-new"])
+async def test_an_event_for_a_wait_that_has_ended_reaches_the_run_that_waits(
+    shipping: PipelineUnderTest, withdraws: Literal["at once", "continues"]
+) -> None:
+    order = new_order()
+    gone = await shipping.start(ShippingInput(order=order, withdraws=withdraws))
+    await gone.wait("parcel.dispatched")
+    if withdraws == "continues":
+        await gone.send_event(DISPATCHED, PARCEL, event_id="first")
+        await gone.wait("parcel.dispatched-2")
+    await enter(shipping, gone, order)
+
+    await shipping.send_event(PAYMENT, PAID, key=order)
+
+    waiting = await shipping.start(ShippingInput(order=order))
+    assert await finish(waiting) == ShippingResult(amount=4_200, parcel="P1")
+    assert await finish(gone) == ShippingResult(amount=0, parcel="P1")
+    payment = (await gone.snapshot()).waits[0]
+    assert (payment.name, payment.status) == ("payment.settled", "withdrawn")
+    for run in (gone, waiting):
+        await replay(SPEC, await run.handle.fetch_history())
+
+
+async def has_failed_to_return(run: RunUnderTest) -> bool:
+    failed = EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
+    return any(event.event_type == failed for event in (await run.handle.fetch_history()).events)
+
+
+async def test_what_a_run_has_kept_for_lack_of_a_mailbox_goes_there_when_it_ends(
+    shipping: PipelineUnderTest,
+) -> None:
+    order = new_order()
+    run = await shipping.start(ShippingInput(order=order, withdraws="at once"))
+    await run.wait("parcel.dispatched")
+    event = inbound_event(PAYMENT, PAID, key=order)
+    await run.handle.signal("deliver_event", replace(event, wait_id="payment.settled"))
+    await eventually(lambda: has_failed_to_return(run), within_s=60)
+
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await send_to_run(run.handle, replace(event, delivery_id="again"))
+    waiting = await shipping.start(ShippingInput(order=order))
+    await eventually(lambda: is_registered(waiting), within_s=60)
+    assert await finish(run) == ShippingResult(amount=0, parcel="P1")
+
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "duplicate_event"
+    assert await finish(waiting) == ShippingResult(amount=4_200, parcel="P1")
+    for each in (run, waiting):
+        await replay(SPEC, await each.handle.fetch_history())
