@@ -29,12 +29,7 @@ from signalbox_core.pipeline.workflow.origin import new_journal, run_started, ru
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
 from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
-from signalbox_core.temporal.names import (
-    DEFAULT_TENANT,
-    HEADER_CARRIED,
-    HEADER_FOREIGN,
-    MEMO_TENANT,
-)
+from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, HEADER_FOREIGN, MEMO_TENANT
 
 CleanUp = Callable[[], Awaitable[None]]
 
@@ -260,6 +255,7 @@ class RunState:
             kept=self.kept,
             waits=self.waits.carried(),
             questions=self.approvals.carry(),
+            cancel_reason=self.cancel_reason,
         )
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool, refusal: str | None) -> None:
@@ -289,6 +285,7 @@ class RunState:
         self._starts = {step.name: step.attempt for step in snapshot.steps}
         self._running_steps = {step.name: step for step in snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
+        self.cancel_reason = carried.cancel_reason
         self.paused = snapshot.status == "paused"
         if carried.undelivered:
             self.outbox.add(*carried.undelivered)
