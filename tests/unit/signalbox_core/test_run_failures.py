@@ -82,6 +82,33 @@ def test_an_error_with_a_code_takes_precedence_over_its_cause() -> None:
     assert failure_of(outer).code == "not_html"
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        pytest.param({"code": "no_stock", "message": {"en": "sold out"}}, id="message of another type"),
+        pytest.param({"code": "no_stock", "field": ["sku", 7]}, id="field of another type"),
+    ],
+)
+def test_details_of_plain_temporal_code_may_have_any_form(details: dict[str, object]) -> None:
+    assert failure_of(ApplicationError("no", details)) == Failure(code="no_stock", message="no")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ApplicationError("no", {"code": "x" * 9_000, "field": "y" * 9_000}), id="details"),
+        pytest.param(ApplicationError("no", type="x" * 9_000), id="type"),
+        pytest.param(ApplicationError("no" * 9_000, {"code": "c"}), id="message"),
+    ],
+)
+def test_a_failure_fits_into_an_event(error: Exception) -> None:
+    failure = failure_of(error)
+
+    assert len(failure.code) <= 200
+    assert len(failure.field or "") <= 200
+    assert len(failure.message) <= 8_000
+
+
 def test_a_timeout_names_its_kind() -> None:
     failure = failure_of(TimedOut("late", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]))
 

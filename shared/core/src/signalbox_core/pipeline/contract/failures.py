@@ -24,6 +24,7 @@ from signalbox_core.subjects import Subject
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_CHARS: Final = 8_000
+_MAX_NAME_CHARS: Final = 200
 BUG: Final = "pipeline_bug"
 """The pipeline misuses the library (an undeclared step or event); the run fails without a retry."""
 
@@ -150,29 +151,30 @@ def _coded_failure(error: BaseException, step: str | None) -> Failure | None:
     detail = error.details[0] if isinstance(error, ApplicationError) and error.details else None
     if isinstance(detail, ErrorDetails):
         return Failure(code=detail.code, message=detail.message[:_MAX_CHARS], field=detail.field, step=step)
-    if isinstance(detail, Mapping) and isinstance(detail.get("code"), str):
-        known = msgspec.convert(detail, ErrorText)
+    if isinstance(detail, Mapping) and isinstance(code := detail.get("code"), str) and code:
+        # Of plain Temporal code, whose other members may have any type.
+        message, field = _text(detail, "message") or str(error), _text(detail, "field")
         return Failure(
-            code=known.code, message=(known.message or str(error))[:_MAX_CHARS], field=known.field, step=step
+            code=code[:_MAX_NAME_CHARS],
+            message=message[:_MAX_CHARS],
+            field=field[:_MAX_NAME_CHARS] if field is not None else None,
+            step=step,
         )
     return None
 
 
+def _text(members: Mapping[str, object], name: str) -> str | None:
+    value = members.get(name)
+    return value if isinstance(value, str) else None
+
+
 def _plain_failure(error: ApplicationError, step: str | None) -> Failure:
     """Return the failure of an ApplicationError without details, from plain Temporal code or from a bug."""
-    if error.type and _CODE.fullmatch(error.type):
+    if error.type and len(error.type) <= _MAX_NAME_CHARS and _CODE.fullmatch(error.type):
         return Failure(code=error.type, message=error.message[:_MAX_CHARS], step=step)
     return Failure(
         code="unexpected_error", message=f"{error.type or 'error'}: {error.message}"[:_MAX_CHARS], step=step
     )
-
-
-class ErrorText(msgspec.Struct, frozen=True):
-    """`ErrorDetails` as Temporal returns it: a JSON object without its type."""
-
-    code: str
-    message: str | None = None
-    field: str | None = None
 
 
 def _workflow_timeout_message(chain: list[BaseException]) -> str:
