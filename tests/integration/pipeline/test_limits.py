@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import RateLimited
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.pipeline.activity.progress import emit_on_complete
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.limits.activities import fetch
@@ -56,6 +58,35 @@ async def test_a_result_that_is_too_large_is_refused_at_once_with_the_remedy(cli
     assert error.code == "result_too_large"
     assert "limits.fetch has 10.0 MB" in error.message
     assert "store it with deps.objects and return its ObjectRef" in error.message
+
+
+async def test_a_result_that_is_refused_announces_no_event(client: Client) -> None:
+    @activity.defn(name="limits.fetch")
+    @emit_on_complete("limits.fetched", lambda request, _result: request)
+    async def announced(request: LimitsInput) -> str:
+        return await fetch(request)
+
+    async with pipeline_under_test(SPEC, activities=[announced], client=client) as pipeline:
+        refused = await failure_of(await pipeline.start(LimitsInput(size_bytes=10_000_000)))
+        assert refused.code == "result_too_large"
+        assert pipeline.emitter.domain == []
+
+        await (await pipeline.start(LimitsInput())).result()
+        assert [event.name for event in pipeline.emitter.domain] == ["limits.fetched"]
+
+
+async def test_an_error_of_plain_temporal_code_fails_the_run_whatever_its_details(client: Client) -> None:
+    @activity.defn(name="limits.fetch")
+    async def sold_out(_request: LimitsInput) -> str:
+        details = {"code": "no_stock", "message": {"en": "sold out"}, "field": 7}
+        raise ApplicationError("sold out", details, non_retryable=True)
+
+    async with pipeline_under_test(SPEC, activities=[sold_out], client=client) as pipeline:
+        run = await pipeline.start(LimitsInput())
+        error = await failure_of(run)
+
+        assert (error.code, error.message, error.field) == ("no_stock", "sold out", None)
+        assert run.event_names()[-2:] == ["step.failed", "run.failed"]
 
 
 def limited(calls: list[int], times: int) -> Callable[..., object]:

@@ -109,11 +109,12 @@ class _ActivityInbound(ActivityInboundInterceptor):
         heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
+            # Before the events: what they announce would not have happened.
+            check_result(result, max_bytes=self._max_result_bytes)
             for emission in emissions:
                 data = payload_of(emission, input.args[0] if input.args else None, result)
                 if data is not None:
                     await self._emitter.announce(_domain_event(emission, call, data))
-            check_result(result, max_bytes=self._max_result_bytes)
             return result
         except SignalboxError as error:
             raise as_application_error(error) from error
