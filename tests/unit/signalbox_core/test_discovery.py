@@ -87,6 +87,7 @@ def test_an_entry_point_names_a_pipeline_in_any_of_these_forms(
         pytest.param("acme_none", "No module named 'acme_none'", id="no module"),
         pytest.param("acme_b.contract:OTHER", "has no attribute 'OTHER'", id="no attribute"),
         pytest.param("acme_b.contract:Struct", "is not a PipelineSpec; an entry point names", id="no spec"),
+        pytest.param("acme-b.contract:SPEC", "it names no pipeline; an entry point names", id="malformed"),
         pytest.param("email", "it names no pipeline; an entry point names", id="no pipeline"),
     ],
 )

@@ -62,6 +62,58 @@ async def test_code_that_cannot_be_loaded_is_skipped(
     assert reason in problem
 
 
+async def test_a_pipeline_whose_workflow_has_another_name_is_skipped(folder: Path) -> None:
+    workflow = (
+        "from temporalio import workflow\n"
+        '@workflow.defn(name="other")\n'
+        "class W:\n"
+        "    @workflow.run\n"
+        "    async def run(self) -> None: ...\n"
+    )
+    loader = PipelineLoader(InstalledPipelines(pipelines={}))
+
+    codes = loader.load_workflows([broken(folder, workflow=workflow), SPEC])
+
+    assert [code.spec.name for code in codes] == ["sample"]
+    (problem,) = loader.problems
+    assert "has the name 'other'; use @workflow.defn(name='acme')" in problem
+
+
+@pytest.mark.parametrize(
+    ("activities", "reason"),
+    [
+        pytest.param(
+            ACTIVITY.replace("@activity.defn", '@activity.defn(name="sample.make")'),
+            "the activity 'sample.make' is defined twice on task queue sample, first by pipeline sample",
+            id="of another pipeline",
+        ),
+        pytest.param(
+            ACTIVITY + '@activity.defn(name="act")\nasync def again() -> None: ...\n',
+            "the activity 'act' is defined twice on task queue sample, first by pipeline acme",
+            id="of its own",
+        ),
+        pytest.param(
+            ACTIVITY.replace("@activity.defn", '@activity.defn(name="signalbox.deliver")'),
+            "must not begin with 'signalbox.'",
+            id="reserved",
+        ),
+    ],
+)
+async def test_an_activity_with_a_name_that_is_taken_stops_its_own_pipeline_only(
+    folder: Path, activities: str, reason: str
+) -> None:
+    loader = PipelineLoader(InstalledPipelines(pipelines={}))
+    good = loader.load_workflows([SPEC])
+    bad = msgspec.structs.replace(good[0], spec=broken(folder, activities=activities))
+
+    codes = loader.load_activities([*good, bad], DEPS)
+
+    assert [code.spec.name for code in codes] == ["sample"]
+    (problem,) = loader.problems
+    assert problem.startswith("pipeline acme: its code cannot be loaded: ValueError: ")
+    assert reason in problem
+
+
 async def test_a_factory_of_activities_that_fails_is_skipped(folder: Path) -> None:
     factory = "class Activities:\n    def __init__(self, deps):\n        deps.environ['ACME_URL']\n"
     loader = PipelineLoader(InstalledPipelines(pipelines={}))

@@ -3,10 +3,10 @@
 import importlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.worker import WorkflowRunner
 
 from signalbox_core.errors import InvalidInput, SignalboxError
@@ -16,6 +16,11 @@ from signalbox_core.pipeline.contract.discovery import InstalledPipelines
 from signalbox_core.pipeline.deps import ActivityDeps
 
 log = logging.getLogger(__name__)
+
+_RESERVED: Final = "signalbox."
+"""Begins the names of the workflows and activities that every worker serves."""
+_DYNAMIC: Final = "(any name)"
+"""In the place of a name: of a definition that serves every name."""
 
 
 class PipelineCode(Struct, frozen=True, kw_only=True):
@@ -85,6 +90,7 @@ class PipelineLoader:
 
     def __init__(self, installed: InstalledPipelines) -> None:
         self.problems = list(installed.problems)
+        self._names = TakenNames()
 
     def load_workflows(self, specs: Sequence[PipelineSpec]) -> list[PipelineCode]:
         """Load workflow classes and the modules of activities, and validate the workflows in the sandbox.
@@ -109,7 +115,8 @@ class PipelineLoader:
         try:
             importlib.import_module(spec.activities.partition(":")[0])
             workflows = load_workflows(spec)
-            _validate(sandbox([spec]), workflows)
+            _validate(sandbox([spec]), spec, workflows)
+            self._names.take(spec, "workflow", [_workflow_name(kind) for kind in workflows])
         except Exception as error:  # whatever a foreign module raises when it is imported
             log.exception("pipeline skipped", extra={"pipeline": spec.name})
             self.problems.append(_problem(spec, error))
@@ -119,6 +126,7 @@ class PipelineLoader:
     def _with_activities(self, code: PipelineCode, deps: ActivityDeps) -> PipelineCode | None:
         try:
             activities = load_activities(code.spec, deps)
+            self._names.take(code.spec, "activity", [_activity_name(item) for item in activities])
         except SignalboxError:
             raise
         except Exception as error:  # whatever a foreign factory raises
@@ -137,12 +145,52 @@ def _problem(spec: PipelineSpec, error: Exception) -> str:
     return f"pipeline {spec.name}: its code cannot be loaded: {type(error).__name__}: {error}"
 
 
-def _validate(runner: WorkflowRunner, workflows: Sequence[type]) -> None:
+class TakenNames:
+    """The names of workflows and activities on each task queue, each of which a worker can serve once."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str, str], str] = {}
+
+    def take(self, spec: PipelineSpec, kind: str, names: Sequence[str]) -> None:
+        """Take names for a pipeline, all or none.
+
+        Raises:
+            ValueError: one is reserved, or taken on the pipeline's task queue.
+        """
+        wanted: dict[tuple[str, str, str], str] = {}
+        for name in names:
+            key = (spec.task_queue, kind, name)
+            owner = self._owners.get(key) or wanted.get(key)
+            if owner is not None:
+                raise ValueError(
+                    f"the {kind} {name!r} is defined twice on task queue {spec.task_queue}, first by pipeline"
+                    f" {owner}; give one of them another name"
+                )
+            if name.startswith(_RESERVED):
+                raise ValueError(
+                    f"the {kind} {name!r} must not begin with {_RESERVED!r}; give it another name"
+                )
+            wanted[key] = spec.name
+        self._owners |= wanted
+
+
+def _workflow_name(kind: type) -> str:
+    return workflow._Definition.must_from_class(kind).name or _DYNAMIC
+
+
+def _activity_name(item: Activity) -> str:
+    return activity._Definition.must_from_callable(item).name or _DYNAMIC
+
+
+def _validate(runner: WorkflowRunner, spec: PipelineSpec, workflows: Sequence[type]) -> None:
     """Import the workflows as the worker does when it starts.
 
     Raises:
         Exception: a workflow class is not a workflow, or its module cannot be imported in the sandbox.
+        ValueError: the name of the run's workflow is not that of the pipeline, by which runs are started.
     """
     for kind in workflows:
         definition: Any = workflow._Definition.must_from_class(kind)
         runner.prepare_workflow(definition)
+    if (name := _workflow_name(workflows[0])) != spec.name:
+        raise ValueError(f"{spec.workflow} has the name {name!r}; use @workflow.defn(name={spec.name!r})")

@@ -66,12 +66,17 @@ class _Search:
         if point.dist is not None:
             origin += f" of {point.dist.name}"
         before = len(self.found), len(self.problems)
+        # Not every build tool checks the form of a value, and to read the parts of a malformed one raises.
+        if EntryPoint.pattern.match(point.value):
+            self._add_module(origin, point)
+        if (len(self.found), len(self.problems)) == before:
+            self.problems.append(f"{origin}: it names no pipeline; {_FORMS}")
+
+    def _add_module(self, origin: str, point: EntryPoint) -> None:
         if point.attr:
             self._attempt(origin, lambda: _specs_of(getattr(_load(point.module), point.attr)))
         else:
             self._attempt(origin, lambda: self._add_package(origin, _load(point.module)))
-        if (len(self.found), len(self.problems)) == before:
-            self.problems.append(f"{origin}: it names no pipeline; {_FORMS}")
 
     def _add_package(self, origin: str, module: ModuleType) -> Iterable[PipelineSpec]:
         """Return the package's own contract and add those of its subpackages, each on its own."""
