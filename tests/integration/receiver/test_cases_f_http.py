@@ -157,6 +157,7 @@ async def test_a_body_that_ends_early_burns_nothing(
         case(90, "not-utf-8", BODY.replace(b'"id"', b'"id\xff"')),
         case(90, "not-json", b"{"),
         case(90, "trailing-garbage", BODY + b"x"),
+        case(90, "beyond-a-double", BODY.replace(b'"sequence":1', b'"sequence":1,"other":1e999')),
         case(90, "nan", BODY.replace(b'"sequence":1', b'"sequence":NaN')),
         case(90, "member-twice", BODY.replace(b'"sequence":1', b'"sequence":1,"sequence":2')),
         case(90, "10-000-deep", BODY.replace(b'"sequence":1', b'"x":' + b"[" * 10_000 + b"]" * 10_000)),

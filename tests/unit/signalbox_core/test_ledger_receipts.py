@@ -90,6 +90,20 @@ async def test_a_receipt_fits_into_4_kb_whatever_the_values_are() -> None:
     assert values_of(found)["name"] == "Lan Nguyen"
 
 
+async def test_a_value_without_a_canonical_form_is_recorded_and_stops_no_other_event() -> None:
+    """As from a sender or a release that does not check the numbers of an answer."""
+    store, odd = FakeObjectStore(), decided("a")
+    data = b'{"approval_id":"publish","decided_by":"Lan","answer":{"n":1e999}}'
+    await open_log(store).append([replace(odd, data=msgspec.Raw(data)), decided("b")])
+
+    for run_id in (odd.runid, decided("b").runid):
+        receipt = decode_receipt(encode_receipt(await receipt_of(store, run_id)))
+        assert verify_receipt(receipt, KEYS).entry.run_id == run_id
+    changed = encode_receipt(await receipt_of(store, odd.runid)).replace(b"1e999", b"2e999")
+    with pytest.raises(InvalidSignature, match="'answer'"):
+        verify_receipt(decode_receipt(changed), KEYS)
+
+
 async def test_a_changed_byte_is_refused() -> None:
     body = encode_receipt(await receipt_of(await filled_store(300), "run-00123"))
     source, original = random.Random(7), verify_receipt(decode_receipt(body), KEYS)

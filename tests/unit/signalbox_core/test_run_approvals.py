@@ -120,6 +120,32 @@ def test_an_invalid_answer_names_the_field(approvals: ApprovalRegistry) -> None:
     assert rejection(approvals, decision(1)) == ("invalid_answer", "answer.words[0]")
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        pytest.param(b"1e999", id="a float out of range"),
+        pytest.param(b"9" * 5_000, id="an integer out of range"),
+        pytest.param(b"[" * 100 + b"]" * 100, id="too deep"),
+        pytest.param(b"[" * 50_000 + b"]" * 50_000, id="too deep to be decoded"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_as_a_whole_is_refused(
+    approvals: ApprovalRegistry, member: bytes
+) -> None:
+    """Its type ignores the member, but the events, the ledger and receipts have it."""
+    ask(approvals, "words", question("x"))
+    answer = msgspec.Raw(b'{"words":["hi"],"more":' + member + b"}")
+
+    assert rejection(approvals, replace(decision("hi"), answer=answer))[0] == "invalid_answer"
+
+
+def test_an_answer_may_have_members_that_its_type_ignores(approvals: ApprovalRegistry) -> None:
+    ask(approvals, "words", question("x"))
+    answer = msgspec.Raw(b'{"words":["hi"],"more":' + b"[" * 98 + b"1e308" + b"]" * 98 + b"}")
+
+    approvals.validate(replace(decision("hi"), answer=answer))
+
+
 def test_the_pipelines_check_names_a_field_of_the_answer(approvals: ApprovalRegistry) -> None:
     def check(answer: Answer) -> None:
         raise InvalidInput("no such word", field="words[0]")

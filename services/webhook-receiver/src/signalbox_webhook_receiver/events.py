@@ -28,6 +28,9 @@ _TYPE: Final = re.compile(r"dev\.signalbox\.[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)
 # Pub/Sub: an attribute has at most 1,024 bytes; an ordering key (run id or subject) should stay far below.
 _MAX_BYTES: Final = {"id": 1024, "source": 1024, "type": 256, "subject": 256, "tenantid": 256, "stepid": 256}
 _MAX_BYTES_OPTIONAL: Final = {"dataschema": 1024, "traceparent": 128, "effectdigest": 64}
+_NOT_JSON: Final = (
+    "the body must be JSON in UTF-8 with unique member names, and with numbers that a double can represent"
+)
 _PATH: Final = re.compile(r"missing required field `(\w+)`|at `\$(?:\[\d+\])?\.(\w+)")
 
 
@@ -76,7 +79,8 @@ def read_runs(body: bytes, media: Media) -> list[RunEvents]:
     """Decode and validate a body, and group its events by run.
 
     Raises:
-        Rejected: `malformed_json`: not JSON as RFC 8259 and I-JSON require (UTF-8, unique member names).
+        Rejected: `malformed_json`: not JSON as RFC 8259 and I-JSON require (UTF-8, unique member names,
+            numbers in range).
         InvalidInput: the delivery violates the limits of a batch, or its only run is invalid; `field` names
             the member.
     """
@@ -142,9 +146,7 @@ def _check_json(body: bytes) -> None:
     try:
         repeated = find_repeated_member(body)
     except (ValueError, RecursionError):
-        raise Rejected(
-            "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
-        ) from None
+        raise Rejected(_NOT_JSON, code="malformed_json") from None
     if repeated is not None:
         raise Rejected(
             f"the body has the member {repeated!r} more than once; send every member once",
@@ -163,9 +165,7 @@ def _decode(body: bytes, media: Media) -> Sequence[_Found]:
         if media is Media.ONE:
             raise _invalid(error) from None
     except (msgspec.DecodeError, RecursionError):
-        raise Rejected(
-            "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
-        ) from None
+        raise Rejected(_NOT_JSON, code="malformed_json") from None
     return [_decode_one(item) for item in _decode_items(body)]
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.http.problems import FieldError, InvalidFields
-from signalbox_core.http.strict_json import find_repeated_member
+from signalbox_core.http.strict_json import NumberOutOfRangeError, find_repeated_member
 from signalbox_core.secret import clear_hook
 
 T = TypeVar("T", bound=Struct)
@@ -58,14 +58,18 @@ def decode(
 def check_members(body: bytes) -> None:
     """Refuse a body in which an object has a member twice, instead of using one of the two values.
 
+    Also one with a number out of range: where no type checks it, it would be stored, and not be readable.
+
     Raises:
         InvalidFields: names the member.
-        InvalidInput: the body is too deeply nested (`bad_json`).
+        InvalidInput: the body is too deeply nested, or a number is out of range (`bad_json`).
     """
     try:
         repeated = find_repeated_member(body)
     except RecursionError:
         raise InvalidInput("the body is not JSON: too deeply nested", code="bad_json") from None
+    except NumberOutOfRangeError as error:
+        raise InvalidInput(f"the body is not JSON: {error}", code="bad_json") from None
     except ValueError:
         # `decode` reports it, with the position.
         return

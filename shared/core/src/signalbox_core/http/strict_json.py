@@ -1,10 +1,20 @@
-"""JSON with every member once; parsers disagree about the value of a repeated member (RFC 8259 §4)."""
+"""JSON that every parser reads alike: every member once (RFC 8259 §4), and no number beyond a double (§6)."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
 _MAX_PATH_CHARS: Final = 200
+
+
+# The largest double has 309 digits.
+_MAX_DIGITS: Final = 308
+_SHOWN_CHARS: Final = 40
+
+
+class NumberOutOfRangeError(ValueError):
+    """The absolute value of a number exceeds that of every double."""
 
 
 class _RepetitionFoundError(Exception):
@@ -22,7 +32,7 @@ def find_repeated_member(body: bytes) -> str | None:
         None if every object has each of its members once.
 
     Raises:
-        ValueError: the body is not JSON in UTF-8.
+        ValueError: the body is not JSON in UTF-8; `NumberOutOfRangeError` if a number is out of range.
         RecursionError: the body is too deeply nested.
     """
     text = body.decode("utf-8")
@@ -35,10 +45,30 @@ def find_repeated_member(body: bytes) -> str | None:
 
 
 def _parse(text: str, on_object: Callable[[list[tuple[str, object]]], object]) -> object:
-    # Numbers stay text: only names matter, and a long integer would be refused.
+    # Numbers stay text: their values do not matter here.
     return json.loads(
-        text, object_pairs_hook=on_object, parse_constant=_refuse_constant, parse_int=str, parse_float=str
+        text,
+        object_pairs_hook=on_object,
+        parse_constant=_refuse_constant,
+        parse_int=_check_integer,
+        parse_float=_check_float,
     )
+
+
+def _check_integer(text: str) -> str:
+    if len(text) > _MAX_DIGITS:
+        raise _out_of_range(text)
+    return text
+
+
+def _check_float(text: str) -> str:
+    if math.isinf(float(text)):
+        raise _out_of_range(text)
+    return text
+
+
+def _out_of_range(text: str) -> NumberOutOfRangeError:
+    return NumberOutOfRangeError(f"the number {text[:_SHOWN_CHARS]} is out of range")
 
 
 def _refuse_repetition(members: list[tuple[str, object]]) -> None:

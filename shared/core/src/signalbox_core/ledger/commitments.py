@@ -46,8 +46,17 @@ def new_values(data: bytes) -> StoredValues:
 
 
 def digest_value(value: object, field_salt: str) -> str:
-    """HMAC-SHA-256 of the canonical JSON under the salt of the field; base64."""
-    return _text(hmac.digest(b64decode(field_salt), canonical_json(value), hashlib.sha256))
+    """HMAC-SHA-256 of the canonical JSON under the salt of the field; base64.
+
+    Of JSON that has no canonical form, because a number is out of range for example, that of the text.
+    """
+    try:
+        body = canonical_json(value)
+    except (msgspec.DecodeError, RecursionError):
+        if not isinstance(value, msgspec.Raw):
+            raise
+        body = bytes(value)
+    return _text(hmac.digest(b64decode(field_salt), body, hashlib.sha256))
 
 
 def salt_of(values: StoredValues, field: str) -> str:

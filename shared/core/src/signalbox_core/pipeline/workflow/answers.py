@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import inspect
 
-from signalbox_core.errors import SignalboxError
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import Decision
@@ -21,6 +21,7 @@ AnswerCheck = Callable[[Any], None]
 """A pipeline's rule for a decoded answer; raises InvalidInput."""
 
 _PATH: Final = re.compile(r" - at `\$(.*)`\Z")
+_MAX_DEPTH: Final = 100
 _CHANGED: Final = "; the pipeline has changed since it asked this question"
 
 
@@ -56,9 +57,10 @@ def validate_answer(
     note = _CHANGED if is_changed else ""
     try:
         answer = msgspec.json.decode(decision.answer, type=approval.answer)
+        _check_whole(decision.answer)
         if check is not None:
             check(answer)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         found = _PATH.search(str(error))
         raise non_retryable_error(
             messages.INVALID_ANSWER,
@@ -69,6 +71,22 @@ def validate_answer(
         raise non_retryable_error(
             messages.INVALID_ANSWER, f"{error.detail}{note}", field=_answer_path(error.field), **error.facts
         ) from None
+
+
+def _check_whole(answer: msgspec.Raw) -> None:
+    """Check what the type of an answer ignores: it is recorded too, and the ledger and others read it.
+
+    Raises:
+        InvalidInput: it is nested too deeply.
+        DecodeError, RecursionError: it cannot be read, for example because a number is out of range.
+    """
+    level: list[Any] = [msgspec.json.decode(answer)]
+    for _ in range(_MAX_DEPTH):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        if not nested:
+            return
+        level = [member for item in nested for member in (item.values() if isinstance(item, dict) else item)]
+    raise InvalidInput(f"it is nested more than {_MAX_DEPTH} levels deep")
 
 
 def _answer_path(field: str | None) -> str:
