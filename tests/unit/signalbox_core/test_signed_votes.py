@@ -209,6 +209,19 @@ def test_handing_over_keeps_the_rule() -> None:
     assert hand_over(SIGNED, "key:lan").require_signature is True
 
 
+def test_votes_from_before_a_question_was_handed_to_a_subject_make_no_outcome(run: Run) -> None:
+    lan, minh = run.signed(vote_of("lan")), run.signed(vote_of("minh"))
+    run.vote(lan)
+    run.question.handed_policy = hand_over(SIGNED, "key:minh")
+
+    run.vote(minh)
+
+    _, decided = list(vote_events(run.question, minh))[-1]
+    assert isinstance(decided, ApprovalDecided)
+    assert [vote.decision_id for vote in decided.votes or ()] == [minh.decision_id]
+    assert decided.signatures == (minh.signature,)
+
+
 def test_a_question_cannot_drop_the_rule_of_its_contract() -> None:
     with pytest.raises(ValueError, match="require_signature"):
         check_narrowed(SIGNED, replace(SIGNED, require_signature=False), None)

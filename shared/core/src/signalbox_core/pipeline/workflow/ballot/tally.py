@@ -54,7 +54,7 @@ def voter_of(decision: Decision) -> Subject:
 
 
 def tally(policy: Policy, votes: Mapping[str, Vote], answer: msgspec.Raw) -> Tally:
-    """Count the votes for an answer.
+    """Count the votes for an answer; those of subjects that may not decide any more do not count.
 
     Args:
         votes: by the voter's subject, in the order in which they were cast.
@@ -63,7 +63,9 @@ def tally(policy: Policy, votes: Mapping[str, Vote], answer: msgspec.Raw) -> Tal
     same = [
         vote
         for vote in votes.values()
-        if not vote.decision.objection and normalized_json(vote.decision.answer) == canonical
+        if not vote.decision.objection
+        and (not policy.people or vote.voter.subject in policy.people)
+        and normalized_json(vote.decision.answer) == canonical
     ]
     places = [quorum.group for quorum in policy.quorum for _ in range(quorum.needed)]
     taken = _assign(places, same)
