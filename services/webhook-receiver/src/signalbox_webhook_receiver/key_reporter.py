@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from redis.exceptions import RedisError
 
 from signalbox_core.errors import Unavailable
+from signalbox_core.process.tasks import raising_dropped_cancel
 from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.signatures import JwksSource, LoadedKey
 
@@ -33,9 +34,8 @@ class KeyReporter:
         """Check every `every_s` seconds until cancelled."""
         while True:
             # The next check stores them. Deliveries continue in any case; readiness reports outages.
-            with suppress(Unavailable, RedisError):
+            with suppress(Unavailable, RedisError), raising_dropped_cancel():
                 await self.check()
-            _raise_dropped_cancel()
             await asyncio.sleep(every_s)
 
     async def check(self) -> None:
@@ -47,17 +47,6 @@ class KeyReporter:
         keys = self._read()
         await self._store.store(keys, replace=keys != self._stored)
         self._stored = keys
-
-
-def _raise_dropped_cancel() -> None:
-    """Raise a cancel of the current task that was dropped.
-
-    Python 3.11's `asyncio.wait_for`, with which redis-py writes, drops one that comes just as the write ends,
-    and a TaskGroup cancels its tasks only once.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def describe_keys(

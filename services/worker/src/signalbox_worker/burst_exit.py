@@ -18,7 +18,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.burst import retire_key
 from signalbox_worker.activity_slots import ActivitySlots
 from signalbox_worker.settings import Settings
@@ -135,8 +136,9 @@ class BurstExitMonitor:
         if self._redis is None:
             return False
         try:
-            return bool(await self._redis.exists(retire_key(self._client.identity)))
-        except (RedisError, OSError):
+            with map_redis_errors("retirement"):
+                return bool(await self._redis.exists(retire_key(self._client.identity)))
+        except (Unavailable, RedisError):
             return False  # the idle and lifetime limits still apply
 
     async def _backlog(self) -> int | None:

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.process.tasks import raising_dropped_cancel
 
 _OUTAGES: Final = (
     exceptions.ConnectionError,
@@ -85,13 +86,16 @@ def open_redis(url: str, limits: RedisLimits = DEFAULT_LIMITS) -> Redis:
 def map_redis_errors(what: str, *, detail: str | None = None, code: str | None = None) -> Iterator[None]:
     """Raise Unavailable for an outage of Redis; other errors are bugs and are raised unchanged.
 
+    A cancellation that the client drops is raised.
+
     Args:
         what: the thing that is read or written; begins the message.
         detail: the whole message instead, where a caller of the API reads it.
         code: the stable code of the error, if not that of the class.
     """
     try:
-        yield
+        with raising_dropped_cancel():
+            yield
     except (*_OUTAGES, exceptions.ResponseError) as error:
         if not _is_outage(error):
             raise

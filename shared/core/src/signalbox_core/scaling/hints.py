@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalbox_core.errors import Unavailable
 from signalbox_core.redis.client import map_redis_errors
 
 log = logging.getLogger(__name__)
@@ -86,17 +87,21 @@ class Hints:
             at=datetime.now(UTC),
         )
         try:
-            async with asyncio.timeout(_PUBLISH_TIMEOUT_S), self._redis.pipeline(transaction=True) as pipe:
-                if remaining > 0:
-                    pipe.hset(hints_key(task_queue), publisher, msgspec.json.encode(hint))
-                    pipe.expire(hints_key(task_queue), _RETENTION)
-                else:
-                    pipe.hdel(hints_key(task_queue), publisher)
-                await pipe.execute()
-        except (RedisError, OSError) as error:
+            with map_redis_errors("hints"):
+                async with (
+                    asyncio.timeout(_PUBLISH_TIMEOUT_S),
+                    self._redis.pipeline(transaction=True) as pipe,
+                ):
+                    if remaining > 0:
+                        pipe.hset(hints_key(task_queue), publisher, msgspec.json.encode(hint))
+                        pipe.expire(hints_key(task_queue), _RETENTION)
+                    else:
+                        pipe.hdel(hints_key(task_queue), publisher)
+                    await pipe.execute()
+        except (Unavailable, RedisError) as error:
             log.warning(
                 "hint not published",
-                extra={"task_queue": task_queue, "publisher": publisher, "reason": type(error).__name__},
+                extra={"task_queue": task_queue, "publisher": publisher, "reason": str(error)},
             )
             return False
         return True

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from signalbox_core.process.tasks import raising_dropped_cancel
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.record import unpack_message
 from signalbox_core.streams.run_stream import Frame
@@ -161,9 +162,5 @@ class RedisChannels:
 
 
 async def _command(connection: AbstractConnection, *arguments: str) -> None:
-    await connection.send_command(*arguments, check_health=False)
-    # On Python 3.11 the client's wait_for swallows a cancellation that arrives as the write ends
-    # (python/cpython#86296).
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    with raising_dropped_cancel():
+        await connection.send_command(*arguments, check_health=False)
