@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from importlib.resources import files
 from itertools import pairwise
 
 import pytest
@@ -66,6 +67,54 @@ async def test_all_workers_pause_when_the_remote_limits_one(redis: Redis) -> Non
             pass
 
     assert 50 < refused.value.retry_after_s <= 60
+
+
+async def test_a_request_that_is_repeated_gets_the_permit_that_it_has(redis: Redis) -> None:
+    """As the client does when the connection breaks before the reply."""
+    acquire = redis.register_script(
+        files("signalbox_core.redis").joinpath("pace_acquire.lua").read_text("utf-8")
+    )
+    keys = ["signalbox:pace:{acme-api:repeated}", "signalbox:flight:{acme-api:repeated}"]
+    limits = [0, 1, 60_000, 6, 60_000, 1.04]
+
+    verdicts = [(await acquire(keys=keys, args=["permit-1", *limits]))[0] for _ in range(2)]
+    other = await acquire(keys=keys, args=["permit-2", *limits])
+
+    assert verdicts == [b"go", b"go"]
+    assert other[0] == b"full"
+
+
+_BUSY = "for _ = 1, 1e7 do end"
+
+
+async def test_a_call_that_is_cancelled_as_redis_grants_it_holds_no_permit(
+    redis: Redis, redis_url: str
+) -> None:
+    pacing, busy = pacing_of(redis), open_redis(redis_url)
+
+    async def call() -> None:
+        async with pacing.permit():
+            await asyncio.Event().wait()
+
+    occupy = busy.register_script(_BUSY)
+    async with pacing.permit():
+        await occupy()
+    # The request reaches Redis while it runs a script, and is carried out after that.
+    blocking = asyncio.create_task(occupy())
+    await turns_of_the_loop(20)
+    asking = asyncio.create_task(call())
+    await turns_of_the_loop(20)
+    asking.cancel()
+    await asyncio.gather(asking, blocking, return_exceptions=True)
+
+    async with pacing.permit(max_wait_s=0):
+        pass
+    await busy.aclose()
+
+
+async def turns_of_the_loop(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,10 @@ local function answer(verdict, wait)
   return {verdict, math.ceil(wait), math.ceil(interval), tostring(now)}
 end
 
+-- The client repeats a call whose reply was lost; it must not wait for its own permit.
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then
+  return answer('go', 0)
+end
 if resume_at > now then
   return answer(broken and 'broken' or 'cool', resume_at - now)
 end

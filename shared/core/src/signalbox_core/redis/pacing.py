@@ -167,7 +167,12 @@ class Pacing:
             full_s = 0.0
             while True:
                 permit = secrets.token_hex(8)
-                verdict, wait_ms, now_ms = await self._try_acquire(key, permit)
+                try:
+                    verdict, wait_ms, now_ms = await self._try_acquire(key, permit)
+                except asyncio.CancelledError as error:
+                    # Redis may have granted it, and its lease would keep others waiting.
+                    await self._return(key, CallPermit(permit, 0, 0.0), error)
+                    raise
                 if verdict == "go":
                     return CallPermit(permit, now_ms, time.monotonic())
                 wait_s = max(1, wait_ms) / 1_000
