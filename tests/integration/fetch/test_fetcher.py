@@ -33,6 +33,7 @@ async def test_a_redirect_is_followed_to_where_it_ends(shop: Shop) -> None:
         pytest.param("traps/to-private", "blocked_address", id="redirect to a private address"),
         pytest.param("traps/to-metadata", "blocked_address", id="redirect to cloud metadata"),
         pytest.param("traps/to-file", "invalid_url", id="redirect to a file"),
+        pytest.param("traps/to-nowhere", "invalid_url", id="redirect to what is no address"),
         pytest.param("traps/loop", "too_many_redirects", id="redirect loop"),
         pytest.param("traps/big", "too_large", id="10 MB without a length"),
         pytest.param("traps/bomb", "too_large", id="compression bomb"),

@@ -86,6 +86,7 @@ async def test_an_unsigned_request_is_told_how_to_sign(bench: Bench) -> None:
         pytest.param(
             {"content-length": str(256 * 1024 + 1)}, (413, "payload_too_large"), id="declared-length"
         ),
+        pytest.param({"content-length": "9" * 5_000}, (413, "payload_too_large"), id="length-of-many-digits"),
         pytest.param({"content-length": "-1"}, (413, "payload_too_large"), id="negative-length"),
     ],
 )

@@ -15,6 +15,7 @@ from signalbox_core.signatures import profile
 MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_BATCH_EVENTS: Final = 100
 
+_MAX_LENGTH_DIGITS: Final = 15
 _AT_MOST_ONCE: Final = ("host", "content-type", "content-digest", "content-length")
 _SIGNATURE_FIELDS: Final = ("signature-input", "signature")
 
@@ -60,7 +61,9 @@ async def read_arrival(request: Request, *, authority: str, timeout_s: float) ->
     headers = check_headers(request.scope["headers"], authority=authority)
     media = check_media(headers)
     declared = headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > media.max_bytes:
+    # Compared without leading zeros: `int` raises for a text of thousands of digits.
+    digits = declared.lstrip("0")
+    if not declared.isdecimal() or len(digits) > _MAX_LENGTH_DIGITS or int(digits or "0") > media.max_bytes:
         raise _too_large(media)
     try:
         async with asyncio.timeout(timeout_s):

@@ -80,6 +80,11 @@ async def to_file(_request: Request) -> Response:
     return RedirectResponse("file:///etc/passwd")
 
 
+async def to_nowhere(_request: Request) -> Response:
+    """A redirect to what is no address."""
+    return Response(status_code=302, headers={"Location": "http://[::1"})
+
+
 async def loop(_request: Request) -> Response:
     return RedirectResponse("/traps/loop")
 
@@ -124,6 +129,7 @@ def routes() -> list[Route]:
         "to-private": to_private,
         "to-metadata": to_metadata,
         "to-file": to_file,
+        "to-nowhere": to_nowhere,
         "loop": loop,
         "once": once,
         "slow": slow,

@@ -9,7 +9,7 @@ import httpcore2
 import httpx2
 from msgspec import Struct
 
-from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.http.fetch.network import CheckedNetwork, Resolve, system_resolve
 from signalbox_core.http.fetch.responses import OnBytes, header, read_body, refusal
 from signalbox_core.http.fetch.sniff import charset_of, media_type_of
@@ -126,9 +126,22 @@ class Fetcher:
                 answer = await _get(pool, url, accept, max_bytes, field, on_bytes)
                 if isinstance(answer, Fetched):
                     return answer
-                url = parse_url(str(url.join(answer)), field=field)
+                url = _redirected(url, answer, field)
         detail = f"{text} redirects more than {MAX_REDIRECTS} times; give the address it ends at"
         raise Rejected(detail, field=field, code="too_many_redirects")
+
+
+def _redirected(url: httpx2.URL, location: str, field: str) -> httpx2.URL:
+    """The target of a redirect, checked like the first address."""
+    try:
+        target = str(url.join(location))
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise InvalidInput(
+            f"{url} redirects to {location[:80]!r}, which is not an address; give the address it ends at",
+            field=field,
+            code="invalid_url",
+        ) from error
+    return parse_url(target, field=field)
 
 
 async def _get(
