@@ -40,6 +40,7 @@ class StepScope:
         self._message: str | None = None
         self._items: str | UnsetType = UNSET
         self._enclosing_call: StepCall | None = None
+        self._attempt = 1
 
     @property
     def name(self) -> str:
@@ -49,12 +50,12 @@ class StepScope:
         await self._state.until_resumed()
         resumed = self._state.take_running_step(self.name)
         self._started_at = resumed.started_at if resumed is not None else workflow.now()
-        attempt = resumed.attempt if resumed is not None else self._state.count_start(self.name)
+        self._attempt = resumed.attempt if resumed is not None else self._state.count_start(self.name)
         if resumed is None:
-            started = catalogue.StepStarted(step=self.name, title=self._step.title, attempt=attempt)
+            started = catalogue.StepStarted(step=self.name, title=self._step.title, attempt=self._attempt)
             self._state.record_event("step.started", started, step=self.name)
         self._enclosing_call = current_call.get()
-        current_call.set(StepCall(tenant=self._state.tenant, step=self.name, attempt=attempt))
+        current_call.set(StepCall(tenant=self._state.tenant, step=self.name, attempt=self._attempt))
         return self
 
     async def __aexit__(
@@ -111,11 +112,6 @@ class StepScope:
             items=UNSET if items is None else items,
         )
         self._state.progress(data)
-
-    @property
-    def _attempt(self) -> int:
-        call = current_call.get()
-        return call.attempt if call is not None else 1
 
     @staticmethod
     def _is_cancel_of_run(error: BaseException) -> bool:
