@@ -136,6 +136,24 @@ def test_a_contract_that_cannot_be_imported_does_not_hide_its_neighbours(
     assert "No module named 'no_such_library'" in problem
 
 
+def test_the_children_of_children_are_found(folder: Path, install: Install) -> None:
+    contract(folder, "acme_g", "acme_parent")
+    path = folder / "acme_g/contract.py"
+    path.write_text(
+        path.read_text()
+        + "from msgspec.structs import replace\n"
+        + "LEAF = replace(SPEC, name='acme_leaf')\n"
+        + "CHILD = replace(SPEC, name='acme_child', children=(LEAF,))\n"
+        + "SPEC = replace(SPEC, children=(CHILD, LEAF))\n"
+    )
+    install("acme-g", "acme_g")
+
+    found = find_installed()
+
+    assert {"acme_parent", "acme_child", "acme_leaf"} <= set(found.pipelines)
+    assert found.problems == ()
+
+
 def test_of_two_pipelines_of_one_name_the_first_is_used(folder: Path, install: Install) -> None:
     contract(folder, "acme_e", "acme_twice")
     contract(folder, "acme_f", "acme_twice")

@@ -133,6 +133,17 @@ async def test_a_worker_that_can_serve_nothing_does_not_start(folder: Path) -> N
         loader.load_workflows([broken(folder, workflow="\n")])
 
 
+def test_a_requested_pipeline_is_served_with_the_children_of_its_children() -> None:
+    leaf = msgspec.structs.replace(SPEC, name="leaf")
+    child = msgspec.structs.replace(SPEC, name="child", children=(leaf,))
+    parent = msgspec.structs.replace(SPEC, name="parent", children=(child,))
+    installed = {spec.name: spec for spec in (*parent.family, SPEC)}
+
+    chosen = select_pipelines(installed, frozenset({"parent"}))
+
+    assert [spec.name for spec in chosen] == ["child", "leaf", "parent"]
+
+
 def test_the_refusal_of_an_unknown_pipeline_names_the_skipped_ones() -> None:
     with pytest.raises(
         InvalidInput, match="no pipeline 'acme'; installed: sample; skipped: entry point x: gone"

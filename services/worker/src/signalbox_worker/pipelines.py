@@ -50,7 +50,7 @@ def select_pipelines(
             f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}{skipped}",
             field="pipelines",
         )
-    requested |= {child.name for name in requested for child in specs[name].children}
+    requested |= {child.name for name in requested for child in specs[name].family}
     chosen = [spec for name, spec in sorted(specs.items()) if not requested or name in requested]
     if not chosen:
         raise InvalidInput(

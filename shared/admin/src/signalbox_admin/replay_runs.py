@@ -165,7 +165,7 @@ def _new_replayer(
     from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
     from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 
-    specs = {spec.name: spec for parent in pipelines.values() for spec in (parent, *parent.children)}
+    specs = {spec.name: spec for parent in pipelines.values() for spec in parent.family}
     workflows = list(
         dict.fromkeys([*(item for spec in specs.values() for item in load_workflows(spec)), OutboxWorkflow])
     )

@@ -94,7 +94,7 @@ class _Search:
             log.exception("pipeline skipped", extra={"origin": origin})
             self.problems.append(f"{origin}: {_reason(error)}")
             return
-        for spec in (item for given in specs for item in (given, *given.children)):
+        for spec in (item for given in specs for item in given.family):
             if spec.name not in self.found:
                 self.found[spec.name] = spec
             elif self.found[spec.name] is not spec:

@@ -205,6 +205,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
     def _inbound_events(self) -> tuple[ExternalEvent[Any], ...]:
         return (*self.external_events, *(start.event for start in self.starts))
 
+    @property
+    def family(self) -> "tuple[PipelineSpec, ...]":
+        """This pipeline and those that its runs start, directly or through others."""
+        return (self, *(spec for child in self.children for spec in child.family))
+
     def approval(self, name: str) -> Approval[Any]:
         """Return the declared approval of that name; a KeyError is a bug in the pipeline."""
         return {item.name: item for item in self.approvals}[name]
