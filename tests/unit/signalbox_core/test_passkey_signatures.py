@@ -136,6 +136,7 @@ def test_the_digest_of_an_answer_is_that_of_the_browser(answer: bytes, signed: b
         ("https://signalbox.test.evil.test", False),
         ("https://evilsignalbox.test", False),
         ("android:apk-key-hash:x", False),
+        ("https://[signalbox.test", False),
         ("", False),
     ],
 )

@@ -79,7 +79,10 @@ def verify_signature(signature: PasskeySignature, statement: DecisionStatement) 
 
 def is_origin_of(origin: str, rp_id: str) -> bool:
     """Whether a page of this origin may use passkeys of the relying party: its domain or one below it."""
-    host = urlsplit(origin).hostname or ""
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
     return bool(rp_id) and (host == rp_id or host.endswith(f".{rp_id}"))
 
 
