@@ -215,6 +215,26 @@ async def test_a_plain_workflow_of_a_tenant_without_task_queues_is_found_by_its_
     assert [answer.json()["code"] for answer in refused] == ["unknown_pipeline"] * 2
 
 
+async def test_the_type_of_a_plain_workflow_may_differ_from_a_pipeline_by_its_case_only(
+    parts: Parts, temporal: Client
+) -> None:
+    handle = await temporal.start_workflow(
+        "Echo",
+        id=f"order-{uuid.uuid4().hex[:8]}",
+        task_queue="without-a-worker",
+        search_attributes=TypedSearchAttributes([SearchAttributePair(SEARCH_TENANT, "acme")]),
+    )
+    async with client_of(Gateway(parts).app()) as caller:
+        by_filter = await until_listed(caller, handle.id, pipeline="Echo")
+        by_search = await until_listed(caller, handle.id, q="pipeline:Echo")
+        others = (await caller.get("/v1/runs", params={"pipeline": "echo", "limit": "100"})).json()["runs"]
+    await handle.terminate()
+
+    assert by_filter == by_search
+    assert by_filter["pipeline"] == "Echo"
+    assert {run["pipeline"] for run in others} <= {"echo"}
+
+
 @pytest.mark.parametrize("prefix", ["order/", "acme:order-"])
 async def test_a_plain_workflow_whose_tenant_is_in_its_memo_is_not_a_run_of_a_pipeline(
     parts: Parts, plain_worker: PlainWorker, prefix: str

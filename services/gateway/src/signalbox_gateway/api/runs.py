@@ -108,9 +108,13 @@ class RunHandlers:
             any_type: task queues of the tenant are configured, whose workflows may be of any type.
         """
         named = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
-        unknown = sorted(name for name in named if name.lower() not in self._pipelines)
+        # A search for `pipeline:Echo` means `echo`, unless there is such a type; a filter is exact.
+        by_case = {name for name in named if name.lower() in self._pipelines and name != query.pipeline}
+        unknown = sorted(named - by_case)
         # Each name is a query. The names beyond are refused as those of unknown pipelines are.
-        return unknown if any_type else await self._index.plain_types(tenant, unknown[:_MAX_PLAIN_TYPES])
+        looked_up = [*([] if any_type else unknown), *sorted(by_case)][:_MAX_PLAIN_TYPES]
+        found = await self._index.plain_types(tenant, looked_up)
+        return [*unknown, *found] if any_type else found
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))
