@@ -109,6 +109,13 @@ def test_a_failure_fits_into_an_event(error: Exception) -> None:
     assert len(failure.message) <= 8_000
 
 
+def test_an_error_may_be_its_own_cause() -> None:
+    error = ValueError("odd")
+    error.__cause__ = error
+
+    assert failure_of(error) == Failure(code="unexpected_error", message="ValueError: odd")
+
+
 def test_a_timeout_names_its_kind() -> None:
     failure = failure_of(TimedOut("late", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]))
 

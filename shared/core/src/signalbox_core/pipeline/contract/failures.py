@@ -118,7 +118,7 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
 
     Code, message and field come from the innermost cause that carries them, else from the innermost cause.
     """
-    chain = list(_causes(error))
+    chain = list(causes(error))
     for cause in reversed(chain):
         coded = _coded_failure(cause, step)
         if coded is not None:
@@ -135,10 +135,13 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, each once: `raise error from error` makes an error its own cause."""
     current: BaseException | None = error
-    while current is not None:
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
         yield current
+        seen.add(id(current))
         current = current.__cause__
 
 

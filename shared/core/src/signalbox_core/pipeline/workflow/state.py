@@ -15,7 +15,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import StepState
 from signalbox_core.ids import run_id_of, tenant_of
-from signalbox_core.pipeline.contract.failures import non_retryable_error
+from signalbox_core.pipeline.contract.failures import causes, non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
@@ -237,13 +237,8 @@ class RunState:
 
     def failure_for(self, error: BaseException) -> Failure | None:
         """Return the failure of the step that raised `error` or one of its causes."""
-        current: BaseException | None = error
-        while current is not None:
-            found = next((failure for known, failure in self._failures if known is current), None)
-            if found is not None:
-                return found
-            current = current.__cause__
-        return None
+        found = (failure for cause in causes(error) for known, failure in self._failures if known is cause)
+        return next(found, None)
 
     def carried_state(self) -> CarriedState:
         """Return what the run's next execution needs after continue-as-new."""

@@ -23,7 +23,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.children import MAX_CHILDREN, ChildEnded, ChildStarted
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import plain_run_id, run_id_of, tenant_of
-from signalbox_core.pipeline.contract.failures import failure_of
+from signalbox_core.pipeline.contract.failures import causes, failure_of
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
 from signalbox_core.pipeline.workflow.child_runs import child_status
@@ -193,13 +193,8 @@ class PlainRun:
 
     def _known_failure(self, error: BaseException) -> Failure | None:
         """Return the failure of the activity that made the workflow fail."""
-        current: BaseException | None = error
-        while current is not None:
-            found = next((failure for known, failure in self._failures if known is current), None)
-            if found is not None:
-                return found
-            current = current.__cause__
-        return None
+        found = (failure for cause in causes(error) for known, failure in self._failures if known is cause)
+        return next(found, None)
 
     def _shown(self, failure: Failure) -> Failure:
         return failure if self._shows_values else replace(failure, message=_HIDDEN)
