@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
+from signalbox_core.events.catalogue import Failure
 from signalbox_core.ids import plain_run_id, plain_workflow_ids
 from signalbox_core.pipeline.activity.plain import (
     HeartbeatProgress,
@@ -16,6 +17,7 @@ from signalbox_core.pipeline.activity.plain import (
     heartbeat_progress,
 )
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
+from signalbox_core.pipeline.workflow.plain.run import without_values
 from signalbox_core.pipeline.workflow.plain.titles import step_name, title_of
 from signalbox_core.temporal.names import HEADER_CALL
 from signalbox_core.testing.emitter import FakeEmitter
@@ -131,3 +133,17 @@ async def test_a_heartbeat_that_cannot_be_shown_does_not_fail_the_activity() -> 
     assert await ActivityEnvironment().run(read) == "done"
     assert sent.details == [(value,) for value in values]
     assert len(emitter.progress) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [("no_stock", "no_stock"), ("Lan Nguyen, 42", "unexpected_error")],
+    ids=["code", "text"],
+)
+def test_a_failure_of_encrypted_work_shows_its_code_only(code: str, shown: str) -> None:
+    failure = Failure(code=code, message="Lan Nguyen has no account", field="lan@example.com", step="pay")
+
+    found = without_values(failure)
+
+    assert (found.code, found.field, found.step) == (shown, None, "pay")
+    assert "Lan" not in found.message

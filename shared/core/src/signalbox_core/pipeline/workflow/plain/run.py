@@ -6,6 +6,7 @@ replay records the same events under the same numbers.
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ _MAX_FAILURES: Final = 50
 _JSON: Final = frozenset({b"json/plain", b"json/protobuf"})
 _REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "child.ended"})
 _HIDDEN: Final = "the message is not shown, because the worker encrypts payloads; see Temporal's UI"
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _UNFINISHED: Final = Failure(
     code="cancelled", message="the workflow ended without waiting for this activity to end"
 )
@@ -197,7 +199,7 @@ class PlainRun:
         return next(found, None)
 
     def _shown(self, failure: Failure) -> Failure:
-        return failure if self._shows_values else replace(failure, message=_HIDDEN)
+        return failure if self._shows_values else without_values(failure)
 
     def _result_json(self, result: object) -> msgspec.Raw:
         """Return the result as the worker's payload converter encodes it, if that is JSON."""
@@ -215,6 +217,12 @@ class PlainRun:
         if (snapshot.run_id, snapshot.tenant) == (self.run_id, self.tenant):
             self.journal.snapshot = snapshot
             self.steps.restore(snapshot)
+
+
+def without_values(failure: Failure) -> Failure:
+    """Return a failure without what the encrypted details of an error may have put into it."""
+    code = failure.code if _CODE.fullmatch(failure.code) else "unexpected_error"
+    return replace(failure, code=code, message=_HIDDEN, field=None)
 
 
 def create_plain_run(settings: Callable[[], PlainSettings]) -> PlainRun | None:
