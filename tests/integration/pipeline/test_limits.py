@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.errors import RateLimited
+from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.activity.progress import emit_on_complete
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
@@ -73,6 +73,28 @@ async def test_a_result_that_is_refused_announces_no_event(client: Client) -> No
 
         await (await pipeline.start(LimitsInput())).result()
         assert [event.name for event in pipeline.emitter.domain] == ["limits.fetched"]
+
+
+async def test_an_attempt_that_is_repeated_with_another_result_announces_that_too(client: Client) -> None:
+    """Under the id of the first one the receiver would refuse it, however often the activity is tried."""
+
+    def fail_once(_request: LimitsInput, _result: str) -> LimitsResult:
+        if activity.info().attempt == 1:
+            raise Unavailable("the worker has lost its connection")
+        return LimitsResult(chars=0)
+
+    @activity.defn(name="limits.fetch")
+    @emit_on_complete("limits.ended", fail_once)
+    @emit_on_complete("limits.fetched", lambda _request, _result: LimitsResult(chars=activity.info().attempt))
+    async def announced(request: LimitsInput) -> str:
+        return await fetch(request)
+
+    async with pipeline_under_test(SPEC, activities=[announced], client=client) as pipeline:
+        await (await pipeline.start(LimitsInput())).result()
+
+        sent = [(event.name, event.data) for event in pipeline.emitter.domain]
+    assert [name for name, _ in sent] == ["limits.fetched", "limits.fetched", "limits.ended"]
+    assert [msgspec.json.decode(data, type=LimitsResult).chars for _, data in sent] == [1, 2, 0]
 
 
 async def test_an_error_of_plain_temporal_code_fails_the_run_whatever_its_details(client: Client) -> None:

@@ -217,9 +217,11 @@ def _domain_event(emission: Emission, call: StepCall, data: msgspec.Raw) -> Clou
     info, trace = activity.info(), current_context()
     workflow_id = info.workflow_id or ""
     run_id = run_id_of(workflow_id)
+    # The execution, because activity ids repeat after continue-as-new. The data, because a later attempt may
+    # have another result: the receiver refuses other content under the same id, however often it is sent.
+    identity = (info.workflow_run_id or "", info.activity_id, emission.name, bytes(data).decode())
     return CloudEvent(
-        # Includes the execution: activity ids repeat after continue-as-new.
-        id=derived_id(workflow_id, info.workflow_run_id or "", info.activity_id, emission.name),
+        id=derived_id(workflow_id, *identity),
         source=SOURCE,
         type=full_type(emission.name),
         time=datetime.now(UTC),

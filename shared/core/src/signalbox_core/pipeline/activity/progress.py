@@ -70,9 +70,9 @@ def emit_on_complete(
     """Emit a domain event after the activity returns and *before* it is reported complete.
 
     When the receiver does not accept the event, the activity fails and is retried, so the event is not lost.
-    Its id is derived from run, execution, activity and name, so the receiver can deduplicate it. It has no
-    sequence number: it goes to the `domain-events` topic and to live listeners, but not into the run's stream
-    (use `run.emit`).
+    Its id is derived from run, execution, activity, name and data, so the receiver can deduplicate it. An
+    attempt that is repeated with another result sends another event. It has no sequence number: it goes to
+    the `domain-events` topic and to live listeners, but not into the run's stream (use `run.emit`).
 
     Args:
         event_name: short and dotted, `ad.rendered`.
