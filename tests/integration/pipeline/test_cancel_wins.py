@@ -14,10 +14,11 @@ import msgspec
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowUpdateFailedError
 
+from signalbox_core.events.catalogue import RunCancelled
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.subjects import Subject
-from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from support.sample.contract import SPEC, Pick, SampleInput
 
 ASK = SampleInput(items=3, ask=True)
@@ -132,3 +133,21 @@ async def test_an_announced_cancel_that_never_arrives_lapses(sample_activities: 
         await run.result()
 
         assert run.event_names()[-1] == "run.completed"
+
+
+async def test_a_cancel_that_arrives_as_the_run_continues_as_new_is_not_lost(
+    client: Client, sample_activities: Activities
+) -> None:
+    """The server delivers it to this execution only."""
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=1, ask=True, give_up=True, rounds=1))
+        await run.approval("pick")
+        async with pipeline.without_worker():
+            await run.handle.signal("go_on")
+            await run.cancel("changed our mind")
+
+        assert await asyncio.wait_for(ended_as(run), 60) == WorkflowExecutionStatus.CANCELED
+        ended = run.events()[-1]
+        assert ended.name == "run.cancelled"
+        assert msgspec.json.decode(ended.data, type=RunCancelled).reason == "changed our mind"
+        await replay(SPEC, await run.handle.fetch_history())

@@ -11,8 +11,6 @@ from temporalio.exceptions import CancelledError
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import catalogue
-from signalbox_core.pipeline.contract import messages
-from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Made, Pick, SampleInput, SampleResult
@@ -130,26 +128,6 @@ async def test_a_decision_after_the_cancel_finds_the_run_closed(
 
         with pytest.raises(Exception, match=r"already completed|not found"):
             await run.decide("pick", Pick(number=1))
-
-
-async def test_the_reason_of_a_cancel_reaches_the_execution_that_is_cancelled(
-    client: Client, sample_activities: list[Callable[..., Any]]
-) -> None:
-    """The run continues as new between the announcement of the cancel and the cancel itself."""
-    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
-        run = await pipeline.start(SampleInput(items=1, ask=True, give_up=True, rounds=1))
-        await run.approval("pick")
-        reason = CancelReason(reason="changed our mind", by="tester")
-        await run.handle.signal(messages.SIGNAL_CANCEL_REASON, reason)
-        await run.handle.signal("go_on")
-        await run.approval("pick-2")
-
-        await run.handle.cancel()
-
-        with pytest.raises(WorkflowFailureError):
-            await run.result()
-        ended = msgspec.json.decode(run.events()[-1].data, type=catalogue.RunCancelled)
-        assert ended == catalogue.RunCancelled(reason="changed our mind", by="tester")
 
 
 async def test_a_run_that_continues_as_new_keeps_its_sequence(

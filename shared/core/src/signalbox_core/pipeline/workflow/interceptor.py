@@ -37,7 +37,7 @@ from signalbox_core.pipeline.workflow.child_runs import TASK_QUEUE
 from signalbox_core.pipeline.workflow.delivery import DELIVER
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.wait import withdraw_open_waits
-from signalbox_core.pipeline.workflow.lifecycle import execute_run
+from signalbox_core.pipeline.workflow.lifecycle import end_if_cancelled, execute_run
 from signalbox_core.pipeline.workflow.origin import stated_patches
 from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
@@ -227,6 +227,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         run = _find_run(workflow.instance())
         input.headers = with_own_trace(input.headers)
         if run is not None:
+            end_if_cancelled(run.state, lambda: self.continue_as_new(input))
             withdraw_open_questions(run.state)
             withdraw_open_waits(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}

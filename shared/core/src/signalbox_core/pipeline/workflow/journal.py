@@ -16,7 +16,7 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
-from signalbox_core.pipeline.contract.messages import CancelReason, EarlyDecision
+from signalbox_core.pipeline.contract.messages import EarlyDecision
 from signalbox_core.pipeline.workflow.ballot.carried import CarriedQuestion
 from signalbox_core.pipeline.workflow.external.wait_registry import CarriedWaits
 
@@ -33,7 +33,6 @@ class CarriedState(Struct, frozen=True, kw_only=True):
         asked: how many questions of each approval name the run has asked.
         early: decisions that arrived before their questions.
         questions: those that the run carries over (`Run.carry`).
-        cancel_reason: of a cancel that was announced and may reach the next execution.
         kept: the value that the author passed to `Run.keep`.
         waits: external events that no wait has received, and which ones were received.
     """
@@ -45,7 +44,6 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     kept: msgspec.Raw = msgspec.Raw(b"null")
     waits: CarriedWaits = CarriedWaits()
     questions: tuple[CarriedQuestion, ...] = ()
-    cancel_reason: CancelReason = CancelReason()
 
 
 class RunJournal:

@@ -4,8 +4,8 @@ Authors write no terminal events, so none can be forgotten.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
 
 import msgspec
 from temporalio import workflow
@@ -32,9 +32,24 @@ OWN_CANCEL_FAILS: Final = "signalbox.own-cancel-fails"
 """The patch since which work that the workflow itself cancelled fails the run with an event; older histories
 replay as recorded."""
 
+CANCEL_ENDS: Final = "signalbox.cancel-ends"
+"""The patch since which a cancelled run does not continue as new; older histories replay as recorded."""
+
 FIND_FAILURE: Final = "signalbox.find-failure"
 """The patch since which a failed run is found by its error code and step; older histories replay as
 recorded."""
+
+
+class HeldContinuation(workflow.ContinueAsNewError):
+    """The workflow continues as new unless an announced cancel arrives.
+
+    Args:
+        resume: continues as new.
+    """
+
+    def __init__(self, resume: Callable[[], NoReturn]) -> None:
+        super().__init__()
+        self.resume = resume
 
 
 async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
@@ -52,7 +67,7 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
             withdraw_unasked_after_first_task(state), name="signalbox carried"
         )
     try:
-        result = await _run_cancellable(state, body)
+        result = await _run_cancellable(state, _hold_continuation(state, body))
         await state.hold_for_cancel()
         withdraw_unasked(state)
         if not workflow.all_handlers_finished():
@@ -73,6 +88,32 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
         raise failure from (error.__cause__ if failure is error else error)
     await _finish_completed(state, result)
     return result
+
+
+async def _hold_continuation(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await body
+    except HeldContinuation as held:
+        await state.hold_for_cancel()
+        held.resume()
+
+
+def end_if_cancelled(state: RunState, resume: Callable[[], NoReturn]) -> None:
+    """Do not continue as new with a cancel, which the server delivers to this execution only.
+
+    A message that wakes the workflow is handled before a cancel that arrives with it, so the cancel may only
+    be announced.
+
+    Raises:
+        CancelledError: the cancel came with what woke the workflow.
+        HeldContinuation: it is announced, and may not come.
+    """
+    is_cancelled = workflow.cancellation_reason() is not None
+    if not (is_cancelled or state.is_cancelling) or not workflow.patched(CANCEL_ENDS):
+        return
+    if is_cancelled:
+        raise asyncio.CancelledError
+    raise HeldContinuation(resume)
 
 
 async def _run_cancellable(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:

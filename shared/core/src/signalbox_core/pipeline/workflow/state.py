@@ -250,7 +250,6 @@ class RunState:
             kept=self.kept,
             waits=self.waits.carried(),
             questions=self.approvals.carry(),
-            cancel_reason=self.cancel_reason,
         )
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool, refusal: str | None) -> None:
@@ -280,7 +279,6 @@ class RunState:
         self._starts = {step.name: step.attempt for step in snapshot.steps}
         self._running_steps = {step.name: step for step in snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
-        self.cancel_reason = carried.cancel_reason
         self.paused = snapshot.status == "paused"
         if carried.undelivered:
             self.outbox.add(*carried.undelivered)
