@@ -38,20 +38,16 @@ from signalbox_core.pipeline.workflow.delivery import DELIVER
 from signalbox_core.pipeline.workflow.external.mailbox import MailboxWorkflow
 from signalbox_core.pipeline.workflow.external.wait import withdraw_open_waits
 from signalbox_core.pipeline.workflow.lifecycle import end_if_cancelled, execute_run
-from signalbox_core.pipeline.workflow.origin import stated_patches
+from signalbox_core.pipeline.workflow.origin import inherited_memo
 from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
-from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     HEADER_CALL,
     HEADER_CARRIED,
     HEADER_EVENTS,
     HEADER_FOREIGN,
     HEADER_UNSEALED,
-    MEMO_PATCHES,
-    MEMO_STARTED_BY,
-    MEMO_STARTER,
     MEMO_TENANT,
 )
 from signalbox_core.temporal.trace_header import read_trace
@@ -200,7 +196,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         Raises:
             ApplicationError: `tenant_mismatch`: the memo names another tenant.
         """
-        input.memo = {**_inherited_memo(), **(input.memo or {})}
+        input.memo = {**inherited_memo(), **(input.memo or {})}
         own_tenant = _memo_value(MEMO_TENANT)
         if input.memo.get(MEMO_TENANT) != own_tenant and own_tenant and workflow.patched(TENANT_MATCHES):
             raise tenant_mismatch(
@@ -288,20 +284,6 @@ def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str
     if (traceparent := own_traceparent()) is not None:
         call = replace(call, traceparent=traceparent)
     return {**headers, HEADER_CALL: to_payload(call)}
-
-
-def _inherited_memo() -> dict[str, str | Subject | tuple[str, ...]]:
-    """The memo that a child workflow inherits: the tenant, who started the parent, and the stated patches."""
-    starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
-    inherited: dict[str, str | Subject | tuple[str, ...]] = {}
-    if starter is not None:
-        inherited[MEMO_STARTER] = starter
-    if patches := stated_patches():
-        inherited[MEMO_PATCHES] = patches
-    for name in (MEMO_TENANT, MEMO_STARTED_BY):
-        if value := _memo_value(name):
-            inherited[name] = value
-    return inherited
 
 
 def _memo_value(name: str) -> str | None:

@@ -15,6 +15,7 @@ from signalbox_core.temporal.names import (
     MEMO_STARTER,
     MEMO_SUBJECT,
     MEMO_TAGS,
+    MEMO_TENANT,
 )
 from signalbox_core.temporal.workflow_trace import own_trace
 
@@ -83,3 +84,17 @@ def has_patch(patch: str) -> bool:
     # Has no effect, but raises during an eviction.
     workflow.random()
     return True
+
+
+def inherited_memo() -> dict[str, str | Subject | tuple[str, ...]]:
+    """The memo that a child workflow inherits: the tenant, who started the parent, and the stated patches."""
+    starter = run_starter()
+    inherited: dict[str, str | Subject | tuple[str, ...]] = {}
+    if starter is not None:
+        inherited[MEMO_STARTER] = starter
+    if patches := stated_patches():
+        inherited[MEMO_PATCHES] = patches
+    for name in (MEMO_TENANT, MEMO_STARTED_BY):
+        if value := workflow.memo_value(name, None, type_hint=str):
+            inherited[name] = value
+    return inherited
