@@ -28,7 +28,7 @@ from support.servers.gateway import ORIGIN
 MARKER = "leak-5b1d9e"
 OPEN_TO_ALL = {
     *("sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"),
-    *("open_link", "decide_by_link", "receive_callback"),
+    *("open_link", "decide_by_link", "receive_callback", "receive_webhook"),
 }
 CHANGES = {"cancel_run", "decide", "delete_schedule"}
 """The operations that end a run or a schedule."""

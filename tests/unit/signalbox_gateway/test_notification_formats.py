@@ -1,15 +1,10 @@
-"""The messages of each kind of destination, and the signature of webhooks."""
+"""The messages of each kind of destination."""
 
-import base64
-import hashlib
-import hmac
 from datetime import UTC, datetime
 
 import msgspec
-import pytest
 from msgspec.structs import replace
 
-from signalbox_core.errors import InvalidInput
 from signalbox_core.events.approval_data import (
     ApprovalDecided,
     ApprovalExpired,
@@ -28,7 +23,6 @@ from signalbox_gateway.notifications.notification import (
 )
 from signalbox_gateway.notifications.slack import slack_text
 from signalbox_gateway.notifications.teams import teams_message
-from signalbox_gateway.notifications.webhook import parse_secrets, signed_headers
 from support.fakes.events import START, make_event
 
 AT = datetime(2026, 11, 30, 4, 5, tzinfo=UTC)
@@ -72,33 +66,6 @@ def test_a_notification_has_the_subject_of_its_run() -> None:
     event = make_event("approval.expired", ApprovalExpired(approval_id="ok"), sequence=3)
     snapshot = replace(SNAPSHOT, subject="Coffee")
     assert notification_of(event, STATE, snapshot, origin="https://signalbox.test").subject == "Coffee"
-
-
-def test_a_webhook_signature_is_that_of_the_published_vector() -> None:
-    """The example of the Standard Webhooks libraries."""
-    (secret,) = parse_secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
-    headers = signed_headers([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
-    assert headers == {
-        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        "webhook-timestamp": "1614265330",
-        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-    }
-
-
-def test_while_a_secret_is_rotated_each_secret_signs() -> None:
-    first, second = b"a" * 24, b"b" * 32
-    text = "\n".join(f"whsec_{base64.b64encode(secret).decode()}" for secret in (first, second))
-    signatures = signed_headers(parse_secrets(text), "id", 1, b"{}")["webhook-signature"].split(" ")
-    assert signatures == [
-        "v1," + base64.b64encode(hmac.digest(secret, b"id.1.{}", hashlib.sha256)).decode()
-        for secret in (first, second)
-    ]
-
-
-@pytest.mark.parametrize("text", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "plain text, no base64"])
-def test_a_weak_or_malformed_secret_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="whsec_ and the base64 of 24 random bytes or more"):
-        parse_secrets(text)
 
 
 def test_a_mail_has_both_parts_one_line_of_subject_and_a_stable_id() -> None:

@@ -15,7 +15,6 @@ from starlette.routing import BaseRoute, Route
 from signalbox_core.http.health import no_metrics
 from signalbox_core.ledger.log import TenantLog
 from signalbox_core.process.open_files import open_file_limit
-from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
 from signalbox_gateway.api.access.passkeys import PasskeyHandlers
@@ -29,6 +28,7 @@ from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.inbound.callbacks import CallbackHandler
 from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
+from signalbox_gateway.api.inbound.webhooks import WebhookHandler
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -75,6 +75,7 @@ from signalbox_gateway.passkeys.relying_party import read_relying_party
 from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.inbound.event_delivery import EventDelivery
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
 from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
@@ -113,9 +114,9 @@ class Gateway:
         repairs = Repairs(parts.streams, engine, parts.pipelines, measured.count_repair)
         self._conditions = conditions = RunConditions(parts.redis, measured.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
-        sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
+        sessions, passkeys = SessionStore(parts.redis), PasskeyStore(parts.objects)
         self._limiter = redis_request_limiter(parts.redis, parts.settings)
-        self._scoped_tokens = ScopedTokens(parts.redis)
+        tickets, self._scoped_tokens = TicketStore(parts.redis), ScopedTokens(parts.redis)
         self.authenticator = Authenticator(
             parts.keys,
             parts.tokens,
@@ -128,9 +129,9 @@ class Gateway:
         self._ledger = LedgerWriter(parts.redis, parts.ledger, open_log, self.metrics.ledger)
         self._notifier = parts.create_notifier(self.states.find, self.metrics.notifications)
         probes = {
-            "redis": self._redis_answers,
+            "redis": parts.redis_answers,
             "temporal": engine.is_available,
-            "pubsub": self._pubsub_is_connected,
+            "pubsub": parts.pubsub_is_connected,
             "ledger": self._ledger.is_healthy,
         }
         self.health = HealthHandlers(
@@ -174,11 +175,10 @@ class Gateway:
         starter = RunStarter(engine, waiting, self.states.remember_start)
         to_run = RunDelivery(self.states, events, parts.pipelines)
         keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
+        delivery = EventDelivery(self.states, to_run, keyed)
         self._event_consumers = [
-            EventConsumer(*each, self.states, to_run, keyed, self.metrics.inbound.count)
-            for each in parts.event_subscriptions
+            EventConsumer(*each, delivery, self.metrics.inbound.count) for each in parts.event_subscriptions
         ]
-        passkeys = PasskeyStore(parts.objects)
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
         record = record_in_ledger(open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
@@ -212,6 +212,7 @@ class Gateway:
             callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
+            webhooks=WebhookHandler(parts.webhooks, delivery, self._limiter, self.metrics.inbound),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
                 RecordedChanges(schedules, parts.record_change),
@@ -296,10 +297,3 @@ class Gateway:
             origin = self._parts.settings.public_origin
             log.info("gateway ready", extra={"origin": origin, "pipelines": sorted(self._parts.pipelines)})
             yield
-
-    async def _pubsub_is_connected(self) -> bool:
-        return self._parts.lifecycle.is_connected
-
-    async def _redis_answers(self) -> bool:
-        with map_redis_errors("ping"):
-            return bool(await self._parts.redis.ping())

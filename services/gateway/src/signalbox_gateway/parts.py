@@ -22,7 +22,7 @@ from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, MessageSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
+from signalbox_core.redis.client import PUBSUB_LIMITS, map_redis_errors, open_redis
 from signalbox_core.redis.sender_key_reports import ReportedSenderKey, SenderKeyReports
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -51,6 +51,7 @@ from signalbox_gateway.notifications.notification_links import NotificationLinks
 from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS, Notifier, ReadSnapshot
 from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents, read_subscriptions
+from signalbox_gateway.runs.inbound.webhooks import Webhooks, follow_webhooks
 from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.settings import Settings
 
@@ -84,7 +85,15 @@ class Parts:
     notification_routes: FollowedFile[NotificationRoutes] | None = None
     link_keys: FollowedFile[LinkKeys] | None = None
     event_subscriptions: Sequence[tuple[SubscribedEvents, MessageSource]] = ()
+    webhooks: FollowedFile[Webhooks] | None = None
     tracing: Tracing = field(default_factory=Tracing)
+
+    async def pubsub_is_connected(self) -> bool:
+        return self.lifecycle.is_connected
+
+    async def redis_answers(self) -> bool:
+        with map_redis_errors("ping"):
+            return bool(await self.redis.ping())
 
     def workflow_rules(self) -> WorkflowRules:
         """By which runs of pipelines and plain workflows are recognised."""
@@ -153,7 +162,7 @@ async def open_parts(
 
     Raises:
         InvalidInput: a keys file, the issuers file, the notification routes, the event subscriptions, the
-            address of the object store or a Temporal setting is invalid; the message names it.
+            webhooks, the address of the object store or a Temporal setting is invalid; the message names it.
     """
     tracing = tracing or Tracing()
     async with AsyncExitStack() as stack:
@@ -207,5 +216,6 @@ async def open_parts(
                 (each, Subscriber(project, each.subscription, emulator_host=emulator))
                 for each in read_subscriptions(settings.event_subscriptions_file)
             ],
+            webhooks=follow_webhooks(settings.webhooks_file),
             tracing=tracing,
         )

@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         ledger_witness_key_file: a second key, which cosigns every checkpoint.
         notifications_file: whom notifications of approvals are sent to; hot-reloaded. Unset, none are sent.
         event_subscriptions_file: the Pub/Sub subscriptions whose messages are external events.
+        webhooks_file: the webhooks that are external events; hot-reloaded.
         link_keys_file: the keys that sign decision links; hot-reloaded. Unset, no links are sent.
         passkey_rp_id: the domain that passkeys belong to (the relying party of WebAuthn), for example
             `example.com`. Unset, passkeys are neither registered nor accepted.
@@ -66,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ledger_witness_key_file: str | None = None
     notifications_file: str | None = None
     event_subscriptions_file: str | None = None
+    webhooks_file: str | None = None
     link_keys_file: str | None = None
     passkey_rp_id: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+(\.[a-z0-9-]+)*"))] | None = None
     passkey_origins: tuple[Origin, ...] = ()

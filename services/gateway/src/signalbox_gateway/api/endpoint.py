@@ -3,7 +3,6 @@
 Every error becomes a problem (RFC 9457).
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, TypeVar
@@ -17,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
+from signalbox_core.errors import NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.logs import add_log_fields
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
@@ -27,6 +26,7 @@ from signalbox_gateway.auth.scoped_tokens import ScopedAccess, ScopedTokens
 from signalbox_gateway.http import validation
 from signalbox_gateway.http.error_codes import Unauthenticated, bug_response, problem_response
 from signalbox_gateway.http.middleware import loggable_path
+from signalbox_gateway.http.request_body import check_json_members, read_json_body
 from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_response
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ T = TypeVar("T", bound=Struct)
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_INPUT_BYTES: Final = 16 * 1024 * 1024
 """Of the body with a run's input."""
-_LARGE_BODY_BYTES: Final = 32 * 1024
 
 
 class Reply(Struct, frozen=True):
@@ -82,18 +81,8 @@ class ApiCall:
             InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as
                 another media type.
         """
-        body = await _read_body(self.request, max_bytes)
-        media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        # CSRF: a form on another site can send other media types without a preflight request.
-        if body and media_type != "application/json":
-            raise InvalidInput(
-                "send the body with `Content-Type: application/json`", code="wrong_content_type"
-            )
-        if len(body) > _LARGE_BODY_BYTES:
-            # A megabyte of small objects takes long enough to delay everyone else's streams.
-            await asyncio.to_thread(validation.check_members, body)
-        elif body:
-            validation.check_members(body)
+        body = await read_json_body(self.request, max_bytes)
+        await check_json_members(body)
         return validation.decode(kind, body or b"{}")
 
 
@@ -277,24 +266,3 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         extra={"method": request.method, "path": loggable_path(request.url.path)},
     )
     return bug_response()
-
-
-async def _read_body(request: Request, max_bytes: int) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if not declared.isascii() or not declared.isdigit() or int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large(max_bytes: int) -> InvalidInput:
-    return InvalidInput(
-        f"the body exceeds {max_bytes} bytes; upload large files with POST /v1/objects",
-        code="body_too_large",
-    )

@@ -10,13 +10,10 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from signalbox_core.errors import Rejected, Unavailable
-from signalbox_core.ids import parse_run_id
 from signalbox_core.pubsub import DispatchOutcome, MessageSource, PulledMessage
 from signalbox_core.temporal.codec import bind_payloads_to
-from signalbox_gateway.runs.inbound.keyed_delivery import KeyedDelivery
-from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
+from signalbox_gateway.runs.inbound.event_delivery import EventDelivery
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents
-from signalbox_gateway.runs.lookup import RunReader, unknown_run
 
 log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 60.0
@@ -35,16 +32,12 @@ class EventConsumer:
         self,
         subscribed: SubscribedEvents,
         source: MessageSource,
-        states: RunReader,
-        to_run: RunDelivery,
-        keyed: KeyedDelivery,
+        delivery: EventDelivery,
         count: Callable[[str, ConsumedAs], None],
     ) -> None:
         self._subscribed = subscribed
         self._source = source
-        self._states = states
-        self._to_run = to_run
-        self._keyed = keyed
+        self._delivery = delivery
         self._count = count
 
     @property
@@ -70,7 +63,10 @@ class EventConsumer:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 with bind_payloads_to(self._subscribed.tenant):
-                    await self._deliver(message)
+                    event, run_id = self._subscribed.read(
+                        message.data, message.attributes, message.message_id
+                    )
+                    await self._delivery.deliver(event, run_id, self._subscribed.principal)
         except Rejected as error:
             log.error(
                 "external event refused; the message is not acknowledged",
@@ -84,13 +80,3 @@ class EventConsumer:
             log.exception("external event could not be handled; it will be redelivered", extra=facts)
             return "retried"
         return "delivered"
-
-    async def _deliver(self, message: PulledMessage) -> None:
-        event, run_id = self._subscribed.read(message.data, message.attributes, message.message_id)
-        if run_id is None:
-            await self._keyed.deliver(event, self._subscribed.principal)
-            return
-        snapshot = await self._states.find(self._subscribed.tenant, parse_run_id(run_id))
-        if snapshot is None:
-            raise unknown_run(run_id)
-        await self._to_run.deliver(snapshot, event)

@@ -40,7 +40,7 @@ class LedgerMetrics:
 
 
 class InboundMetrics:
-    """Metrics of the subscriptions whose messages are external events."""
+    """Metrics of the subscriptions and webhooks that are external events."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._messages = Counter(
@@ -49,10 +49,22 @@ class InboundMetrics:
             ["subscription", "result"],
             registry=registry,
         )
+        self._webhooks = Counter(
+            "signalbox_gateway_webhooks",
+            "Requests to webhooks, by result",
+            ["webhook", "result"],
+            registry=registry,
+        )
 
     def count(self, subscription: str, result: Literal["delivered", "refused", "retried"]) -> None:
         """Count the outcome of one delivery of a message."""
         self._messages.labels(subscription, result).inc()
+
+    def count_webhook(
+        self, webhook: str, result: Literal["delivered", "ignored", "refused", "retried", "unverified"]
+    ) -> None:
+        """Count what became of a request to a webhook."""
+        self._webhooks.labels(webhook, result).inc()
 
 
 class NotificationMetrics:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from signalbox_core.errors import Unavailable
+from signalbox_core.crypto.secret_files import read_secret_file
 from signalbox_gateway.notifications.guarded_post import GuardedPoster
 from signalbox_gateway.notifications.mail_server import MailServer
 from signalbox_gateway.notifications.notification import Notification
@@ -57,17 +57,5 @@ class Destination(Protocol):
 
 
 def read_secret(context: ChannelContext, name: str) -> str:
-    """Read a secret from its file, at every use, so that a rotated secret takes effect at once.
-
-    Raises:
-        Unavailable: the file cannot be read, or is empty.
-    """
-    path = context.folder / name
-    try:
-        text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Unavailable(f"cannot read the secret file {path}: {reason}") from None
-    if not text:
-        raise Unavailable(f"the secret file {path} is empty")
-    return text
+    """Read a secret of a destination. Raises: Unavailable: the file cannot be read, or is empty."""
+    return read_secret_file(context.folder / name)

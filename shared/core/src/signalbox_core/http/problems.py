@@ -72,6 +72,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "malformed_request": 400,
     "malformed_json": 400,
     "signature_malformed": 400,
+    "webhook_malformed": 400,
     "digest_malformed": 400,
     "digest_mismatched": 400,
     "digest_unsupported": 400,

@@ -14,6 +14,7 @@ from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.inbound.callbacks import CallbackHandler
 from signalbox_gateway.api.inbound.external_events import ExternalEventHandlers
+from signalbox_gateway.api.inbound.webhooks import WebhookHandler
 from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -32,6 +33,7 @@ from signalbox_gateway.api.routes.presence import presence_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.schedules import schedule_routes
 from signalbox_gateway.api.routes.sessions import session_routes, token_routes
+from signalbox_gateway.api.routes.webhooks import webhook_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
@@ -60,6 +62,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     callbacks: CallbackHandler
     ledger: LedgerHandlers
     destinations: DestinationHandlers
+    webhooks: WebhookHandler
     links: LinkDecisionHandlers
     schedules: ScheduleHandlers
     schedule_trigger: ScheduleTrigger
@@ -87,6 +90,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
         *schedule_routes(handlers.schedules, handlers.schedule_trigger),
+        *webhook_routes(handlers.webhooks),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),
