@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from signalbox_core.pipeline.contract.external_event import (
     MAX_KEPT,
+    MAX_MAILBOX_WAITS,
     InboundEvent,
     MailboxContent,
     MailboxWait,
@@ -153,6 +154,18 @@ def test_a_wait_that_is_entered_twice_counts_once_and_can_be_left() -> None:
     state.add_event(event("e1"), NOW)
 
     assert state.next_match() is None
+
+
+def test_a_full_mailbox_has_room_only_for_a_wait_that_it_has_until_one_ends() -> None:
+    state = MailboxState(EMPTY)
+    for number in range(MAX_MAILBOX_WAITS):
+        assert not state.lacks_room_for(wait(f"r{number}"))
+        state.add_wait(wait(f"r{number}", lasts=timedelta(hours=1 if number == 7 else 2)))
+
+    assert state.lacks_room_for(wait("late"))
+    assert not state.lacks_room_for(wait("r1", lasts=timedelta(hours=2)))
+    state.expire(NOW + timedelta(hours=1))
+    assert not state.lacks_room_for(wait("late"))
 
 
 def test_waits_events_and_memories_expire_and_then_the_mailbox_is_empty() -> None:

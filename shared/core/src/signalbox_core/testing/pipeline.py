@@ -215,14 +215,19 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
 
 
 async def replay(spec: PipelineSpec, history: WorkflowHistory, *, tracing: Tracing | None = None) -> None:
-    """Replay a recorded history against the pipeline's current code.
+    """Replay a recorded history, of a run or of a mailbox, against the current code.
 
     Raises:
         workflow.NondeterminismError: the code no longer matches the history; guard the change with
             `workflow.patched`.
     """
     replayer = Replayer(
-        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow, ScheduledStartWorkflow],
+        workflows=[
+            *_workflows([spec, *spec.children]),
+            OutboxWorkflow,
+            MailboxWorkflow,
+            ScheduledStartWorkflow,
+        ],
         data_converter=data_converter,
         workflow_runner=sandbox([spec, *spec.children]),
         interceptors=[RunInterceptor(FakeEmitter().offer, tracing=tracing)],

@@ -21,6 +21,8 @@ MAX_KEY_CHARS: Final = 200
 MAX_KEPT: Final = 100
 MAX_KEPT_BYTES: Final = 256 * 1024
 """How much of what arrives before its wait is kept: per run, and per mailbox."""
+MAX_MAILBOX_WAITS: Final = 500
+"""How many runs may wait for one key at once."""
 
 DELIVER_EVENT: Final = "deliver_event"
 """Update with an `InboundEvent` → `InboundEventRecord`. As a signal it is durable while no worker runs."""
@@ -31,6 +33,8 @@ OPEN_WAIT: Final = "open_wait"
 CLOSE_WAIT: Final = "close_wait"
 RETURN_EVENT: Final = "return_event"
 """The mailbox's signals: an `InboundEvent`, a `MailboxWait` twice, and a `ReturnedEvent`."""
+REFUSE_WAIT: Final = "refuse_wait"
+"""The signal with which a full mailbox refuses a `MailboxWait` of a run."""
 DELIVERY_OUTCOME: Final = "delivery_outcome"
 """The mailbox's query: event id and delivery id → `InboundEventRecord`, or None."""
 
@@ -38,6 +42,7 @@ UNKNOWN_EVENT: Final = "unknown_event"
 INVALID_EVENT: Final = "invalid_event"
 DUPLICATE_EVENT: Final = "duplicate_event"
 TOO_MANY_EVENTS: Final = "too_many_events"
+TOO_MANY_WAITERS: Final = "too_many_waiters"
 WAIT_EXPIRED: Final = "wait_expired"
 CALLBACK_USED: Final = "callback_used"
 CALLBACK_CLOSED: Final = "callback_closed"

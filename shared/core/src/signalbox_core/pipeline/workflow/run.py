@@ -275,7 +275,7 @@ class Run:
             WaitExpiredError: no event arrived in time; the run fails with code `wait_expired` unless the
                 workflow catches it.
             ApplicationError: `pipeline_bug`: the contract does not declare the event. `invalid_input`: the
-                key is empty or too long. `too_many_waits`.
+                key is empty or too long. `too_many_waits`. `too_many_waiters`: 500 runs wait for the key.
         """
         return cast("A", await wait_for_event(self.state, event, key, timeout))
 

@@ -11,10 +11,12 @@ from signalbox_core.pipeline.contract.external_event import (
     DUPLICATE_EVENT,
     MAX_KEPT,
     MAX_KEPT_BYTES,
+    REFUSE_WAIT,
     TOO_MANY_EVENTS,
     UNKNOWN_EVENT,
     InboundEvent,
     InboundEventRecord,
+    MailboxWait,
     check_event_data,
 )
 from signalbox_core.pipeline.contract.failures import as_application_error, non_retryable_error
@@ -32,6 +34,7 @@ class EventMessageHandlers:
         self._signal_count = 0
         workflow.set_update_handler(DELIVER_EVENT, self.deliver, validator=self.validate)
         workflow.set_signal_handler(DELIVER_EVENT, self.deliver_by_signal)
+        workflow.set_signal_handler(REFUSE_WAIT, self.refuse_wait)
         leave_mailboxes(state)
         resend_returned(state)
 
@@ -85,6 +88,10 @@ class EventMessageHandlers:
             return
         if not self._state.journal.has_ended:
             self.deliver(event)
+
+    def refuse_wait(self, wait: MailboxWait) -> None:
+        """End a wait that its mailbox refused, because too many runs wait for the key."""
+        self._state.waits.refuse(wait.wait_id)
 
     def _refuses(self, event: InboundEvent) -> bool:
         try:

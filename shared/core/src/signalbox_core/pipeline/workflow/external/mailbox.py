@@ -7,6 +7,7 @@ ends when it keeps nothing, nobody waits, and duplicates of what was received ar
 from datetime import timedelta
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -18,6 +19,7 @@ from signalbox_core.pipeline.contract.external_event import (
     DELIVERY_OUTCOME,
     MAILBOX,
     OPEN_WAIT,
+    REFUSE_WAIT,
     RETURN_EVENT,
     InboundEvent,
     InboundEventRecord,
@@ -29,6 +31,9 @@ from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
 from signalbox_core.pipeline.workflow.external.returns import RETURNED_EVENTS
 from signalbox_core.pipeline.workflow.waits import wait_until
 
+REFUSED_WAITS: Final = "signalbox.refused-waits"
+"""The patch since which a full mailbox refuses a wait; older histories, in which the oldest wait gave way,
+replay as recorded."""
 MAX_MESSAGES: Final = 500
 """After this many messages the mailbox continues as new, so that its history stays short."""
 
@@ -41,6 +46,7 @@ class MailboxWorkflow:
     def __init__(self, content: MailboxContent) -> None:
         self._state = MailboxState(content)
         self._messages = 0
+        self._refused: list[MailboxWait] = []
 
     @workflow.run
     async def run(self, content: MailboxContent) -> None:  # noqa: ARG002 - `__init__` has taken it
@@ -66,6 +72,11 @@ class MailboxWorkflow:
     @workflow.signal(name=OPEN_WAIT)
     def open_wait(self, wait: MailboxWait) -> None:
         self._messages += 1
+        if self._state.lacks_room_for(wait) and workflow.patched(REFUSED_WAITS):
+            self._state.expire(workflow.now())
+            if self._state.lacks_room_for(wait):
+                self._refused.append(wait)
+                return
         self._state.add_wait(wait)
 
     @workflow.signal(name=CLOSE_WAIT)
@@ -85,15 +96,28 @@ class MailboxWorkflow:
         return self._state.outcome(event_id, delivery_id)
 
     async def _forward_all(self) -> None:
-        """Send every event that a wait can receive. A run that has ended no longer waits."""
-        while (match := self._state.next_match()) is not None:
-            event, wait = match
-            run = workflow.get_external_workflow_handle(wait.workflow_id)
-            try:
-                await run.signal(DELIVER_EVENT, replace(event, wait_id=wait.wait_id))
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-                self._state.remove_wait(wait)
+        """Send every refusal, and every event that a wait can receive. A run that has ended has no waits."""
+        while True:
+            if self._refused:
+                refused = self._refused.pop(0)
+                await _signal_run(refused.workflow_id, REFUSE_WAIT, refused)
+            elif (match := self._state.next_match()) is not None:
+                event, wait = match
+                forwarded = replace(event, wait_id=wait.wait_id)
+                if await _signal_run(wait.workflow_id, DELIVER_EVENT, forwarded):
+                    self._state.settle(event, wait, workflow.now())
+                else:
+                    self._state.remove_wait(wait)
             else:
-                self._state.settle(event, wait, workflow.now())
+                return
+
+
+async def _signal_run(workflow_id: str, signal: str, message: Struct) -> bool:
+    """Signal a run. Returns whether it is still open."""
+    try:
+        await workflow.get_external_workflow_handle(workflow_id).signal(signal, message)
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        return False
+    return True

@@ -10,6 +10,7 @@ from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.external_event import (
     MAX_KEPT,
     MAX_KEPT_BYTES,
+    MAX_MAILBOX_WAITS,
     InboundEvent,
     InboundEventRecord,
     KeptEvent,
@@ -21,7 +22,6 @@ from signalbox_core.pipeline.contract.external_event import (
 
 MAX_SETTLED: Final = 500
 """How many received events a mailbox remembers to recognize duplicates."""
-MAX_MAILBOX_WAITS: Final = 500
 MAX_REFUSED: Final = 100
 """How many refused deliveries a mailbox remembers, so that their senders learn of the refusal."""
 
@@ -39,8 +39,15 @@ class MailboxState:
         self._refused.update(dict.fromkeys(content.refused))
         self._returned: set[tuple[str, str, str | None]] = set()
 
+    def lacks_room_for(self, wait: MailboxWait) -> bool:
+        """Whether the wait is new and as many wait as may."""
+        return len(self._waits) >= MAX_MAILBOX_WAITS and wait not in self._waits
+
     def add_wait(self, wait: MailboxWait) -> None:
-        """Add a wait unless it is there; the oldest gives way when there are too many."""
+        """Add a wait unless it is there.
+
+        Without room the oldest one gives way, as recorded histories of an earlier release require.
+        """
         if wait not in self._waits:
             self._waits = [*self._waits, wait][-MAX_MAILBOX_WAITS:]
 

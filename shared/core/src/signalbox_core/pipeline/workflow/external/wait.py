@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.waits import MAX_WAITS, WaitExpired, WaitReceived, WaitRequested, WaitWithdrawn
@@ -15,6 +15,8 @@ from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.declared import check_external_event
 from signalbox_core.pipeline.contract.external_event import (
     CLOSE_WAIT,
+    MAX_MAILBOX_WAITS,
+    TOO_MANY_WAITERS,
     ExternalEvent,
     InboundEvent,
     MailboxAddress,
@@ -71,27 +73,38 @@ async def receive(
 
     Raises:
         WaitExpiredError: it did not arrive in time.
+        ApplicationError: `too_many_waiters`.
     """
     try:
         time_left = max(wait.deadline_at - workflow.now(), timedelta())
-        await wait_until(lambda: wait.received is not None, time_left)
+        await wait_until(lambda: wait.received is not None or wait.is_refused, time_left)
     except asyncio.CancelledError:
         # A cancelled run closes its waits when it ends.
         if workflow.cancellation_reason() is None and workflow.patched(WITHDRAWN_WAITS):
             _give_up(state, wait, registration)
         raise
+    _end_wait(state, wait, registration)
+    await state.hold_for_cancel()
+    if wait.received is None:
+        refused = _too_many_waiters(wait) if wait.is_refused else None
+        raise refused or WaitExpiredError(wait.wait_id, wait.event.name, wait.key)
+    return decode_accepted(wait.received.data, wait.event.data)
+
+
+def _end_wait(state: RunState, wait: OpenWait, registration: "workflow.ActivityHandle[None] | None") -> None:
+    """Record the end of a wait that was not given up, and leave its mailbox if it does not know of it."""
     state.waits.close(wait.wait_id)
     pending = _unfinished(registration)
     if registration is not None:
         registration.cancel()
-    if wait.received is None:
+    if wait.received is None and wait.is_refused:
+        _withdraw(state, wait)
+        # A repeated registration may have entered the wait after all.
+        _leave_mailbox(state, wait, pending)
+    elif wait.received is None:
         state.record_event("wait.expired", WaitExpired(wait_id=wait.wait_id))
     elif registration is not None and wait.received.wait_id != wait.wait_id:
         _leave_mailbox(state, wait, pending)
-    await state.hold_for_cancel()
-    if wait.received is None:
-        raise WaitExpiredError(wait.wait_id, wait.event.name, wait.key)
-    return decode_accepted(wait.received.data, wait.event.data)
 
 
 def withdraw_open_waits(state: RunState) -> None:
@@ -183,6 +196,14 @@ def _check(state: RunState, event: ExternalEvent[Any], key: str | None, *, needs
         check_key(key)
     except InvalidInput as error:
         raise as_application_error(error) from None
+
+
+def _too_many_waiters(wait: OpenWait) -> ApplicationError:
+    return non_retryable_error(
+        TOO_MANY_WAITERS,
+        f"{MAX_MAILBOX_WAITS} runs wait for {wait.event.name} with this key, the most that may; use a key for"
+        " each run, or start runs by the event",
+    )
 
 
 def _register(state: RunState, wait: OpenWait) -> "workflow.ActivityHandle[None]":

@@ -23,7 +23,7 @@ MAX_REMEMBERED: Final = 1_000
 
 
 class OpenWait:
-    """One wait of the run. `received` is the event that ended it.
+    """One wait of the run. `received` is the event that ended it; `is_refused`, that its mailbox is full.
 
     Args:
         is_callback: only an event that is addressed to this wait ends it.
@@ -44,6 +44,7 @@ class OpenWait:
         self.deadline_at = deadline_at
         self.is_callback = is_callback
         self.received: InboundEvent | None = None
+        self.is_refused = False
 
     def matches(self, event: InboundEvent) -> bool:
         """Whether the event ends this wait. A missing key matches every key."""
@@ -144,6 +145,12 @@ class WaitRegistry:
         if found is not None:
             self._kept.remove(found)
             self._end(wait, found.event)
+
+    def refuse(self, wait_id: str) -> None:
+        """End a wait for which its mailbox has no room."""
+        wait = self._open.get(wait_id)
+        if wait is not None:
+            wait.is_refused = True
 
     def close(self, wait_id: str) -> None:
         self._open.pop(wait_id, None)
