@@ -125,6 +125,7 @@ async def test_a_bug_blocks_a_run_until_a_fixed_worker_is_deployed(
     async with release(temporal, BrokenEcho):
         blocked = (await snapshot_once(watcher, run_id, "blocked"))["blocked"]
         listed = (await watcher.get("/v1/runs", params={"status": "running"})).json()["runs"]
+        found = (await watcher.get("/v1/runs", params={"q": "status:blocked"})).json()["runs"]
         metrics = (await watcher.get("/metrics")).text
 
     assert isinstance(blocked, dict)
@@ -132,6 +133,8 @@ async def test_a_bug_blocks_a_run_until_a_fixed_worker_is_deployed(
     assert "the bug of hi" in str(blocked["reason"])
     assert "test_blocked.py:" in str(blocked["reason"])
     assert [item["blocked"] for item in listed if item["run_id"] == run_id] == [blocked]
+    assert run_id in [item["run_id"] for item in found]
+    assert all(item["blocked"] for item in found)
     assert 'signalbox_gateway_runs_held{code="workflow_error",pipeline="echo"}' in metrics
 
     async with release(temporal, Echo):

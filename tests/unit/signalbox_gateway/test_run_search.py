@@ -48,6 +48,11 @@ def day(number: int) -> datetime:
             ),
             id="terms",
         ),
+        pytest.param(
+            "status:Blocked status:waiting",
+            SearchQuery(open_states=("blocked", "waiting")),
+            id="states of open runs",
+        ),
         pytest.param('Café "Đà Lạt"', SearchQuery(words=("cafe", "da", "lat")), id="words"),
         pytest.param(
             "https://shop.example/a 12:30",
@@ -88,7 +93,12 @@ def test_a_query_is_parsed(text: str, expected: SearchQuery) -> None:
         pytest.param("colour:red", "colour: is not a search key; use status, pipeline, by", id="key"),
         pytest.param("find.inv:1", r"use .*find\.invoice, find\.tax_code", id="find name"),
         pytest.param("status:odd", "there is no such status; use running, ", id="status"),
-        pytest.param("status:waiting", "only has it as running", id="status that is not indexed"),
+        pytest.param("status:paused", "only has it as running", id="status that is not indexed"),
+        pytest.param(
+            "status:blocked status:failed",
+            "status:blocked and status:failed cannot be combined",
+            id="open and indexed states",
+        ),
         pytest.param("pipeline:odd", "no pipeline 'odd'; installed: ads, ai_task", id="pipeline"),
         pytest.param("started:soon", "started:soon: is not a time; use an age", id="time"),
         pytest.param("started:2026-02-30", "is not a time", id="no such day"),

@@ -13,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from signalbox_core.http.health import no_metrics
-from signalbox_core.ledger.log import TenantLog
 from signalbox_core.process.open_files import open_file_limit
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_gateway.api.access.link_decisions import LinkDecisionHandlers
@@ -42,6 +41,7 @@ from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.schedules.recorded_changes import RecordedChanges
 from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 from signalbox_gateway.api.schedules.views import ScheduleViews
+from signalbox_gateway.api.search.run_list import RunListHandler
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -125,8 +125,7 @@ class Gateway:
             tickets=tickets,
             public_origin=parts.settings.public_origin,
         )
-        open_log = partial(TenantLog, parts.objects, signers=parts.ledger_signers)
-        self._ledger = LedgerWriter(parts.redis, parts.ledger, open_log, self.metrics.ledger)
+        self._ledger = LedgerWriter(parts.redis, parts.ledger, parts.open_log, self.metrics.ledger)
         self._notifier = parts.create_notifier(self.states.find, self.metrics.notifications)
         probes = {
             "redis": parts.redis_answers,
@@ -180,7 +179,7 @@ class Gateway:
             EventConsumer(*each, delivery, self.metrics.inbound.count) for each in parts.event_subscriptions
         ]
         party = read_relying_party(parts.settings.passkey_rp_id, parts.settings.passkey_origins)
-        record = record_in_ledger(open_log if parts.ledger_signers else None)
+        record = record_in_ledger(parts.open_log if parts.ledger_signers else None)
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         schedules = ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings))
@@ -194,7 +193,8 @@ class Gateway:
                 waiting,
                 parts.payload_keys,
             ),
-            runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs, conditions),
+            run_list=RunListHandler(engine, parts.pipelines, conditions, parts.streams),
+            runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
             retry=RetryHandler(
                 self.states,
                 RetryStarter(engine, parts.temporal, parts.streams, parts.pipelines, parts.payload_keys),
@@ -210,9 +210,9 @@ class Gateway:
             presence=PresenceHandlers(self.states, parts.redis),
             external_events=ExternalEventHandlers(self.states, to_run, keyed),
             callbacks=CallbackHandler(parts.payload_keys, events, parts.pipelines, self._limiter),
+            webhooks=WebhookHandler(parts.webhooks, delivery, self._limiter, self.metrics.inbound),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             links=LinkDecisionHandlers(parts.link_keys, self.states, approvals, parts.redis, self._limiter),
-            webhooks=WebhookHandler(parts.webhooks, delivery, self._limiter, self.metrics.inbound),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             schedules=ScheduleHandlers(
                 RecordedChanges(schedules, parts.record_change),

@@ -16,6 +16,7 @@ from temporalio.client import Client
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.cached_document import fetch_document, open_key_client
+from signalbox_core.ledger.log import TenantLog
 from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec
@@ -118,6 +119,11 @@ class Parts:
             NotificationLinks(self.settings.public_origin, self.pipelines, self.link_keys),
             tracing=self.tracing,
         )
+
+    @property
+    def open_log(self) -> partial[TenantLog]:
+        """Opens the ledger of a tenant."""
+        return partial(TenantLog, self.objects, signers=self.ledger_signers)
 
     @property
     def record_change(self) -> RecordChange:

@@ -1,11 +1,8 @@
-"""Reads and controls runs: list, snapshot, result, cancel, pause, resume."""
+"""Reads and controls runs: snapshot, result, cancel, pause, resume."""
 
-import hashlib
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Final, Literal
-from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
@@ -15,39 +12,27 @@ from signalbox_core.errors import Conflict, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.ids import run_id_of, run_key
-from signalbox_core.pipeline.contract.find import find_fields
 from signalbox_core.pipeline.contract.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import (
     CancelRun,
     ControlResponse,
-    ListRuns,
     NoBody,
-    RunItemView,
-    RunPageView,
 )
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.http import base64url
-from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import plain_workflow, run_ended
 from signalbox_gateway.runs.pending_starts import PendingStarts
-from signalbox_gateway.runs.run_info import RunInfo
-from signalbox_gateway.runs.search.index import RunIndex
-from signalbox_gateway.runs.search.query import named_pipelines, parse_query, unknown_pipeline
-from signalbox_gateway.runs.search.visibility import visibility_query
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import run_view
 
 log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
-_CHECKSUM_BYTES: Final = 6
-_MAX_PLAIN_TYPES: Final = 3
 
 
 class RunHandlers:
-    """The handlers of /v1/runs, except for starting."""
+    """The handlers of /v1/runs/{run_id}."""
 
     def __init__(
         self,
@@ -56,65 +41,12 @@ class RunHandlers:
         pipelines: Mapping[str, PipelineSpec],
         waiting: PendingStarts,
         repairs: Repairs,
-        conditions: RunConditions,
     ) -> None:
         self._states = states
         self._engine = engine
         self._pipelines = pipelines
         self._waiting = waiting
         self._repairs = repairs
-        self._conditions = conditions
-        self._index = RunIndex(engine)
-        self._find_names = {name for spec in pipelines.values() for name in find_fields(spec.input)}
-
-    async def list(self, call: ApiCall) -> Response:
-        query = call.query(ListRuns)
-        tenant = call.principal.tenant
-        queues = [
-            name for name, owner in self._engine.workflow_ids.rules.queue_tenants.items() if owner == tenant
-        ]
-        types = await self._plain_types(query, tenant, any_type=bool(queues))
-        if query.pipeline is not None and query.pipeline not in (*self._pipelines, *types):
-            raise unknown_pipeline(query.pipeline, self._pipelines, field="pipeline")
-        search = parse_query(
-            query.q,
-            pipelines=self._pipelines,
-            find_names=self._find_names,
-            now=datetime.now(UTC),
-            types=types,
-        )
-        filters = visibility_query(
-            tenant=tenant,
-            pipeline=query.pipeline,
-            status=query.status,
-            search=search,
-            queues=queues,
-            types=types,
-        )
-        # Not the filters: an age as in `started:7d` makes another instant of each request.
-        bound_to = "\0".join((tenant, query.status or "", query.pipeline or "", query.q))
-        page = await self._index.page(filters, limit=query.limit, token=_token(query.cursor, bound_to))
-        # The visibility store orders open runs first; within a page the newest comes first.
-        # The memo of a plain workflow may name another tenant than that of its task queue.
-        own = [run for run in page.runs if run.tenant == tenant]
-        newest_first = sorted(own, key=lambda run: run.started_at, reverse=True)
-        items = tuple(_item(run, self._conditions.get(run.key)) for run in newest_first)
-        return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, bound_to)))
-
-    async def _plain_types(self, query: ListRuns, tenant: str, *, any_type: bool) -> Sequence[str]:
-        """Which of the pipelines of a query are types of plain workflows.
-
-        Args:
-            any_type: task queues of the tenant are configured, whose workflows may be of any type.
-        """
-        named = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
-        # A search for `pipeline:Echo` means `echo`, unless there is such a type; a filter is exact.
-        by_case = {name for name in named if name.lower() in self._pipelines and name != query.pipeline}
-        unknown = sorted(named - by_case)
-        # Each name is a query. The names beyond are refused as those of unknown pipelines are.
-        looked_up = [*([] if any_type else unknown), *sorted(by_case)][:_MAX_PLAIN_TYPES]
-        found = await self._index.plain_types(tenant, looked_up)
-        return [*unknown, *found] if any_type else found
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))
@@ -222,46 +154,6 @@ def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:
         run_status=snapshot.status,
         error=msgspec.to_builtins(failure),
     )
-
-
-def _item(run: RunInfo, condition: RunCondition | None) -> RunItemView:
-    known = condition if run.status not in ENDED else None
-    return RunItemView(
-        run_id=run.run_id,
-        pipeline=run.pipeline,
-        subject=run.subject,
-        tags=run.tags,
-        status=run.status,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        started_by=run.started_by,
-        starter=run.starter,
-        url=f"/v1/runs/{quote(run.run_id, safe='')}",
-        blocked=known.blocked if known is not None else None,
-        queued=known.queued if known is not None else None,
-    )
-
-
-def _cursor(token: bytes | None, bound_to: str) -> str | None:
-    return base64url.encode(_checksum(token, bound_to) + token) if token else None
-
-
-def _token(cursor: str | None, bound_to: str) -> bytes | None:
-    if cursor is None:
-        return None
-    try:
-        decoded = base64url.decode(cursor)
-    except ValueError:
-        decoded = b""
-    token = decoded[_CHECKSUM_BYTES:]
-    if not token or decoded[:_CHECKSUM_BYTES] != _checksum(token, bound_to):
-        raise base64url.invalid_cursor("GET /v1/runs with the same q, status and pipeline")
-    return token
-
-
-def _checksum(token: bytes, bound_to: str) -> bytes:
-    """Bind a page token to its search. Not a MAC: every query filters by the caller's tenant anyway."""
-    return hashlib.sha256(bound_to.encode() + b"\0" + token).digest()[:_CHECKSUM_BYTES]
 
 
 def _raw(body: bytes) -> Response:

@@ -8,6 +8,7 @@ from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.routes.replies import INVALID_BODY, INVALID_QUERY, RUN_NOT_FOUND, problem
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.search.run_list import RunListHandler
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.runs.views import RunView
@@ -41,7 +42,11 @@ def pipeline_routes(pipelines: PipelineHandlers) -> tuple[Endpoint, ...]:
 
 
 def run_routes(
-    start_run: StartRunHandler, runs: RunHandlers, run_input: RunInputHandler, artifacts: ArtifactHandler
+    start_run: StartRunHandler,
+    run_list: RunListHandler,
+    runs: RunHandlers,
+    run_input: RunInputHandler,
+    artifacts: ArtifactHandler,
 ) -> tuple[Endpoint, ...]:
     """Starting and reading runs."""
     return (
@@ -73,7 +78,7 @@ def run_routes(
             name="list_runs",
             summary="List the tenant's runs",
             role=Role.VIEWER,
-            handle=runs.list,
+            handle=run_list.handle,
             query=schemas.ListRuns,
             replies=(
                 Reply(

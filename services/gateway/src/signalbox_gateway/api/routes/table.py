@@ -38,6 +38,7 @@ from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.schedules.handlers import ScheduleHandlers
 from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
+from signalbox_gateway.api.search.run_list import RunListHandler
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -50,6 +51,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
 
     pipelines: PipelineHandlers
     start_run: StartRunHandler
+    run_list: RunListHandler
     runs: RunHandlers
     run_input: RunInputHandler
     retry: RetryHandler
@@ -60,9 +62,9 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     presence: PresenceHandlers
     external_events: ExternalEventHandlers
     callbacks: CallbackHandler
+    webhooks: WebhookHandler
     ledger: LedgerHandlers
     destinations: DestinationHandlers
-    webhooks: WebhookHandler
     links: LinkDecisionHandlers
     schedules: ScheduleHandlers
     schedule_trigger: ScheduleTrigger
@@ -80,17 +82,19 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
     """Every operation, in the order of the documentation. Paths do not overlap."""
     return (
         *pipeline_routes(handlers.pipelines),
-        *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
+        *run_routes(
+            handlers.start_run, handlers.run_list, handlers.runs, handlers.run_input, handlers.artifacts
+        ),
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.bulk_decisions, handlers.approval_stream),
         *presence_routes(handlers.presence),
         *external_event_routes(handlers.external_events),
         *callback_routes(handlers.callbacks),
+        *webhook_routes(handlers.webhooks),
         *link_routes(handlers.links),
         *ledger_routes(handlers.ledger),
         *destination_routes(handlers.destinations),
         *schedule_routes(handlers.schedules, handlers.schedule_trigger),
-        *webhook_routes(handlers.webhooks),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

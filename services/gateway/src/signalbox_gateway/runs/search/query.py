@@ -7,7 +7,7 @@ visibility store.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, NoReturn, get_args
+from typing import Final, Literal, NoReturn, get_args
 
 from msgspec import Struct
 
@@ -37,7 +37,10 @@ SEARCHED_STATUSES: Final[tuple[RunStatus, ...]] = (
     "timed_out",
 )
 """The states by which the visibility store can filter."""
-_OTHER_STATES: Final = frozenset(get_args(RunStatus)) - {*SEARCHED_STATUSES} | {"waiting", "blocked"}
+OpenState = Literal["waiting", "blocked", "queued"]
+"""What the gateway knows of open runs, and the visibility store does not."""
+_OPEN_STATES: Final[tuple[OpenState, ...]] = get_args(OpenState)
+_OTHER_STATES: Final = frozenset(get_args(RunStatus)) - {*SEARCHED_STATUSES, *_OPEN_STATES}
 
 
 class Period(Struct, frozen=True, kw_only=True):
@@ -51,11 +54,13 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
     """What all runs of a list have in common.
 
     Attributes:
+        open_states: a run is in one of them; never given together with `statuses`.
         terms: the values of a key, any of which a run has: of `by`, `tag`, `error`, `step`, `find.<name>`.
         words: all of them occur in the run's subject, id, tags or `Find` fields.
     """
 
     statuses: tuple[RunStatus, ...] = ()
+    open_states: tuple[OpenState, ...] = ()
     pipelines: tuple[str, ...] = ()
     started: tuple[Period, ...] = ()
     ended: tuple[Period, ...] = ()
@@ -94,8 +99,10 @@ def parse_query(
         if not value:
             _refuse(f"{key}: has no value; write {key}:VALUE without a space after the colon")
         found.setdefault(key, []).append(value)
+    statuses, open_states = _states(found.pop("status", ()))
     return SearchQuery(
-        statuses=tuple(_status(value) for value in found.pop("status", ())),
+        statuses=statuses,
+        open_states=open_states,
         pipelines=tuple(
             value if value in types else _pipeline(value, pipelines) for value in found.pop("pipeline", ())
         ),
@@ -140,12 +147,23 @@ def _check_key(key: str, find_names: Collection[str]) -> None:
     )
 
 
+def _states(values: Sequence[str]) -> tuple[tuple[RunStatus, ...], tuple[OpenState, ...]]:
+    known = [value.lower() for value in values]
+    open_states = tuple(value for value in known if value in _OPEN_STATES)
+    statuses = tuple(_status(value) for value in known if value not in _OPEN_STATES)
+    if open_states and statuses:
+        _refuse(
+            f"status:{open_states[0]} and status:{statuses[0]} cannot be combined; search for each of them"
+        )
+    return statuses, open_states
+
+
 def _status(value: str) -> RunStatus:
     found = next((status for status in SEARCHED_STATUSES if value.lower() == status), None)
     if found is None:
         is_open = value.lower() in _OTHER_STATES
         reason = "the search index only has it as running" if is_open else "there is no such status"
-        _refuse(f"status:{value}: {reason}; use {', '.join(SEARCHED_STATUSES)}")
+        _refuse(f"status:{value}: {reason}; use {', '.join((*SEARCHED_STATUSES, *_OPEN_STATES))}")
     return found
 
 

@@ -56,6 +56,11 @@ def visibility_query(
     return " AND ".join([*parts, *_search_parts(search, has_types=has_types)])
 
 
+def open_runs_query(query: str, workflow_ids: Sequence[str]) -> str:
+    """Narrow the query of a list to those of these workflows that are open."""
+    return f"{query} AND ExecutionStatus = {_quoted(_OPEN)} AND WorkflowId {_in(workflow_ids)}"
+
+
 def plain_type_query(tenant: str, workflow_type: str) -> str:
     """Build the query of a tenant's plain workflows of a type, which are listed by the search attribute."""
     return (
