@@ -35,7 +35,9 @@ _INVOCATION = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*")
 _ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 _METRIC_ROW = re.compile(r"^\| `(signalbox_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
 _TERM_ROW = re.compile(r"^\| \*\*(.+?)\*\* \|[^|]*\|([^|]*)\|$", re.MULTILINE)
-_ACTIONS: Final = {("signalbox-admin", command) for command in ("audit", "keys", "payload-keys", "rollout")}
+_ACTIONS: Final = {
+    ("signalbox-admin", command) for command in ("audit", "keys", "objects", "payload-keys", "rollout")
+}
 
 
 def read_pages() -> dict[str, str]:

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "rollout",
     "deployments",
     "redrive",
+    "objects",
     "capacity",
 )
 EXIT_REJECTED: Final = 2

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -30,6 +31,14 @@ class ObjectRef(Struct, frozen=True, kw_only=True):
     key: str
     media_type: str
     size_bytes: int
+
+
+class StoredObject(Struct, frozen=True, kw_only=True):
+    """An entry of a listing."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -57,7 +66,7 @@ class ObjectStore(Protocol):
 
 
 class MutableObjectStore(ObjectStore, Protocol):
-    """An object store whose objects can also be replaced and deleted; only the ledger needs that."""
+    """An object store whose objects can also be replaced, deleted and listed."""
 
     async def replace(self, key: str, body: bytes, media_type: str) -> None:
         """Write `body`, whether `key` exists or not."""
@@ -69,6 +78,10 @@ class MutableObjectStore(ObjectStore, Protocol):
 
     async def list_keys(self, folder: str) -> list[str]:
         """The keys of all objects below a folder; of the whole store if `folder` is empty."""
+        ...
+
+    async def list_objects(self, folder: str) -> list[StoredObject]:
+        """All objects below a folder, with size and the time of the last write."""
         ...
 
 
@@ -164,9 +177,16 @@ class ObstoreObjects:
             return
 
     async def list_keys(self, folder: str) -> list[str]:
-        def listed() -> list[str]:
+        return [item.key for item in await self.list_objects(folder)]
+
+    async def list_objects(self, folder: str) -> list[StoredObject]:
+        def listed() -> list[StoredObject]:
             pages = obstore.list(self._store, check_key(folder) if folder else None)
-            return [item["path"] for page in pages for item in page]
+            return [
+                StoredObject(key=item["path"], size_bytes=item["size"], modified_at=item["last_modified"])
+                for page in pages
+                for item in page
+            ]
 
         return await _in_thread(folder, listed)
 

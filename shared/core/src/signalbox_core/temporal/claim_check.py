@@ -40,6 +40,7 @@ _NO_TENANT: Final = "~"
 _SEAL_BYTES: Final = 65_536
 """Room for what encryption and the envelope add."""
 _KEY: Final = re.compile(rf"{FOLDER}/([^/]+)/[^/]+/([0-9a-f]{{64}})")
+_MENTION: Final = re.compile(rf'{FOLDER}/[^/"\\]+/[^/"\\]+/[0-9a-f]{{64}}'.encode())
 _ATTEMPTS: Final = 3
 _BACKOFF_S: Final = 0.2
 
@@ -116,7 +117,7 @@ class ClaimCheckCodec(PayloadCodec, WithSerializationContext):
             raise value_too_large("a value", len(body), MAX_VALUE_BYTES)
         tenant = bound_tenant() or self._workflow_tenant()
         folder = quote(tenant, safe="") if tenant else _NO_TENANT
-        key = f"{FOLDER}/{folder}/{_workflow_folder(self._workflow_id)}/{hashlib.sha256(body).hexdigest()}"
+        key = f"{FOLDER}/{folder}/{workflow_folder(self._workflow_id)}/{hashlib.sha256(body).hexdigest()}"
         await _with_retry(lambda: self._objects.put_new(key, body, "application/octet-stream"))
         claim = ClaimCheck(key=key, size_bytes=len(body))
         return Payload(metadata={"encoding": ENCODING}, data=msgspec.json.encode(claim))
@@ -186,6 +187,14 @@ def read_claim_check(payload: Payload) -> ClaimCheck:
     return claim
 
 
+def mentioned_keys(message: bytes) -> frozenset[str]:
+    """The keys of stored payloads to which a serialized message of Temporal's API refers.
+
+    Claim checks are never encrypted, because a payload is encrypted before it is stored.
+    """
+    return frozenset(found.decode() for found in _MENTION.findall(message))
+
+
 def value_too_large(name: str, size: int, limit: int) -> InvalidInput:
     """The error of a value that is too large to be passed through Temporal."""
     return InvalidInput(
@@ -216,7 +225,7 @@ def _mark_foreign(payload: Payload) -> Payload:
     return marked
 
 
-def _workflow_folder(workflow_id: str | None) -> str:
+def workflow_folder(workflow_id: str | None) -> str:
     """The folder of a workflow's payloads: its run id, or a digest of another workflow's id."""
     if workflow_id is None:
         return _NO_TENANT

@@ -1,20 +1,25 @@
 """An in-memory object store for tests of code that writes objects."""
 
+from datetime import UTC, datetime
+
 from signalbox_core.errors import NotFound
-from signalbox_core.objects import ObjectRef, check_key
+from signalbox_core.objects import ObjectRef, StoredObject, check_key
 
 
 class FakeObjectStore:
-    """Stores objects in `bodies`; `writes` lists the keys of the writes that had an effect."""
+    """Stores objects in `bodies`; `writes` lists the keys of the writes that had an effect.
+
+    `modified_at` has the time of each object's last write, which a test may change.
+    """
 
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {}
         self.writes: list[str] = []
+        self.modified_at: dict[str, datetime] = {}
 
     async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
         if check_key(key) not in self.bodies:
-            self.bodies[key] = bytes(body)
-            self.writes.append(key)
+            self._write(key, body)
         return ObjectRef(key=key, media_type=media_type, size_bytes=len(self.bodies[key]))
 
     async def get(self, key: str) -> bytes:
@@ -27,12 +32,23 @@ class FakeObjectStore:
         return check_key(key) in self.bodies
 
     async def replace(self, key: str, body: bytes, media_type: str) -> None:  # noqa: ARG002 - not kept
-        self.bodies[check_key(key)] = bytes(body)
-        self.writes.append(key)
+        self._write(check_key(key), body)
 
     async def delete(self, key: str) -> None:
         self.bodies.pop(check_key(key), None)
 
     async def list_keys(self, folder: str) -> list[str]:
+        return [item.key for item in await self.list_objects(folder)]
+
+    async def list_objects(self, folder: str) -> list[StoredObject]:
         start = f"{check_key(folder)}/" if folder else ""
-        return [key for key in self.bodies if key.startswith(start)]
+        return [
+            StoredObject(key=key, size_bytes=len(body), modified_at=self.modified_at[key])
+            for key, body in self.bodies.items()
+            if key.startswith(start)
+        ]
+
+    def _write(self, key: str, body: bytes) -> None:
+        self.bodies[key] = bytes(body)
+        self.modified_at[key] = datetime.now(UTC)
+        self.writes.append(key)

@@ -1,0 +1,91 @@
+"""`signalbox-admin objects sweep`: deletes the stored payloads of runs that Temporal no longer has."""
+
+import argparse
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from signalbox_admin.command_line import (
+    Subparsers,
+    add_command,
+    add_objects_option,
+    print_line,
+    required_objects,
+)
+from signalbox_admin.payload_sweep import (
+    Sweep,
+    find_expired,
+    folder_of,
+    list_candidates,
+    read_retention,
+    tenant_of_key,
+)
+from signalbox_core.errors import InvalidInput
+from signalbox_core.objects import StoredObject, open_object_store
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    group = add_command(subparsers, "objects", "delete stored payloads that nothing needs any more")
+    actions = group.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    sweep = add_command(
+        actions,
+        "sweep",
+        "delete the large payloads of runs that Temporal no longer has",
+        "A payload is kept while Temporal has its run, open or ended, and while the history of any other run "
+        "or a schedule refers to it. It reads every history, so run it when the load is low. Only for a "
+        "store that no other namespace uses. Without --delete it deletes nothing. The connection is "
+        "configured by $TEMPORAL_ADDRESS, $TEMPORAL_NAMESPACE, $TEMPORAL_TLS_… and $TEMPORAL_API_KEY; no "
+        "payload keys are needed.",
+    )
+    add_objects_option(sweep)
+    sweep.add_argument("--tenant", help="only payloads of this tenant")
+    sweep.add_argument(
+        "--older-than",
+        type=int,
+        metavar="DAYS",
+        help="only payloads of at least this age (default: a day more than the retention of the namespace)",
+    )
+    sweep.add_argument("--delete", action="store_true", help="delete them")
+    sweep.set_defaults(run=lambda options: asyncio.run(_sweep(options)))
+
+
+async def _sweep(options: argparse.Namespace) -> int:
+    from signalbox_core.temporal import connect
+
+    store = open_object_store(required_objects(options))
+    client = await connect()
+    age = _checked_age(options.older_than, await read_retention(client))
+    candidates = await list_candidates(store, options.tenant, before=datetime.now(UTC) - age)
+    expired = await find_expired(client, candidates)
+    _print(expired)
+    if not options.delete:
+        print_line(f"{len(expired)} of {len(candidates)} payloads could be deleted; use --delete to do so")
+        return 0
+    deleted = await Sweep(client, store).delete(expired)
+    print_line(f"{deleted} payloads deleted")
+    return 0
+
+
+def _checked_age(days: int | None, retention: timedelta) -> timedelta:
+    """Raises: InvalidInput: the age is less than Temporal's retention."""
+    if days is None:
+        return retention + timedelta(days=1)
+    age = timedelta(days=days)
+    if age < retention:
+        raise InvalidInput(
+            f"--older-than {days} is less than the retention of the namespace, {retention}; use"
+            f" {-(-retention // timedelta(days=1))} or more",
+            field="older-than",
+        )
+    return age
+
+
+def _print(expired: Sequence[StoredObject]) -> None:
+    by_tenant: dict[str, list[StoredObject]] = defaultdict(list)
+    for item in expired:
+        by_tenant[tenant_of_key(item.key)].append(item)
+    for tenant, items in sorted(by_tenant.items()):
+        runs = len({folder_of(item.key) for item in items})
+        size = sum(item.size_bytes for item in items)
+        print_line(f"{tenant}: {len(items)} payloads of {runs} runs, {size / 1e6:.1f} MB")
