@@ -63,6 +63,52 @@ def test_a_schedule_is_created_started_paused_and_deleted(
     expect(page.get_by_role("link", name=name)).to_have_count(0, timeout=SLOW_MS)
 
 
+def test_a_schedule_at_an_interval_is_created_and_backfilled(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
+    page = signed_in
+    name = f"hourly-{secrets.token_hex(3)}"
+    open_schedules(page)
+    page.get_by_role("link", name="New schedule").click()
+    page.get_by_label("Pipeline", exact=True).select_option("ad_creative")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Starts runs").select_option("At an interval")
+    expect(page.get_by_label("Cron expression")).to_have_count(0)
+    page.get_by_label("Page", exact=True).fill(site.product_page)
+    page.get_by_role("button", name="Create the schedule").click()
+    expect(page.get_by_label("Every", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Every", exact=True).fill("12")
+    assert faults_of(page, watched, "new-interval") == []
+    page.get_by_role("button", name="Create the schedule").click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("region", name="Settings")).to_contain_text("every 12 h")
+
+    page.get_by_role("link", name="Backfill").click()
+    expect(page.get_by_role("heading", name="Backfill", exact=True)).to_be_visible()
+    assert faults_of(page, watched, "backfill") == []
+    page.get_by_role("button", name="Start the runs").click()
+    expect(page.get_by_label("From", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("From", exact=True).fill("2026-01-05T00:00")
+    page.get_by_label("To", exact=True).fill("2026-01-05T11:59")
+    page.get_by_label("While an earlier run is open").select_option("allow_all")
+    page.get_by_role("button", name="Start the runs").click()
+    expect(page.get_by_text("The run of 1 time starts.").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=SLOW_MS)
+
+
+def test_a_backfill_of_the_future_is_refused_at_its_field(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
+    page = signed_in
+    watched.expected = ("status of 422",)
+    create(page, site)
+    page.get_by_role("link", name="Backfill").click()
+    page.get_by_label("From", exact=True).fill("2026-01-05T00:00")
+    page.get_by_label("To", exact=True).fill("2100-01-05T00:00")
+    page.get_by_role("button", name="Start the runs").click()
+    expect(page.get_by_label("To", exact=True)).to_have_attribute("aria-invalid", "true", timeout=SLOW_MS)
+
+
 def test_a_refused_schedule_shows_the_remedy_at_its_field(
     signed_in: Page, site: Site, watched: WatchedPage
 ) -> None:

@@ -30,6 +30,7 @@ const schedules = later(() => import("./schedules/page.js"), "schedulesPage");
 const schedule = later(() => import("./schedules/page.js"), "schedulePage");
 const activity = later(() => import("./activity/page.js"), "activityPage");
 const newSchedule = later(() => import("./schedules/create.js"), "newSchedulePage");
+const backfill = later(() => import("./schedules/backfill.js"), "backfillPage");
 
 // A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
 const ROUTES = [
@@ -43,6 +44,7 @@ const ROUTES = [
   { pattern: /^\/schedules$/, section: "schedules", page: schedules },
   { pattern: /^\/schedules\/new$/, section: "schedules", page: newSchedule },
   { pattern: /^\/schedules\/([^/]+)$/, section: "schedules", page: schedule },
+  { pattern: /^\/schedules\/([^/]+)\/backfill$/, section: "schedules", page: backfill },
   { pattern: /^\/activity$/, section: "activity", page: activity, key: () => "activity" },
   { pattern: /^\/system$/, section: "system", page: systemPage },
   { pattern: /^\/autoscaler$/, section: "system", page: autoscaler },

@@ -111,6 +111,7 @@ export const api = {
   changeSchedule: (scheduleId, body) => call("PATCH", schedulePath(scheduleId), { body }),
   deleteSchedule: (scheduleId) => call("DELETE", schedulePath(scheduleId)),
   triggerSchedule: (scheduleId, key) => call("POST", `${schedulePath(scheduleId)}/trigger`, { body: {}, headers: { "Idempotency-Key": key } }),
+  backfillSchedule: (scheduleId, body) => call("POST", `${schedulePath(scheduleId)}/backfill`, { body }),
   activity: (query, options) => get(`/v1/activity?${new URLSearchParams(query)}`, options),
   receipt: (path) => get(path),
   passkeys: () => get("/v1/passkeys"),

@@ -8,6 +8,8 @@ import { kindOf, resolve } from "./schema.js";
 import { uploadField } from "./upload-field.js";
 
 const LONG_TEXT = 120;
+// The format of a time that is entered in the browser's time zone and read as an instant.
+const INSTANT = "signalbox-instant";
 
 export function field(schema, context) {
   const node = resolve(schema, context.root);
@@ -58,10 +60,11 @@ function folded(members, needed, value) {
 function textField(node, context) {
   const long = (node.maxLength ?? 0) > LONG_TEXT && node.format !== "uri" && context.name !== "url";
   const address = node.format === "uri" || context.name === "url" || context.name?.endsWith("_url");
+  const instant = node.format === INSTANT;
   const control = long
     ? h("textarea", { rows: 3, dir: "auto" })
     : h("input", {
-      type: node.format === "date" ? "date" : "text", dir: address ? null : "auto", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
+      type: instant ? "datetime-local" : node.format === "date" ? "date" : "text", dir: address ? null : "auto", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
       autocomplete: "off", placeholder: node.examples?.[0],
     });
   const check = (text) => {
@@ -70,7 +73,8 @@ function textField(node, context) {
     if (node.maxLength && length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${length}.`;
     return !node.pattern || matchesPattern(node.pattern, text) ? null : formOf(node);
   };
-  return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
+  const parse = instant ? (text) => new Date(text).toISOString() : (text) => (address ? text.trim() : text);
+  return inputField(node, context, control, { parse, check });
 }
 
 /** What a text should look like, in words: an example, or the field's description. */

@@ -24,7 +24,8 @@ export function scheduleControls(schedule, { changed, deleted }) {
     else { toast("The run starts later: after an open one, or when a worker is free."); await changed(); }
   });
   const remove = deleted ? button("Delete", "Delete", "cancel", () => removeSchedule(id, deleted), "button danger-quiet") : null;
-  return h("div", { class: "actions" }, toggle, trigger, remove);
+  const backfill = deleted ? h("a", { class: "button", href: `#/schedules/${encodeURIComponent(id)}/backfill` }, icon("schedules"), "Backfill") : null;
+  return h("div", { class: "actions" }, toggle, trigger, backfill, remove);
 }
 
 async function removeSchedule(id, deleted) {
