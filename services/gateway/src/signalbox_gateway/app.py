@@ -75,7 +75,7 @@ from signalbox_gateway.passkeys.relying_party import read_relying_party
 from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.inbound.event_delivery import EventDelivery
+from signalbox_gateway.runs.inbound.event_delivery import InboundDelivery
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
 from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
@@ -174,7 +174,7 @@ class Gateway:
         starter = RunStarter(engine, waiting, self.states.remember_start)
         to_run = RunDelivery(self.states, events, parts.pipelines)
         keyed = KeyedDelivery(events, EventStarts(starter, waiting, parts.payload_keys), parts.pipelines)
-        delivery = EventDelivery(self.states, to_run, keyed)
+        delivery = InboundDelivery(self.states, to_run, keyed)
         self._event_consumers = [
             EventConsumer(*each, delivery, self.metrics.inbound.count) for each in parts.event_subscriptions
         ]

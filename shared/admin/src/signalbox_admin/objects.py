@@ -13,7 +13,7 @@ from signalbox_admin.command_line import (
     print_line,
     required_objects,
 )
-from signalbox_admin.payload_sweep import (
+from signalbox_admin.payloads.sweep import (
     Sweep,
     find_expired,
     folder_of,

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.pubsub import DispatchOutcome, MessageSource, PulledMessage
 from signalbox_core.temporal.codec import bind_payloads_to
-from signalbox_gateway.runs.inbound.event_delivery import EventDelivery
+from signalbox_gateway.runs.inbound.event_delivery import InboundDelivery
 from signalbox_gateway.runs.inbound.subscribed_events import SubscribedEvents
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class EventConsumer:
         self,
         subscribed: SubscribedEvents,
         source: MessageSource,
-        delivery: EventDelivery,
+        delivery: InboundDelivery,
         count: Callable[[str, ConsumedAs], None],
     ) -> None:
         self._subscribed = subscribed

@@ -16,7 +16,7 @@ from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.http.metrics import InboundMetrics
 from signalbox_gateway.http.request_body import check_json_members, read_json_body
-from signalbox_gateway.runs.inbound.event_delivery import EventDelivery
+from signalbox_gateway.runs.inbound.event_delivery import InboundDelivery
 from signalbox_gateway.runs.inbound.webhooks import Webhook, Webhooks
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class WebhookHandler:
     def __init__(
         self,
         webhooks: FollowedFile[Webhooks] | None,
-        delivery: EventDelivery,
+        delivery: InboundDelivery,
         limiter: RequestLimiter,
         metrics: InboundMetrics,
     ) -> None:

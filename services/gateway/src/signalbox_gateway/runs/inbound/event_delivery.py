@@ -8,7 +8,7 @@ from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
 from signalbox_gateway.runs.lookup import RunReader, unknown_run
 
 
-class EventDelivery:
+class InboundDelivery:
     """For senders whose events are configured by a file, which is why they may or may not name a run."""
 
     def __init__(self, states: RunReader, to_run: RunDelivery, keyed: KeyedDelivery) -> None:

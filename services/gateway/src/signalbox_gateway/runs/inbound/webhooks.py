@@ -118,7 +118,7 @@ class Webhooks(Struct, frozen=True, kw_only=True):
         """Read the secrets of a webhook, at every use.
 
         Raises:
-            Unavailable: its file cannot be used now, which the sender cannot mend.
+            Unavailable: its file cannot be used now, which the sender cannot repair.
         """
         try:
             return parse_secrets(read_secret_file(self.folder / webhook.secret_file))

@@ -1,0 +1,1 @@
+"""Stored payloads of runs: which of them nothing needs any more."""
