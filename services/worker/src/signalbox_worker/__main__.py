@@ -6,6 +6,8 @@ import os
 import random
 from collections.abc import Mapping
 
+import uvloop
+
 from signalbox_core.http.probes import probes_in_thread
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_core.traces.configuration import open_tracing
@@ -55,7 +57,7 @@ async def _until_signal(settings: Settings) -> None:
 
 def main() -> int:
     """Return 0 after a clean stop, 2 for an invalid setting, 1 when Temporal is unavailable."""
-    return run_service("worker", Settings, _until_signal, prefix=PREFIX)
+    return run_service("worker", Settings, _until_signal, prefix=PREFIX, loop_factory=uvloop.new_event_loop)
 
 
 if __name__ == "__main__":
