@@ -1,5 +1,6 @@
 """How a service process begins and ends."""
 
+import gc
 import logging
 import socket
 from collections.abc import Iterator
@@ -9,16 +10,18 @@ import msgspec
 import pytest
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
-from signalbox_core.process.service import listen, run_service
+from signalbox_core.process.service import COLLECTOR_THRESHOLDS, listen, run_service
 
 
 @pytest.fixture(autouse=True)
-def _root_logger_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
+def _process_as_it_was() -> Iterator[None]:
+    root, thresholds = logging.getLogger(), gc.get_threshold()
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,16 @@ def test_an_error_on_purpose_is_one_line_and_a_status(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("signalbox-test: ")
+
+
+def test_a_service_collects_less_often_and_leaves_its_imports_out() -> None:
+    found: list[tuple[object, bool]] = []
+
+    async def serve(settings: Settings) -> None:
+        found.append((gc.get_threshold(), gc.get_freeze_count() > 10_000))
+
+    assert run_service("test", Settings, serve, prefix="SIGNALBOX_TEST") == 0
+    assert found == [(COLLECTOR_THRESHOLDS, True)]
 
 
 def test_a_bug_is_raised_unchanged() -> None:

@@ -1,6 +1,7 @@
 """Start and end of a service process: settings, logs, listening socket, exit status."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -22,6 +23,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 EXIT_UNAVAILABLE: Final = 1
 EXIT_REJECTED: Final = 2
 BACKLOG: Final = 2_048
+COLLECTOR_THRESHOLDS: Final = (10_000, 10, 3)
+"""Python's default (700, 10, 10) costs a run of ten steps 2 to 4 percent of its CPU.
+
+Cycles are still found before they amount to much: with 300,000 new objects at the latest.
+"""
 
 
 class ServiceSettings(Protocol):
@@ -53,6 +59,7 @@ def run_service(
         settings = read_settings(settings_type, prefix=prefix, environ=os.environ)
         configure_logs(name, getattr(settings, "log_level", "INFO"), derive=run_fields)
         raise_open_file_limit()
+        _tune_garbage_collector()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(settings))
     except SignalboxError as error:
@@ -63,6 +70,12 @@ def run_service(
             raise
         return _report(name, _first(known))
     return 0
+
+
+def _tune_garbage_collector() -> None:
+    """Collect less often, and leave out what the imports made, which is never garbage."""
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    gc.freeze()
 
 
 def run_fields(record: logging.LogRecord) -> Mapping[str, object]:
