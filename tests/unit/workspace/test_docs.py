@@ -151,3 +151,30 @@ def test_a_link_to_a_missing_heading_is_found() -> None:
     pages = {"docs/a.md": "[x](b.md#no-such)", "docs/b.md": "# Some such\n"}
 
     assert doc_names.dead_anchors("docs/a.md", pages) == ["b.md#no-such"]
+
+
+def misnumbered(titles: dict[str, str]) -> list[str]:
+    """The decision records whose number is not the next one, or another in the title; by file name."""
+    numbered = enumerate(sorted(titles), start=1)
+    return [
+        name
+        for number, name in numbered
+        if not (name.startswith(f"{number:04}-") and titles[name].startswith(f"# {number:04} "))
+    ]
+
+
+def test_decision_records_are_numbered_without_gap_or_repetition() -> None:
+    folder = doc_names.ROOT / "docs/adr"
+    assert misnumbered({path.name: path.read_text() for path in folder.glob("*.md")}) == []
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        pytest.param({"0001-a.md": "# 0001 A", "0001-b.md": "# 0001 B"}, id="repeated"),
+        pytest.param({"0001-a.md": "# 0001 A", "0003-b.md": "# 0003 B"}, id="gap"),
+        pytest.param({"0001-a.md": "# 0002 A"}, id="other number in the title"),
+    ],
+)
+def test_a_wrong_number_of_a_decision_record_is_found(titles: dict[str, str]) -> None:
+    assert misnumbered(titles)
