@@ -42,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="how long an activity takes; heartbeats of longer ones are billed (default 0)",
+        help="how long an activity takes; heartbeats after its first second are billed (default 0)",
     )
     parser.add_argument(
         "--history-days", type=float, default=30.0, metavar="DAYS", help="Temporal's retention (default 30)"

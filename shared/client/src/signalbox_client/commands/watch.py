@@ -111,7 +111,7 @@ async def _print_events(
 
 
 def _print_not_kept(run_id: str) -> None:
-    """State on standard error why events are missing: a stream keeps the newest, and not for ever."""
+    """State on standard error why events are missing: a stream keeps the newest for a limited time."""
     print(
         f"signalbox: events of run {run_id} are no longer kept; see signalbox show {run_id}", file=sys.stderr
     )
