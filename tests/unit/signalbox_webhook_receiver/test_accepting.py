@@ -12,6 +12,7 @@ from signalbox_core.errors import Conflict, SignalboxError
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.streams import AppendOutcome
 from signalbox_core.testing.streams import FakeRunStream
+from signalbox_webhook_receiver.profile import MAX_BATCH_BYTES
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import BATCH, ONE, URL, parameters_at, sign_by_hand, signer_and_key
 from support.fakes.events import START, story
@@ -286,6 +287,25 @@ async def test_more_deliveries_at_once_than_allowed_are_turned_away() -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     bench.publisher.acks.set()
     assert [(await each).status_code for each in sending] == [202, 202]
+
+
+async def test_bodies_at_once_are_bounded_in_their_total_size() -> None:
+    bench = new_bench(max_bytes_in_flight=MAX_BATCH_BYTES)
+    bench.publisher.acks.clear()
+    large = replace(
+        MILESTONES[0],
+        type="dev.signalbox.invoice.imported.v1",
+        sequence=None,
+        data=msgspec.Raw(msgspec.json.encode({"text": "x" * 200_000})),
+    )
+    events = [replace(large, id=str(number)) for number in range(5)]
+    sending = asyncio.create_task(bench.send(*events))
+    await eventually(lambda: bench.claims.held)
+    answer = await bench.send(MILESTONES[1], large)
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    bench.publisher.acks.set()
+    assert (await sending).status_code == 202
+    assert (await bench.send(MILESTONES[1], large)).status_code == 202
 
 
 async def test_keys_that_nobody_could_fetch_are_503_and_known_ones_go_on(bench: Bench) -> None:

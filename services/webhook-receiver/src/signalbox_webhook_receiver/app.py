@@ -79,6 +79,7 @@ def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
         publish_timeout_s=settings.publish_timeout_s,
         request_timeout_s=settings.request_timeout_s,
         max_in_flight=settings.max_in_flight,
+        max_bytes_in_flight=settings.max_bytes_in_flight,
     )
     verifier = Verifier(parts.keys, origin=parts.origin, now=parts.now)
     deliveries = Deliveries(

@@ -25,11 +25,12 @@ from signalbox_webhook_receiver.events import read_runs
 from signalbox_webhook_receiver.intake import EventIntake, RunOutcome
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.problems import internal_error_response, problem_response
-from signalbox_webhook_receiver.profile import read_arrival
+from signalbox_webhook_receiver.profile import MAX_BATCH_BYTES, read_arrival
 from signalbox_webhook_receiver.verification import Proof, Verifier
 
 log = logging.getLogger(__name__)
 _MIN_PUBLISH_TIMEOUT_S = 0.5
+_MAX_LENGTH_DIGITS = 15
 
 
 class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
     publish_timeout_s: float
     request_timeout_s: float
     max_in_flight: int
+    max_bytes_in_flight: int
 
 
 @dataclass(kw_only=True)
@@ -116,15 +118,18 @@ class Deliveries:
         self._draining = draining
         self._tracing = tracing
         self._in_flight = 0
+        self._in_flight_bytes = 0
 
     async def __call__(self, request: Request) -> Response:
-        record = _DeliveryRecord()
+        record, size_bytes = _DeliveryRecord(), _declared_bytes(request)
+        self._in_flight_bytes += size_bytes
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
             response = await self._respond(request, record)
         finally:
             self._in_flight -= 1
+            self._in_flight_bytes -= size_bytes
             self._metrics.in_flight.set(self._in_flight)
         self._log_and_count(record, response)
         return response
@@ -143,7 +148,8 @@ class Deliveries:
     def _check_capacity(self) -> None:
         if self._draining.has_started:
             raise Unavailable("this receiver is shutting down; send the delivery again", code="draining")
-        if self._in_flight > self._limits.max_in_flight:
+        limits = self._limits
+        if self._in_flight > limits.max_in_flight or self._in_flight_bytes > limits.max_bytes_in_flight:
             raise Unavailable("the receiver is overloaded; send the delivery again", code="overloaded")
 
     async def _deliver(self, request: Request, record: _DeliveryRecord) -> Response:
@@ -225,6 +231,13 @@ class Deliveries:
             {"reason": record.reason} if record.reason else {}
         )
         log.info("delivery", extra=facts)
+
+
+def _declared_bytes(request: Request) -> int:
+    """The size that a body may have: as declared, and never more than is read of it."""
+    length = request.headers.get("content-length", "")
+    is_number = length.isascii() and length.isdigit() and len(length) <= _MAX_LENGTH_DIGITS
+    return min(int(length), MAX_BATCH_BYTES) if is_number else MAX_BATCH_BYTES
 
 
 def event_results(outcomes: Sequence[RunOutcome]) -> list[object]:

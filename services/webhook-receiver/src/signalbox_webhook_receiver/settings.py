@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from signalbox_core.patterns import whole
 from signalbox_core.secret import Secret
+from signalbox_webhook_receiver.profile import MAX_BATCH_BYTES
 
 PREFIX = "SIGNALBOX_RECEIVER"
 
@@ -30,6 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         drain_notice_s: how long new deliveries get 503 after SIGTERM before the port closes, so that senders
             and load balancers use another replica.
         max_in_flight: concurrent deliveries; further ones get 503.
+        max_bytes_in_flight: of their bodies. A delivery needs about six times the memory of its body.
         rate_per_s: sustained deliveries per second and key, over all replicas; the burst is twice as high.
     """
 
@@ -52,4 +54,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_notice_s: Positive = 0.5
     drain_timeout_s: Positive = 25.0
     max_in_flight: Count = 256
+    max_bytes_in_flight: Annotated[int, Meta(ge=MAX_BATCH_BYTES)] = 64 * 1024 * 1024
     rate_per_s: Count = 1000
