@@ -13,6 +13,7 @@ from apt import install, why_not_installable
 TESTS: Final = {
     "proxy tests": {"nginx": "nginx-light", "haproxy": "haproxy"},
     "dashboard tests": {"prometheus": "prometheus"},
+    "clock tests": {"/usr/lib/*/faketime/libfaketimeMT.so.1": "libfaketime"},
 }
 """For each kind of tests, what they need and the Debian package that has it."""
 
