@@ -156,3 +156,12 @@ async def test_a_cursor_belongs_to_its_search(caller: httpx2.AsyncClient) -> Non
 
     assert len(again.json()["runs"]) == 1
     assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+@pytest.mark.parametrize("given", [{"pipeline": "a\0b"}, {"q": "pipeline:a\0b"}], ids=["filter", "search"])
+async def test_a_pipeline_with_a_control_character_is_unknown(
+    caller: httpx2.AsyncClient, given: dict[str, str]
+) -> None:
+    answer = await caller.get("/v1/runs", params=given)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_pipeline")

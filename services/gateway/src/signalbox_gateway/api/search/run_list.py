@@ -105,7 +105,9 @@ class RunListHandler:
         Args:
             any_type: task queues of the tenant are configured, whose workflows may be of any type.
         """
-        named = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
+        given = {*named_pipelines(query.q), query.pipeline or ""} - {"", *self._pipelines}
+        # The visibility store cannot look up a text with NUL.
+        named = {name for name in given if name.isprintable()}
         # A search for `pipeline:Echo` means `echo`, unless there is such a type; a filter is exact.
         by_case = {name for name in named if name.lower() in self._pipelines and name != query.pipeline}
         unknown = sorted(named - by_case)
