@@ -1,36 +1,13 @@
 """As many runs as may wait for one key: a further one is refused, and displaces none."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
-from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError
 
-from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.external_event import (
-    MAILBOX,
-    MAX_MAILBOX_WAITS,
-    MailboxAddress,
-    MailboxContent,
-    MailboxWait,
-)
+from signalbox_core.pipeline.contract.external_event import MAX_MAILBOX_WAITS
 from signalbox_core.testing.pipeline import PipelineUnderTest, replay
 from support.shipping.contract import DISPATCHED, PAYMENT, SPEC, ShippingInput, ShippingResult
+from support.shipping.mailboxes import start_mailbox, wait_of
 from support.shipping.orders import PAID, PARCEL, new_order
-
-
-async def start_mailbox(pipeline: PipelineUnderTest, order: str, waits: list[MailboxWait]) -> WorkflowHandle:
-    """Start the mailbox of an order with the waits of other runs."""
-    keep_s = PAYMENT.keep.total_seconds()
-    address = MailboxAddress(tenant="acme", pipeline=SPEC.name, name=PAYMENT.name, key=order, keep_s=keep_s)
-    content = MailboxContent(name=PAYMENT.name, key=order, keep_s=keep_s, waits=tuple(waits))
-    return await pipeline.client.start_workflow(
-        MAILBOX, content, id=address.workflow_id, task_queue=pipeline.task_queue
-    )
-
-
-def wait_of(run_id: str) -> MailboxWait:
-    expires_at = datetime.now(UTC) + timedelta(days=1)
-    return MailboxWait(workflow_id=run_key("acme", run_id), wait_id=PAYMENT.name, expires_at=expires_at)
 
 
 async def test_a_run_too_many_is_refused_and_the_first_one_gets_the_event(
@@ -38,7 +15,7 @@ async def test_a_run_too_many_is_refused_and_the_first_one_gets_the_event(
 ) -> None:
     order = new_order()
     others = [wait_of(f"none-{number}") for number in range(MAX_MAILBOX_WAITS - 1)]
-    mailbox = await start_mailbox(shipping, order, [wait_of(f"{order}-first"), *others])
+    mailbox = await start_mailbox(shipping, order, waits=(wait_of(f"{order}-first"), *others))
     # It is in the mailbox already, and enters another one itself.
     first = await shipping.start(ShippingInput(order=new_order()), run_id=f"{order}-first")
     await first.wait(PAYMENT.name)

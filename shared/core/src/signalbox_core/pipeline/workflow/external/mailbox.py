@@ -28,7 +28,7 @@ from signalbox_core.pipeline.contract.external_event import (
     ReturnedEvent,
 )
 from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
-from signalbox_core.pipeline.workflow.external.returns import RETURNED_EVENTS
+from signalbox_core.pipeline.workflow.external.recurring_patch import RETURNED_EVENTS, RecurringPatch
 from signalbox_core.pipeline.workflow.waits import wait_until
 
 REFUSED_WAITS: Final = "signalbox.refused-waits"
@@ -47,6 +47,8 @@ class MailboxWorkflow:
         self._state = MailboxState(content)
         self._messages = 0
         self._refused: list[MailboxWait] = []
+        self._refuses_waits = RecurringPatch(REFUSED_WAITS)
+        self._takes_events_back = RecurringPatch(RETURNED_EVENTS)
 
     @workflow.run
     async def run(self, content: MailboxContent) -> None:  # noqa: ARG002 - `__init__` has taken it
@@ -72,7 +74,7 @@ class MailboxWorkflow:
     @workflow.signal(name=OPEN_WAIT)
     def open_wait(self, wait: MailboxWait) -> None:
         self._messages += 1
-        if self._state.lacks_room_for(wait) and workflow.patched(REFUSED_WAITS):
+        if self._state.lacks_room_for(wait) and self._refuses_waits.is_on():
             self._state.expire(workflow.now())
             if self._state.lacks_room_for(wait):
                 self._refused.append(wait)
@@ -87,7 +89,7 @@ class MailboxWorkflow:
     @workflow.signal(name=RETURN_EVENT)
     def return_event(self, returned: ReturnedEvent) -> None:
         # In a rolling upgrade, a worker of an earlier release may have ignored the signal.
-        if workflow.patched(RETURNED_EVENTS):
+        if self._takes_events_back.is_on():
             self._messages += 1
             self._state.take_back(returned, workflow.now())
 
