@@ -28,9 +28,12 @@ async def start_mailbox(
     *,
     waits: tuple[MailboxWait, ...] = (),
     settled: tuple[SettledEvent, ...] = (),
+    refused_waits: tuple[MailboxWait, ...] = (),
 ) -> WorkflowHandle:
     """Start the mailbox of an order with what an earlier execution has left to it."""
-    content = MailboxContent(name=PAYMENT.name, key=order, keep_s=KEEP_S, waits=waits, settled=settled)
+    content = MailboxContent(
+        name=PAYMENT.name, key=order, keep_s=KEEP_S, waits=waits, settled=settled, refused_waits=refused_waits
+    )
     return await pipeline.client.start_workflow(
         MAILBOX, content, id=address_of(order).workflow_id, task_queue=pipeline.task_queue
     )
