@@ -195,6 +195,12 @@ async def test_a_verified_webhook_that_no_contract_allows_is_refused_by_field(
         ),
         (await send(bank, "parcel.left", "m4", run="none", parcel="P1"), 404, "unknown_run", None),
         (await send(bank, "parcel.left", "m5", run="a b", parcel="P1"), 422, "invalid_input", "run_id"),
+        (
+            await send(bank, "parcel.left", "m9", run="none", order="x" * 201, parcel="P1"),
+            422,
+            "invalid_input",
+            "key",
+        ),
         (await send(bank, "order.lost", "m6", order=order), 404, "unknown_event", "name"),
     ]
     body = b'{"type":"invoice.paid","type":"order.created","data":{}}'
@@ -207,7 +213,7 @@ async def test_a_verified_webhook_that_no_contract_allows_is_refused_by_field(
     assert (repeated.status_code, repeated.json()["field"]) == (422, "type")
     assert (ignored.status_code, ignored.json()) == (200, {"status": "ignored"})
     counted = (await bank.get("/metrics")).text
-    assert 'signalbox_gateway_webhooks_total{result="refused",webhook="acme-bank"} 7.0' in counted
+    assert 'signalbox_gateway_webhooks_total{result="refused",webhook="acme-bank"} 8.0' in counted
     assert 'signalbox_gateway_webhooks_total{result="ignored",webhook="acme-bank"} 1.0' in counted
 
 
