@@ -123,6 +123,20 @@ def test_a_file_that_cannot_work_is_refused(
     assert caught.value.field == "SIGNALBOX_GATEWAY_WEBHOOKS_FILE"
 
 
+def test_a_file_is_read_again_until_the_secrets_that_it_names_are_there(tmp_path: Path) -> None:
+    path = write(tmp_path, {**BASE, "event": "a.b"})
+    followed = follow_webhooks(str(path))
+    assert followed is not None
+    write(tmp_path, {**BASE, "event": "a.b"}, {**BASE, "event": "a.b", "name": "shop", "secret_file": "late"})
+    assert not followed.reload()
+    assert followed.error is not None
+
+    (tmp_path / "late").write_text(SECRET)
+
+    assert followed.reload()
+    assert set(followed.value.by_name) == {"acme-payments", "shop"}
+
+
 def test_a_weak_secret_is_refused_and_never_shown(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="whsec_ and the base64 of 24 random bytes") as caught:
         load_webhooks(write(tmp_path, {**BASE, "event": "a.b"}, secret="whsec_c2hvcnQ="))

@@ -161,7 +161,9 @@ def load_webhooks(path: Path) -> Webhooks:
         try:
             webhooks.secrets_of(webhook)
         except SignalboxError as error:
-            raise _invalid(path, f"webhook {webhook.name!r} cannot be used: {error.detail}") from None
+            # An OSError: the file of the secrets may be repaired without a change of this one.
+            problem = f"webhook {webhook.name!r} cannot be used: {error.detail}"
+            raise _invalid(path, problem) from OSError(error.detail)
     return webhooks
 
 
