@@ -38,7 +38,7 @@ def test_the_members_that_the_file_names_become_event_data_key_and_run() -> None
 
     assert read is not None
     event, run_id = read
-    assert (event.name, event.event_id, event.key, run_id) == ("payment.settled", "msg-1", "4711", "r-1")
+    assert (event.name, event.key, run_id) == ("payment.settled", "4711", "r-1")
     assert bytes(event.data) == b'{"order":4711,"rate":1.10}'
     assert event.sender is not None
     assert (event.sender.subject, event.sender.kind) == ("webhook:acme-payments", "service")
@@ -63,6 +63,15 @@ def test_an_empty_key_counts_as_none(order: bytes) -> None:
 
     assert read is not None
     assert read[0].key is None
+
+
+def test_equal_message_ids_of_different_senders_are_different_events() -> None:
+    senders = ("the bank", "the shop", "the bank")
+
+    reads = [webhook(sender=sender).read(b'{"data":{}}', "msg-1") for sender in senders]
+
+    ids = [read[0].event_id for read in reads if read is not None]
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_a_type_that_is_not_configured_is_ignored() -> None:
