@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from signalbox_core.ids import derived_id
 from signalbox_core.testing.pipeline import PipelineUnderTest
 from signalbox_gateway.api.inbound.webhooks import MAX_WEBHOOK_BYTES
 from signalbox_gateway.app import Gateway, Parts
@@ -38,6 +39,14 @@ WEBHOOKS = [
             "order.lost": "order.lost",
         },
         **SHARED,
+    },
+    {
+        "name": "acme-market",
+        "tenant": "acme",
+        "secret_file": "secret",
+        "event": "order.placed",
+        **SHARED,
+        "sender": "the market",
     },
     {"name": "other-bank", "tenant": "other", "secret_file": "secret", "event": "payment.settled", **SHARED},
 ]
@@ -79,9 +88,9 @@ def signed(body: bytes, message_id: str, *, secret: str = SECRET, at: float | No
     }
 
 
-def run_id_of(message_id: str) -> str:
+def run_id_of(message_id: str, sender: str = "the bank") -> str:
     """The id of the run that the webhook starts."""
-    return SPEC.starts[0].run_id(SPEC.name, message_id, None)
+    return SPEC.starts[0].run_id(SPEC.name, derived_id(sender, message_id), None)
 
 
 async def send(
@@ -127,8 +136,8 @@ async def test_webhooks_resume_a_run_by_key_and_by_run_once(
     run = (await api.get(f"/v1/runs/{run_id}")).json()
     assert (await api.get(f"/v1/runs/{run_id}/result")).json() == {"amount": 5, "parcel": "P1"}
     assert [(wait["event_id"], wait["sender"]["subject"]) for wait in run["waits"]] == [
-        ("msg-1", "webhook:acme-bank"),
-        ("msg-2", "webhook:acme-bank"),
+        (derived_id("the bank", "msg-1"), "webhook:acme-bank"),
+        (derived_id("the bank", "msg-2"), "webhook:acme-bank"),
     ]
 
 
@@ -145,6 +154,20 @@ async def test_a_webhook_starts_one_run_in_the_name_of_its_sender(
     assert [answer.json() for answer in answers] == [{"status": "received"}] * 2
     assert (snapshot["started_by"], snapshot["starter"]["subject"]) == ("the bank", "webhook:acme-bank")
     assert started_with["input"]["order"] == orders[0]
+
+
+async def test_equal_message_ids_of_two_senders_start_two_runs(
+    api: httpx2.AsyncClient, bank: httpx2.AsyncClient
+) -> None:
+    message_id = new_order()
+
+    for path in (BANK, "/v1/webhooks/acme-market"):
+        answer = await send(bank, "order.created", message_id, path=path, number=new_order())
+        assert (answer.status_code, answer.json()) == (200, {"status": "received"})
+
+    runs = [f"/v1/runs/{run_id_of(message_id, sender)}" for sender in ("the bank", "the market")]
+    snapshots = [(await api.get(run)).json() for run in runs]
+    assert [snapshot["started_by"] for snapshot in snapshots] == ["the bank", "the market"]
 
 
 async def test_what_is_not_signed_as_agreed_is_refused_and_has_no_effect(
@@ -195,6 +218,12 @@ async def test_a_verified_webhook_that_no_contract_allows_is_refused_by_field(
         ),
         (await send(bank, "parcel.left", "m4", run="none", parcel="P1"), 404, "unknown_run", None),
         (await send(bank, "parcel.left", "m5", run="a b", parcel="P1"), 422, "invalid_input", "run_id"),
+        (
+            await send(bank, "parcel.left", "m9", run="none", order="x" * 201, parcel="P1"),
+            422,
+            "invalid_input",
+            "key",
+        ),
         (await send(bank, "order.lost", "m6", order=order), 404, "unknown_event", "name"),
     ]
     body = b'{"type":"invoice.paid","type":"order.created","data":{}}'
@@ -207,7 +236,7 @@ async def test_a_verified_webhook_that_no_contract_allows_is_refused_by_field(
     assert (repeated.status_code, repeated.json()["field"]) == (422, "type")
     assert (ignored.status_code, ignored.json()) == (200, {"status": "ignored"})
     counted = (await bank.get("/metrics")).text
-    assert 'signalbox_gateway_webhooks_total{result="refused",webhook="acme-bank"} 7.0' in counted
+    assert 'signalbox_gateway_webhooks_total{result="refused",webhook="acme-bank"} 8.0' in counted
     assert 'signalbox_gateway_webhooks_total{result="ignored",webhook="acme-bank"} 1.0' in counted
 
 

@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.pipeline.contract.external_event import OPEN_WAIT, MailboxAddress, MailboxWait
+from signalbox_core.pipeline.contract.external_event import OPEN_WAIT, MailboxWait
 from signalbox_core.pipeline.workflow.external.mailbox_client import signal_mailbox
 from signalbox_core.testing.external_events import inbound_event, send_to_run
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, replay
@@ -23,24 +23,15 @@ from support.shipping.contract import (
     ShippingInput,
     ShippingResult,
 )
+from support.shipping.mailboxes import address_of
 from support.shipping.orders import PAID, PARCEL, new_order
 from support.shipping.registrations import is_registered
-
-
-def address_of(order: str) -> MailboxAddress:
-    return MailboxAddress(
-        tenant="acme",
-        pipeline=SPEC.name,
-        name=PAYMENT.name,
-        key=order,
-        keep_s=PAYMENT.keep.total_seconds(),
-    )
 
 
 async def enter(shipping: PipelineUnderTest, run: RunUnderTest, order: str) -> None:
     """Enter a wait at the mailbox, as a registration does that outlives its wait."""
     wait = MailboxWait(
-        workflow_id=run.handle.id, wait_id="payment.settled", expires_at=datetime.now(UTC) + timedelta(days=1)
+        workflow_id=run.handle.id, wait_id=PAYMENT.name, expires_at=datetime.now(UTC) + timedelta(days=1)
     )
     await signal_mailbox(shipping.client, address_of(order), shipping.task_queue, OPEN_WAIT, wait)
 

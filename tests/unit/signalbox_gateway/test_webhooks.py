@@ -38,7 +38,7 @@ def test_the_members_that_the_file_names_become_event_data_key_and_run() -> None
 
     assert read is not None
     event, run_id = read
-    assert (event.name, event.event_id, event.key, run_id) == ("payment.settled", "msg-1", "4711", "r-1")
+    assert (event.name, event.key, run_id) == ("payment.settled", "4711", "r-1")
     assert bytes(event.data) == b'{"order":4711,"rate":1.10}'
     assert event.sender is not None
     assert (event.sender.subject, event.sender.kind) == ("webhook:acme-payments", "service")
@@ -63,6 +63,15 @@ def test_an_empty_key_counts_as_none(order: bytes) -> None:
 
     assert read is not None
     assert read[0].key is None
+
+
+def test_equal_message_ids_of_different_senders_are_different_events() -> None:
+    senders = ("the bank", "the shop", "the bank")
+
+    reads = [webhook(sender=sender).read(b'{"data":{}}', "msg-1") for sender in senders]
+
+    ids = [read[0].event_id for read in reads if read is not None]
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_a_type_that_is_not_configured_is_ignored() -> None:
@@ -121,6 +130,20 @@ def test_a_file_that_cannot_work_is_refused(
     with pytest.raises(InvalidInput, match=problem) as caught:
         load_webhooks(write(tmp_path, *webhooks))
     assert caught.value.field == "SIGNALBOX_GATEWAY_WEBHOOKS_FILE"
+
+
+def test_a_file_is_read_again_until_the_secrets_that_it_names_are_there(tmp_path: Path) -> None:
+    path = write(tmp_path, {**BASE, "event": "a.b"})
+    followed = follow_webhooks(str(path))
+    assert followed is not None
+    write(tmp_path, {**BASE, "event": "a.b"}, {**BASE, "event": "a.b", "name": "shop", "secret_file": "late"})
+    assert not followed.reload()
+    assert followed.error is not None
+
+    (tmp_path / "late").write_text(SECRET)
+
+    assert followed.reload()
+    assert set(followed.value.by_name) == {"acme-payments", "shop"}
 
 
 def test_a_weak_secret_is_refused_and_never_shown(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class WebhookHandler:
             raise NotFound("no webhook of this name is configured", code="unknown_webhook")
         body = await read_json_body(call.request, MAX_WEBHOOK_BYTES)
         message_id = await self._verify(call, webhook, webhooks.secrets_of(webhook), body)
-        add_log_fields(tenant=webhook.tenant, principal=webhook.principal.key_id)
+        add_log_fields(tenant=webhook.tenant, principal=webhook.principal.key_id, webhook_id=message_id)
         await self._limiter.count(webhook.principal.key_id)
         view = await self._deliver(webhook, body, message_id)
         return json_response(view, 202 if view.status == "recorded" else 200)
@@ -84,12 +84,7 @@ class WebhookHandler:
             self._count(webhook.name, "refused")
             log.error(
                 "event of a webhook refused",
-                extra={
-                    "webhook": webhook.name,
-                    "webhook_id": message_id,
-                    "code": error.stable_code,
-                    "error": error.detail,
-                },
+                extra={"webhook": webhook.name, "code": error.stable_code, "error": error.detail},
             )
             raise
         except Unavailable:
@@ -102,7 +97,9 @@ class WebhookHandler:
         found = webhook.read(body, message_id)
         if found is None:
             return WebhookView(status="ignored")
+        event, run_id = found
+        add_log_fields(event_id=event.event_id)
         with bind_payloads_to(webhook.tenant):
-            delivered = await self._delivery.deliver(*found, webhook.principal)
+            delivered = await self._delivery.deliver(event, run_id, webhook.principal)
         is_known = all(item.status != "recorded" for item in delivered)
         return WebhookView(status="received" if is_known else "recorded")

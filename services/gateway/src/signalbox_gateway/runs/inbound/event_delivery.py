@@ -1,7 +1,7 @@
 """Delivers an event from outside to its run or, if it names none, by its key."""
 
 from signalbox_core.ids import parse_run_id
-from signalbox_core.pipeline.contract.external_event import InboundEvent
+from signalbox_core.pipeline.contract.external_event import InboundEvent, check_key
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.inbound.keyed_delivery import KeyedDelivery, PipelineDelivery
 from signalbox_gateway.runs.inbound.run_delivery import RunDelivery
@@ -23,12 +23,14 @@ class InboundDelivery:
 
         Raises:
             NotFound: the run does not exist, or no contract declares the event.
-            InvalidInput: the run id is malformed, the data violates a contract, or a key is missing.
+            InvalidInput: the run id or key is malformed, the data violates a contract, or a key is missing.
             Conflict: the run has ended, or too many events are waiting.
             Unavailable: the event is not stored; deliver it again.
         """
         if run_id is None:
             return await self._keyed.deliver(event, principal)
+        if event.key is not None:
+            check_key(event.key)
         snapshot = await self._states.find(principal.tenant, parse_run_id(run_id))
         if snapshot is None:
             raise unknown_run(run_id)

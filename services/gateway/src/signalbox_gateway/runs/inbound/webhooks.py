@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.secret_files import read_secret_file
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
+from signalbox_core.ids import derived_id
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_core.process.followed_file import FollowedFile
@@ -75,8 +76,11 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             subject=Subject(subject=subject, kind="service", name=self.sender),
         )
 
-    def read(self, body: bytes, event_id: str) -> tuple[InboundEvent, str | None] | None:
+    def read(self, body: bytes, message_id: str) -> tuple[InboundEvent, str | None] | None:
         """Read a body: the event, and the id of the run that it is for; None for a type that is ignored.
+
+        Args:
+            message_id: the sender's `webhook-id`, to which those of other senders may be equal.
 
         Raises:
             InvalidInput: the body is not a JSON object, or a member is missing or of the wrong type.
@@ -90,7 +94,7 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         trace = current_context()
         event = InboundEvent(
             name=name,
-            event_id=event_id,
+            event_id=derived_id(self.sender, message_id),
             data=data,
             key=_optional_text(body, self.key_member),
             sender=self.principal.subject,
@@ -161,7 +165,9 @@ def load_webhooks(path: Path) -> Webhooks:
         try:
             webhooks.secrets_of(webhook)
         except SignalboxError as error:
-            raise _invalid(path, f"webhook {webhook.name!r} cannot be used: {error.detail}") from None
+            # An OSError: the file of the secrets may be repaired without a change of this one.
+            problem = f"webhook {webhook.name!r} cannot be used: {error.detail}"
+            raise _invalid(path, problem) from OSError(error.detail)
     return webhooks
 
 

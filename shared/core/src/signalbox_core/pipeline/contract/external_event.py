@@ -167,6 +167,7 @@ class MailboxContent(Struct, frozen=True, kw_only=True):
 
     Attributes:
         refused: event id and delivery id of the latest deliveries that were refused.
+        refused_waits: those whose runs are to be informed.
     """
 
     name: str
@@ -176,6 +177,7 @@ class MailboxContent(Struct, frozen=True, kw_only=True):
     kept: tuple[KeptEvent, ...] = ()
     settled: tuple[SettledEvent, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    refused_waits: tuple[MailboxWait, ...] = ()
 
 
 class MailboxAddress(Struct, frozen=True, kw_only=True):

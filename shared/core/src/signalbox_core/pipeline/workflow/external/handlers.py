@@ -1,5 +1,7 @@
 """The message handlers of a run for external events: update and signal `deliver_event`."""
 
+from typing import Final
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -24,6 +26,9 @@ from signalbox_core.pipeline.workflow.external.returns import resend_returned, r
 from signalbox_core.pipeline.workflow.external.wait import leave_mailboxes, record_received
 from signalbox_core.pipeline.workflow.recorded import recorded_refusal
 from signalbox_core.pipeline.workflow.state import RunState
+
+REFUSED_WAIT: Final = "signalbox.refused-wait"
+"""With the wait's id, the patch since which a mailbox can end a wait; older histories replay as recorded."""
 
 
 class EventMessageHandlers:
@@ -90,8 +95,12 @@ class EventMessageHandlers:
             self.deliver(event)
 
     def refuse_wait(self, wait: MailboxWait) -> None:
-        """End a wait that its mailbox refused, because too many runs wait for the key."""
-        self._state.waits.refuse(wait.wait_id)
+        """End a wait that its mailbox refused, because too many runs wait for the key.
+
+        In a rolling upgrade, a worker of an earlier release may have ignored the signal.
+        """
+        if workflow.patched(f"{REFUSED_WAIT}-{wait.wait_id}"):
+            self._state.waits.refuse(wait.wait_id)
 
     def _refuses(self, event: InboundEvent) -> bool:
         try:

@@ -4,6 +4,7 @@ An event that was accepted is in the mailbox's history, so it survives the loss 
 ends when it keeps nothing, nobody waits, and duplicates of what was received are no longer expected.
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -28,7 +29,7 @@ from signalbox_core.pipeline.contract.external_event import (
     ReturnedEvent,
 )
 from signalbox_core.pipeline.workflow.external.mailbox_state import MailboxState
-from signalbox_core.pipeline.workflow.external.returns import RETURNED_EVENTS
+from signalbox_core.pipeline.workflow.external.recurring_patch import RETURNED_EVENTS, RecurringPatch
 from signalbox_core.pipeline.workflow.waits import wait_until
 
 REFUSED_WAITS: Final = "signalbox.refused-waits"
@@ -36,6 +37,7 @@ REFUSED_WAITS: Final = "signalbox.refused-waits"
 replay as recorded."""
 MAX_MESSAGES: Final = 500
 """After this many messages the mailbox continues as new, so that its history stays short."""
+_REFUSALS_AT_ONCE: Final = 100
 
 
 @workflow.defn(name=MAILBOX)
@@ -46,17 +48,19 @@ class MailboxWorkflow:
     def __init__(self, content: MailboxContent) -> None:
         self._state = MailboxState(content)
         self._messages = 0
-        self._refused: list[MailboxWait] = []
+        self._refused = list(content.refused_waits)
+        self._refuses_waits = RecurringPatch(REFUSED_WAITS)
+        self._takes_events_back = RecurringPatch(RETURNED_EVENTS)
 
     @workflow.run
     async def run(self, content: MailboxContent) -> None:  # noqa: ARG002 - `__init__` has taken it
         while True:
             await self._forward_all()
             expiry = self._state.next_expiry()
-            if expiry is None:
+            if expiry is None and not self._refused:
                 return
-            if self._messages >= MAX_MESSAGES or workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._state.content())
+            if expiry is None or self._continues_as_new:
+                workflow.continue_as_new(replace(self._state.content(), refused_waits=tuple(self._refused)))
             seen = self._messages
             await wait_until(
                 lambda seen=seen: self._messages > seen,  # type: ignore[misc]
@@ -72,7 +76,7 @@ class MailboxWorkflow:
     @workflow.signal(name=OPEN_WAIT)
     def open_wait(self, wait: MailboxWait) -> None:
         self._messages += 1
-        if self._state.lacks_room_for(wait) and workflow.patched(REFUSED_WAITS):
+        if self._state.lacks_room_for(wait) and self._refuses_waits.is_on():
             self._state.expire(workflow.now())
             if self._state.lacks_room_for(wait):
                 self._refused.append(wait)
@@ -87,7 +91,7 @@ class MailboxWorkflow:
     @workflow.signal(name=RETURN_EVENT)
     def return_event(self, returned: ReturnedEvent) -> None:
         # In a rolling upgrade, a worker of an earlier release may have ignored the signal.
-        if workflow.patched(RETURNED_EVENTS):
+        if self._takes_events_back.is_on():
             self._messages += 1
             self._state.take_back(returned, workflow.now())
 
@@ -95,21 +99,31 @@ class MailboxWorkflow:
     def delivery_outcome(self, event_id: str, delivery_id: str) -> InboundEventRecord | None:
         return self._state.outcome(event_id, delivery_id)
 
+    @property
+    def _continues_as_new(self) -> bool:
+        return self._messages >= MAX_MESSAGES or workflow.info().is_continue_as_new_suggested()
+
     async def _forward_all(self) -> None:
-        """Send every refusal, and every event that a wait can receive. A run that has ended has no waits."""
+        """Send every event that a wait can receive, and the refusals. A run that has ended has no waits.
+
+        However many waits are refused, events are sent in between, and the mailbox continues as new in time:
+        its next execution sends the refusals that are left.
+        """
         while True:
-            if self._refused:
-                refused = self._refused.pop(0)
-                await _signal_run(refused.workflow_id, REFUSE_WAIT, refused)
-            elif (match := self._state.next_match()) is not None:
+            await self._send_refusals()
+            if (match := self._state.next_match()) is not None:
                 event, wait = match
                 forwarded = replace(event, wait_id=wait.wait_id)
                 if await _signal_run(wait.workflow_id, DELIVER_EVENT, forwarded):
                     self._state.settle(event, wait, workflow.now())
                 else:
                     self._state.remove_wait(wait)
-            else:
+            elif not self._refused or self._continues_as_new:
                 return
+
+    async def _send_refusals(self) -> None:
+        refused, self._refused = self._refused[:_REFUSALS_AT_ONCE], self._refused[_REFUSALS_AT_ONCE:]
+        await asyncio.gather(*(_signal_run(wait.workflow_id, REFUSE_WAIT, wait) for wait in refused))
 
 
 async def _signal_run(workflow_id: str, signal: str, message: Struct) -> bool:

@@ -6,7 +6,6 @@ another run may wait for it.
 """
 
 import asyncio
-from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -20,9 +19,6 @@ from signalbox_core.pipeline.contract.external_event import (
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import shielded
 
-RETURNED_EVENTS: Final = "signalbox.returned-events"
-"""The patch since which a run returns events; older histories replay as recorded."""
-
 
 def returns(state: RunState, event: InboundEvent) -> bool:
     """Whether an event that has just arrived goes back to its mailbox, because the run does not wait for it.
@@ -31,7 +27,7 @@ def returns(state: RunState, event: InboundEvent) -> bool:
     """
     waits = state.waits
     is_stray = event.is_from_mailbox and (state.journal.has_ended or not waits.expects(event))
-    return is_stray and waits.find_duplicate(event) is None and workflow.patched(RETURNED_EVENTS)
+    return is_stray and waits.find_duplicate(event) is None and waits.returns_events.is_on()
 
 
 async def send_back(state: RunState, event: InboundEvent) -> bool:
@@ -56,7 +52,7 @@ def resend_returned(state: RunState) -> None:
     As with `leave_mailboxes`, a worker of an earlier release does not.
     """
     carried = state.waits.take_carried_returns()
-    if not carried or not workflow.patched(RETURNED_EVENTS):
+    if not carried or not state.waits.returns_events.is_on():
         return
     for event in carried:
         _start_return(state, event)
@@ -64,7 +60,7 @@ def resend_returned(state: RunState) -> None:
 
 def return_unreceived(state: RunState) -> None:
     """At the end of the run, return the events of mailboxes that no wait has returned to the workflow."""
-    if state.waits.has_unreceived and workflow.patched(RETURNED_EVENTS):
+    if state.waits.has_unreceived and state.waits.returns_events.is_on():
         for event in state.waits.take_unreceived():
             _start_return(state, event)
 

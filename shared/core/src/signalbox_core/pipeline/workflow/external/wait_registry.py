@@ -17,6 +17,7 @@ from signalbox_core.pipeline.contract.external_event import (
     MailboxAddress,
     MailboxWait,
 )
+from signalbox_core.pipeline.workflow.external.recurring_patch import RETURNED_EVENTS, RecurringPatch
 
 MAX_REMEMBERED: Final = 1_000
 """How many event ids a run remembers to recognize duplicates; beyond it the oldest is forgotten."""
@@ -86,6 +87,7 @@ class WaitRegistry:
         self._remembered: dict[str, str | None] = {}
         self._leaving: dict[str, LeftMailbox] = {}
         self._carried_returns: tuple[InboundEvent, ...] = ()
+        self.returns_events = RecurringPatch(RETURNED_EVENTS)
         self.returning: list[InboundEvent] = []
         """Events on their way back to their mailboxes."""
         self.closing: set[asyncio.Task[Any]] = set()
