@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,7 @@ def running_stack(
         env=own,
     ) as process:
         assert process.stdout is not None
+        drain = threading.Thread(target=output.extend, args=(process.stdout,))
         try:
             for line in process.stdout:
                 output.append(line)
@@ -98,8 +100,12 @@ def running_stack(
                     break
             assert output, "the supervisor printed nothing"
             assert output[-1].startswith("ready"), "".join(output)
+            # The pipe would be full after some restarts, and the supervisor would wait until it is read.
+            drain.start()
             yield RunningStack(folder)
         finally:
             process.terminate()
-            output.append(process.stdout.read())
+            if drain.ident is None:  # It did not get ready.
+                drain.start()
+            drain.join()
     assert process.returncode == 0, "".join(output)
