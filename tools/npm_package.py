@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = ROOT / "services" / "gateway" / "src" / "signalbox_gateway" / "web" / "client"
 SUFFIXES = {".js", ".ts", ".json"}
+_OS_BYTE = 9
 
 
 def pack(client: Path = CLIENT) -> bytes:
@@ -26,7 +27,9 @@ def pack(client: Path = CLIENT) -> bytes:
             info = tarfile.TarInfo(f"package/{name}")
             info.size, info.mode = len(content), 0o644
             tar.addfile(info, io.BytesIO(content))
-    return gzip.compress(archive.getvalue(), mtime=0)
+    packed = gzip.compress(archive.getvalue(), mtime=0)
+    # Python before 3.13 writes its operating system into the header (RFC 1952 §2.3.1), 3.13 writes "unknown".
+    return packed[:_OS_BYTE] + b"\xff" + packed[_OS_BYTE + 1 :]
 
 
 def main() -> None:
