@@ -1,5 +1,6 @@
 """`status:waiting`, `blocked` and `queued` in `GET /v1/runs?q=`, which the visibility store does not know."""
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from signalbox_core.events.snapshot import BlockedState, QueuedState
 from signalbox_core.ids import run_key
 from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.http import base64url
 from signalbox_gateway.runs.conditions import CONDITIONS_KEY, RunCondition, RunConditions
 from support.assertions.eventually import beside, eventually
 from support.drivers.api_calls import started
@@ -110,7 +112,12 @@ async def test_blocked_and_queued_runs_are_found_while_they_are_open(
 async def test_states_that_no_search_can_combine_are_refused(api: httpx2.AsyncClient) -> None:
     refused = await api.get("/v1/runs", params={"q": "status:blocked status:failed"})
     foreign = await api.get("/v1/runs", params={"q": "status:blocked", "cursor": "bm9uZQ"})
+    checksum = hashlib.sha256(b"acme\0\0\0status:blocked\0\xff").digest()[:6]
+    forged = await api.get(
+        "/v1/runs", params={"q": "status:blocked", "cursor": base64url.encode(checksum + b"\xff")}
+    )
 
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_query")
     assert "search for each of them" in refused.json()["detail"]
-    assert (foreign.status_code, foreign.json()["field"]) == (422, "cursor")
+    for answer in (foreign, forged):
+        assert (answer.status_code, answer.json()["field"]) == (422, "cursor")

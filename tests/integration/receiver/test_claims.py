@@ -201,3 +201,35 @@ async def test_what_cannot_be_marked_is_counted_and_stays_claimed(redis_url: str
             await cut_off.claim(proof(sender, "n2"), [MILESTONES[2:3]])
         await eventually(lambda: unmarked == [2])
         assert await code_of(one, proof(sender, "n3"), MILESTONES[:1]) == "in_flight"
+
+
+async def test_a_mark_that_redis_refuses_is_counted_and_those_of_other_senders_are_set(
+    redis_url: str, sender: str
+) -> None:
+    unmarked: list[int] = []
+    async with Redis.from_url(redis_url) as client, RedisClaims(client) as next_one:
+        async with RedisClaims(client, on_unmarked=unmarked.append) as stopping:
+            refused = await claim(stopping, proof(sender), MILESTONES[:2])
+            marked = await claim(stopping, proof(f"{sender}-2"), MILESTONES[:2])
+            await client.delete(refused.event_keys[0])
+            await client.rpush(refused.event_keys[0], "of another type")
+            await stopping.finish([refused, marked])
+
+        assert unmarked == [2]
+        assert (await claim(next_one, proof(f"{sender}-2", "n2"), MILESTONES[:2])).fresh == ()
+
+
+async def test_a_claim_takes_a_part_of_many_finished_events_along_and_the_rest_is_marked_too(
+    redis_url: str, sender: str
+) -> None:
+    many = [of_run(MILESTONES[0], f"run-{number}") for number in range(1_200)]
+    async with Redis.from_url(redis_url) as client, RedisClaims(client) as one:
+        held = await claim(one, proof(sender), many)
+        await one.finish([held])
+        await claim(one, proof(sender, "n2"), MILESTONES[1:2])
+
+        async def all_marked() -> bool:
+            found = await client.mget(held.event_keys)
+            return all(value is not None and value.startswith(b"done:") for value in found)
+
+        await eventually(all_marked)

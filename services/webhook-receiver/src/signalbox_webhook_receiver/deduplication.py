@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self, cast
 import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
 
 from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import EventKind
@@ -170,12 +171,17 @@ class RedisClaims:
                 arguments: list[str | int] = [_seconds(DONE_FOR), *_tokens_and_digests(part)]
                 try:
                     await _run(self._finish, [event.key for event in part], arguments)
-                except Unavailable:
+                except (Unavailable, RedisError) as error:
+                    # Also what is no outage, such as a refused command: the marks of other senders follow.
                     self._on_unmarked(len(part))
-                    log.warning(UNMARKED, extra={"events": len(part)})
+                    log.warning(UNMARKED, extra={"events": len(part), "reason": str(error)[:300]})
 
     def _take_finished(self, slot: str) -> list[_FinishedEvent]:
-        finished = self._finished.pop(slot, [])
+        """Remove and return as many as one script may mark; the timer's flush marks what is left."""
+        waiting = self._finished.pop(slot, [])
+        finished, left = waiting[:_MAX_MARKED], waiting[_MAX_MARKED:]
+        if left:
+            self._finished[slot] = left
         if self._timer is not None and not self._finished:
             self._timer.cancel()
             self._timer = None

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract.find import find_fields
 from signalbox_core.pipeline.spec import PipelineSpec
@@ -88,7 +89,10 @@ class RunListHandler:
         self, filters: str, tenant: str, states: Sequence[OpenState], *, limit: int, token: bytes | None
     ) -> RunInfoPage:
         """One page of the runs that wait, are blocked or queued; it may have fewer runs than `limit`."""
-        after = token.decode() if token is not None else None
+        try:
+            after = token.decode() if token is not None else None
+        except UnicodeDecodeError:
+            raise _foreign_cursor() from None
         part = await self._open_runs.page(tenant, states, after=after, limit=limit)
         if not part.keys:
             return RunInfoPage(runs=(), next_token=None)
@@ -148,8 +152,12 @@ def _token(cursor: str | None, bound_to: str) -> bytes | None:
         decoded = b""
     token = decoded[_CHECKSUM_BYTES:]
     if not token or decoded[:_CHECKSUM_BYTES] != _checksum(token, bound_to):
-        raise base64url.invalid_cursor("GET /v1/runs with the same q, status and pipeline")
+        raise _foreign_cursor()
     return token
+
+
+def _foreign_cursor() -> InvalidInput:
+    return base64url.invalid_cursor("GET /v1/runs with the same q, status and pipeline")
 
 
 def _checksum(token: bytes, bound_to: str) -> bytes:
