@@ -71,6 +71,22 @@ async def test_objects_of_a_folder_are_listed_with_size_and_time(store: MutableO
     assert await store.list_objects("runs/a/on") == []
 
 
+async def test_more_objects_than_a_page_has_are_listed(store: MutableObjectStore) -> None:
+    keys = [f"many/{number:04}" for number in range(2_001)]
+    for key in keys:
+        await store.put_new(key, b"", "text/plain")
+
+    assert sorted(await store.list_keys("many")) == keys
+
+
+async def test_the_entry_of_one_object_is_that_of_the_listing(store: MutableObjectStore) -> None:
+    await store.put_new("runs/a", b"12345", "text/plain")
+
+    assert [await store.stat("runs/a")] == await store.list_objects("runs")
+    with pytest.raises(NotFound, match="no object 'runs/b'"):
+        await store.stat("runs/b")
+
+
 async def test_files_are_below_the_folder_and_survive_reopening(tmp_path: Path) -> None:
     await open_object_store(f"file://{tmp_path}").put_new("a/b.txt", b"kept", "text/plain")
 

@@ -11,7 +11,6 @@ from temporalio.converter import PayloadCodec, WorkflowSerializationContext
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
-from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract.messages import Control
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.claim_check import ClaimCheckCodec, is_claim_check, read_claim_check
@@ -36,9 +35,9 @@ class FlakyStore(FakeObjectStore):
 
     is_down = False
 
-    async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
         self._check()
-        return await super().put_new(key, body, media_type)
+        await super().replace(key, body, media_type)
 
     async def get(self, key: str) -> bytes:
         self._check()

@@ -1,18 +1,12 @@
 """`signalbox-admin objects sweep` deletes payloads that nothing refers to, and no other."""
 
-import asyncio
-import hashlib
-import os
-import time
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -21,22 +15,21 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleState,
 )
-from temporalio.common import RawValue
+from temporalio.service import RPCError
 
-from signalbox_admin.cli import main as admin
+from signalbox_admin.payloads.sweep import has_workflows
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.objects import open_object_store
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.claim_check import ENCODING, ClaimCheck
-from signalbox_core.temporal.codec import Payload
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
 from support.deploys.activities import finish, prepare
 from support.deploys.contract import SPEC, DeploysInput
 from support.fakes.payload_keys import payload_keys_file
+from support.stored_payloads import age, claim, forget, keys_in, plant, sweep
 
+DELETE = ("--delete", "--namespace", "default")
 LARGE = DeploysInput(text="x" * 300_000)
-YEAR_S = 400 * 86_400
 
 
 @pytest.fixture
@@ -60,50 +53,8 @@ async def pipeline(client: Client) -> AsyncIterator[PipelineUnderTest]:
         yield pipeline
 
 
-def plant(folder: Path, run: str, *, tenant: str = "acme") -> str:
-    """A stored payload of a run that Temporal does not have; its key."""
-    body = uuid.uuid4().bytes
-    key = f"payloads/{tenant}/{run}/{hashlib.sha256(body).hexdigest()}"
-    (folder / key).parent.mkdir(parents=True, exist_ok=True)
-    (folder / key).write_bytes(body)
-    return key
-
-
-def claim(key: str) -> RawValue:
-    """What Temporal holds in the place of the payload."""
-    data = msgspec.json.encode(ClaimCheck(key=key, size_bytes=16))
-    return RawValue(Payload(metadata={"encoding": ENCODING}, data=data))
-
-
-def keys_in(folder: Path) -> set[str]:
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-
-
 def of_run(folder: Path, run: RunUnderTest) -> set[str]:
     return {key for key in keys_in(folder) if f"/{run.run_id}/" in key}
-
-
-def age(folder: Path) -> None:
-    for key in keys_in(folder):
-        os.utime(folder / key, (time.time() - YEAR_S, time.time() - YEAR_S))
-
-
-async def forget(client: Client, run: RunUnderTest) -> None:
-    """End the run's retention: Temporal deletes it."""
-    await run.handle.terminate()
-    request = DeleteWorkflowExecutionRequest(
-        namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=run.handle.id)
-    )
-    await client.workflow_service.delete_workflow_execution(request)
-
-    async def is_gone() -> bool:
-        return (await client.count_workflows(f"WorkflowId = '{run.handle.id}'")).count == 0
-
-    await eventually(is_gone, within_s=60, every_s=0.2)
-
-
-async def sweep(folder: Path, *arguments: str) -> int:
-    return await asyncio.to_thread(admin, ["objects", "sweep", "--objects", f"file://{folder}", *arguments])
 
 
 async def until_waiting(run: RunUnderTest) -> None:
@@ -125,7 +76,7 @@ async def test_only_payloads_to_which_nothing_refers_are_deleted(
         await until_waiting(run)
     await ended.handle.terminate()
     gone = of_run(folder, expired)
-    await forget(client, expired)
+    await forget(client, expired.handle)
 
     carried, scheduled = plant(folder, "expired-child"), plant(folder, "schedule-input")
     raw = await connect(temporal_address, "default")
@@ -151,9 +102,9 @@ async def test_only_payloads_to_which_nothing_refers_are_deleted(
     try:
         assert await sweep(folder) == 0
         dry, after_dry = capsys.readouterr().out, keys_in(folder)
-        assert await sweep(folder, "--tenant", "acme", "--delete") == 0
+        assert await sweep(folder, "--tenant", "acme", *DELETE) == 0
         after_acme = keys_in(folder)
-        assert await sweep(folder, "--delete") == 0
+        assert await sweep(folder, *DELETE) == 0
         after_all = keys_in(folder)
     finally:
         await parent.terminate()
@@ -162,7 +113,8 @@ async def test_only_payloads_to_which_nothing_refers_are_deleted(
     assert after_dry == before
     assert f"acme: {len(gone) + 1} payloads of 2 runs" in dry
     assert "other: 1 payloads of 1 runs" in dry
-    assert dry.endswith("payloads could be deleted; use --delete to do so\n")
+    assert "\nnamespace default: " in dry
+    assert dry.endswith("payloads could be deleted; use --delete --namespace default to do so\n")
     assert before - after_acme == gone | {orphan}
     assert after_acme - after_all == {foreign}
     assert {carried, scheduled, young} <= after_all
@@ -181,11 +133,71 @@ async def replayable(client: Client, run: RunUnderTest) -> None:
     assert b"xxxx" in opened.data
 
 
-async def test_an_age_below_the_retention_is_refused(
-    temporal_address: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        pytest.param(["--older-than", "0"], "less than the retention of the namespace", id="young"),
+        pytest.param(["--older-than", "36501"], "use at most 36500 days", id="beyond-the-calendar"),
+        pytest.param(["--older-than", "9" * 30], "use at most 36500 days", id="beyond-a-number-of-64-bits"),
+        pytest.param(["--delete"], "--delete needs --namespace NAME", id="no-namespace"),
+        pytest.param(
+            ["--delete", "--namespace", "shop"],
+            "--namespace shop: the connection is to the namespace 'default'",
+            id="another-namespace",
+        ),
+        pytest.param(
+            ["--namespace", "shop"], "set $TEMPORAL_NAMESPACE", id="another-namespace-without-delete"
+        ),
+    ],
+)
+async def test_what_could_delete_too_much_is_refused(
+    arguments: list[str],
+    remedy: str,
+    temporal_address: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
+    plant(folder, "old")
+    age(folder)
+    before = keys_in(folder)
 
-    assert await sweep(folder, "--older-than", "0") == 2
+    assert await sweep(folder, *arguments) == 2
 
-    assert "less than the retention of the namespace" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert remedy in error
+    assert len(error.splitlines()) == 1
+    assert keys_in(folder) == before
+
+
+async def test_a_namespace_without_workflows_is_refused(
+    temporal_address: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"unused-{uuid.uuid4().hex}"
+    await register(temporal_address, name)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", name)
+    plant(folder, "run-of-another-namespace")
+    age(folder)
+    before = keys_in(folder)
+
+    assert await sweep(folder, "--delete", "--namespace", name) == 2
+
+    assert f"the namespace '{name}' has no workflows" in capsys.readouterr().err
+    assert keys_in(folder) == before
+
+
+async def register(temporal_address: str, namespace: str) -> None:
+    client = await connect(temporal_address, namespace)
+    request = RegisterNamespaceRequest(namespace=namespace)
+    request.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
+    await client.workflow_service.register_namespace(request)
+
+    async def is_known() -> bool:
+        try:
+            return not await has_workflows(client)
+        except RPCError:
+            return False
+
+    await eventually(is_known, within_s=60, every_s=0.2)

@@ -1,5 +1,6 @@
 """Large payloads go to the object store, in the folder of their tenant, and come back verified."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,6 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
-from signalbox_core.objects import ObjectRef
 from signalbox_core.temporal.claim_check import (
     INLINE_MAX_BYTES,
     MAX_VALUE_BYTES,
@@ -47,9 +47,9 @@ class FailingStore(FakeObjectStore):
         self.calls = 0
         self._code = code
 
-    async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
         self._fail()
-        return await super().put_new(key, body, media_type)
+        await super().replace(key, body, media_type)
 
     async def get(self, key: str) -> bytes:
         self._fail()
@@ -73,6 +73,18 @@ async def test_a_large_payload_is_stored_under_its_digest_and_a_small_one_is_not
     assert (list(objects.bodies), claim.ByteSize() < 300) == ([read_claim_check(claim).key], True)
     assert read_claim_check(again) == read_claim_check(claim)
     assert await codec.decode([small, claim]) == [SMALL, LARGE]
+
+
+async def test_a_payload_that_is_stored_again_is_young() -> None:
+    objects = FakeObjectStore()
+    codec = codec_of(objects)
+    (claim,) = await codec.encode([LARGE])
+    key = read_claim_check(claim).key
+    objects.modified_at[key] = datetime(2020, 1, 1, tzinfo=UTC)
+
+    assert await codec.encode([LARGE]) == [claim]
+
+    assert datetime.now(UTC) - objects.modified_at[key] < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
@@ -20,8 +20,12 @@ from obstore.store import GCSStore, LocalStore, MemoryStore
 
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
 T = TypeVar("T")
 _TIMEOUT_S: Final = 60.0
+_PAGE: Final = 1_000
 _DISK_FULL: Final = os.strerror(errno.ENOSPC)
 
 
@@ -82,6 +86,14 @@ class MutableObjectStore(ObjectStore, Protocol):
 
     async def list_objects(self, folder: str) -> list[StoredObject]:
         """All objects below a folder, with size and the time of the last write."""
+        ...
+
+    async def stat(self, key: str) -> StoredObject:
+        """The entry of one object, as a listing has it; its time may be in whole seconds.
+
+        Raises:
+            NotFound: there is no object with this key.
+        """
         ...
 
 
@@ -180,15 +192,16 @@ class ObstoreObjects:
         return [item.key for item in await self.list_objects(folder)]
 
     async def list_objects(self, folder: str) -> list[StoredObject]:
-        def listed() -> list[StoredObject]:
-            pages = obstore.list(self._store, check_key(folder) if folder else None)
-            return [
-                StoredObject(key=item["path"], size_bytes=item["size"], modified_at=item["last_modified"])
-                for page in pages
-                for item in page
-            ]
+        # A page at a time, because a listing of everything may take longer than one call may.
+        prefix = check_key(folder) if folder else None
+        pages = await _in_thread(folder, lambda: obstore.list(self._store, prefix, chunk_size=_PAGE))
+        found: list[StoredObject] = []
+        while page := await _in_thread(folder, lambda: [_entry(item) for item in next(pages, ())]):
+            found += page
+        return found
 
-        return await _in_thread(folder, listed)
+    async def stat(self, key: str) -> StoredObject:
+        return await _in_thread(key, lambda: _entry(obstore.head(self._store, check_key(key))))
 
     def _attributes(self, media_type: str) -> dict[str, str] | None:
         return {"Content-Type": media_type} if self._keeps_media_type else None
@@ -200,6 +213,10 @@ class ObstoreObjects:
         except problems.AlreadyExistsError:
             return int(obstore.head(self._store, key)["size"])
         return len(body)
+
+
+def _entry(item: "ObjectMeta") -> StoredObject:
+    return StoredObject(key=item["path"], size_bytes=item["size"], modified_at=item["last_modified"])
 
 
 def check_key(key: str) -> str:

@@ -21,7 +21,7 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 
 from signalbox_core.errors import InvalidInput, NotFound, Unavailable
 from signalbox_core.ids import RUN_ID, derived_id, run_id_of, tenant_of
-from signalbox_core.objects import ObjectStore
+from signalbox_core.objects import MutableObjectStore
 from signalbox_core.temporal.codec import FOREIGN_MARK, SealedPayloads, bound_tenant
 
 Payload = temporalio.api.common.v1.Payload
@@ -72,7 +72,7 @@ class ClaimCheckCodec(PayloadCodec, WithSerializationContext):
     """
 
     def __init__(
-        self, objects: ObjectStore, sealing: SealedPayloads | None, *, workflow_id: str | None = None
+        self, objects: MutableObjectStore, sealing: SealedPayloads | None, *, workflow_id: str | None = None
     ) -> None:
         self.sealing = sealing
         self._objects = objects
@@ -118,7 +118,9 @@ class ClaimCheckCodec(PayloadCodec, WithSerializationContext):
         tenant = bound_tenant() or self._workflow_tenant()
         folder = quote(tenant, safe="") if tenant else _NO_TENANT
         key = f"{FOLDER}/{folder}/{workflow_folder(self._workflow_id)}/{hashlib.sha256(body).hexdigest()}"
-        await _with_retry(lambda: self._objects.put_new(key, body, "application/octet-stream"))
+        # Replaced even if it exists, so that a payload that comes into use again is young: a sweep deletes
+        # by age. The key has the digest, so the content is the same.
+        await _with_retry(lambda: self._objects.replace(key, body, "application/octet-stream"))
         claim = ClaimCheck(key=key, size_bytes=len(body))
         return Payload(metadata={"encoding": ENCODING}, data=msgspec.json.encode(claim))
 

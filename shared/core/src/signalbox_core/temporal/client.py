@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.objects import ObjectStore
+from signalbox_core.objects import MutableObjectStore
 from signalbox_core.temporal.converter import converter_with
 from signalbox_core.temporal.trace_header import TraceHeaders
 
@@ -30,7 +30,7 @@ async def connect(  # noqa: PLR0913 - each is one aspect of the connection
     namespace: str | None = None,
     *,
     keys: KeyRing | None = None,
-    objects: ObjectStore | None = None,
+    objects: MutableObjectStore | None = None,
     is_lazy: bool = False,
     identity: str | None = None,
     runtime: Runtime | None = None,

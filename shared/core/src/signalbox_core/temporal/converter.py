@@ -24,7 +24,7 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import SignalboxError, Unavailable
-from signalbox_core.objects import ObjectStore
+from signalbox_core.objects import MutableObjectStore
 from signalbox_core.secret import decode_hook, encode_hook
 from signalbox_core.temporal import claim_check
 from signalbox_core.temporal.claim_check import ClaimCheckCodec, read_claim_check
@@ -169,7 +169,7 @@ data_converter: Final = DataConverter(payload_converter_class=SignalboxPayloadCo
 """For clients and workers without payload keys and object store."""
 
 
-def converter_with(ring: KeyRing | None, objects: ObjectStore | None = None) -> DataConverter:
+def converter_with(ring: KeyRing | None, objects: MutableObjectStore | None = None) -> DataConverter:
     """Return the converter for all clients and workers of a system.
 
     With keys, payloads are encrypted, and so are the messages and stack traces of failures. With an object

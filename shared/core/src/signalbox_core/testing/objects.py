@@ -42,11 +42,11 @@ class FakeObjectStore:
 
     async def list_objects(self, folder: str) -> list[StoredObject]:
         start = f"{check_key(folder)}/" if folder else ""
-        return [
-            StoredObject(key=key, size_bytes=len(body), modified_at=self.modified_at[key])
-            for key, body in self.bodies.items()
-            if key.startswith(start)
-        ]
+        return [await self.stat(key) for key in self.bodies if key.startswith(start)]
+
+    async def stat(self, key: str) -> StoredObject:
+        size = len(await self.get(key))
+        return StoredObject(key=key, size_bytes=size, modified_at=self.modified_at[key])
 
     def _write(self, key: str, body: bytes) -> None:
         self.bodies[key] = bytes(body)
