@@ -170,6 +170,16 @@ def test_a_search_for_a_person_reads_older_entries_on_demand(signed_in: Page, le
     assert [query["actor"] for query in ledger.queries] == [["lan"]] * len(ledger.queries)
 
 
+def test_a_space_that_is_typed_last_stays(signed_in: Page, ledger: Ledger) -> None:
+    page = signed_in
+    open_activity(page)
+    page.get_by_label("Who").press_sequentially("lan ")
+    expect(page).to_have_url(re.compile("actor=lan$"))
+    expect(page.get_by_role("status").filter(has_text="50 entries so far")).to_be_visible()
+    expect(page.get_by_label("Who")).to_have_value("lan ")
+    assert ledger.queries[-1]["actor"] == ["lan"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "text"),
     [

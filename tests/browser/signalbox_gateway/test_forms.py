@@ -30,6 +30,8 @@ class Code(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cheer: Annotated[str, Meta(title="Cheer", max_length=3)]
     reason: Annotated[Literal["late", "wrong"], Meta(title="Reason")] | None
     floor: Annotated[int, Meta(title="Floor")] | None
+    weights: Annotated[Mapping[str, int] | None, Meta(title="Weights")]
+    size: Annotated[str | tuple[int, int] | None, Meta(title="Size")]
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +75,7 @@ def test_what_only_python_understands_is_left_to_the_gateway_and_null_can_be_sen
     modules.get_by_label("Code").fill("ABC")
     modules.get_by_label("Cheer").fill("👍👍👍")
     assert problems(modules) == []
-    expected = Code(code="ABC", cheer="👍👍👍", reason=None, floor=None)
+    expected = Code(code="ABC", cheer="👍👍👍", reason=None, floor=None, weights=None, size=None)
     assert msgspec.convert(modules.evaluate("form.read()"), Code) == expected
     modules.get_by_label("Cheer").fill("👍👍👍👍")
     assert [found["message"] for found in problems(modules)] == ["Shorten this to 3 characters; it has 4."]

@@ -93,6 +93,22 @@ def test_a_read_that_is_refused_is_not_repeated_and_none_begins_after_the_end(pa
     assert page.evaluate("reads.length") == 0
 
 
+def test_an_event_is_shown_at_once_although_a_later_retry_is_planned(page: Page) -> None:
+    page.evaluate(RUNS)
+    page.evaluate("on.event({ runid: 'run-1' })")
+    for wait_ms in (200, 1_100, 2_100, 5_100):
+        answer_next(page, "fail(503)", after_ms=wait_ms)
+        page.wait_for_function("reads.length === 0 && store.state.error?.status === 503")
+        page.evaluate("store.state = { ...store.state, error: null }")
+    page.evaluate("on.event({ runid: 'run-1' })")
+    page.clock.run_for(500)
+    assert page.evaluate("reads.length") == 0
+    answer_next(page, "give(run('completed', 9))", after_ms=600)
+    page.wait_for_function("store.state.runs['run-1'].status === 'completed'")
+    page.clock.run_for(60_000)
+    assert page.evaluate("reads.length") == 0
+
+
 def test_an_inbox_whose_stream_is_refused_is_read_at_intervals(page: Page) -> None:
     page.evaluate(INBOX)
     answer_next(page, "give([{ title: 'One' }])", after_ms=0)

@@ -105,6 +105,22 @@ def test_a_run_that_was_retried_and_failed_again_is_noticed_too(modules: Page, g
     modules.wait_for_function("continued === 1")
 
 
+def test_a_retry_that_ended_before_the_first_look_is_noticed(modules: Page, gateway: ConsoleApi) -> None:
+    """The page shows the end of the first retry, and the run has ended once more since."""
+    shown = {**RUN, "retried_at": "2026-03-01T10:00:00Z"}
+    reads = CountedReads({**shown, "retried_at": "2026-03-01T10:00:00.000000+00:00"})
+    gateway.handlers["GET runs/run-9"] = reads
+    modules.evaluate(CONTINUATION)
+    modules.evaluate("(shown) => look.update(shown)", shown)
+    look_again(modules)
+    assert modules.evaluate("continued") == 0
+
+    modules.evaluate("(shown) => { look.close(); look.update(shown); }", shown)
+    reads.run = {**RUN, "retried_at": "2026-03-01T10:00:05Z"}
+    look_again(modules)
+    modules.wait_for_function("continued === 1")
+
+
 def test_nothing_is_read_of_a_run_that_is_open_or_whose_page_was_left(
     modules: Page, gateway: ConsoleApi
 ) -> None:
@@ -178,14 +194,18 @@ def test_the_inbox_has_the_questions_of_all_pages_and_announces_none_of_them_as_
             const arrived = [];
             const inbox = new InboxWatch({ changed: () => {}, arrived: (more) => arrived.push(...more) });
             const counts = [];
-            for (const isWhole of [false, true, true, false]) {
-                inbox.readWhole(isWhole);
-                counts.push((await inbox.load()).length);
+            const load = async () => counts.push((await inbox.load()).length);
+            await load();
+            const ends = [inbox.readWhole(), inbox.readWhole()];
+            await load();
+            for (const end of [ends[0], ends[0], ends[1]]) {   // the second reader remains
+                end();
+                await load();
             }
             return [counts, inbox.total, arrived];
         }"""
     )
-    assert found == [[2, 3, 3, 2], 3, []]
+    assert found == [[2, 3, 3, 3, 2], 3, []]
 
 
 def test_a_stream_that_is_refused_for_good_is_not_shown_as_the_end_of_the_run(
@@ -301,12 +321,18 @@ def test_a_run_waits_for_a_person_although_its_question_is_not_on_the_first_page
                 const shown = listing.shown().map((run) => [listState(run).text, run.until]);
                 states.push([Boolean(wait), ...shown]);
             }
-            return [states, open.progressOf("run-9"), open.progressOf("run-8")];
+            const steps = open.progressOf("run-9");
+            open.take({ run_id: "run-9", steps: [], approvals: [{ status: "pending", deadline_at: null }] });
+            const searched = new RunListing(parseQuery("run-9"), read);   // another search
+            for (const [runId, wait] of open.waits()) searched.report(runId, wait);
+            await searched.load();
+            states.push(searched.shown().map((run) => listState(run).text));
+            return [states, steps, open.progressOf("run-8")];
         }"""
     )
     waiting = ["Waiting for a person", "2026-03-02T09:00:00Z"]
     assert found == [
-        [0, [True, waiting], [False, waiting], [True]],
+        [0, [True, waiting], [False, waiting], [True], ["Waiting for a person"]],
         {"done": 1, "total": 2, "percent": 75},
         None,
     ]

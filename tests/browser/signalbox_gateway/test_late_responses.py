@@ -165,6 +165,32 @@ def test_a_late_start_does_not_move_a_user_who_has_left(modules: Page, gateway: 
     assert modules.evaluate("location.hash") == "#/inbox"
 
 
+def test_a_late_inbox_leaves_the_address_of_a_user_who_has_left(modules: Page, gateway: ConsoleApi) -> None:
+    addresses = modules.evaluate(
+        """async (question) => {
+            const { inboxPage } = await import("/console/js/inbox/page.js");
+            const addresses = [];
+            for (const later of ["#/inbox", "#/approvals", "#/system"]) {
+                let loaded;
+                const inbox = {
+                    approvals: [{ ...question, run_id: "run-9", pipeline: "import" }], total: 1,
+                    load: () => new Promise((resolve) => { loaded = resolve; }),
+                    readWhole: () => () => {}, listen: () => () => {}, refresh: () => {},
+                };
+                location.hash = "#/inbox";
+                const opening = inboxPage({ parts: [], inbox });
+                location.hash = later;
+                loaded();
+                (await opening).close();
+                addresses.push(location.hash);
+            }
+            return addresses;
+        }""",
+        QUESTION,
+    )
+    assert addresses == ["#/inbox/run-9/captcha-1", "#/inbox/run-9/captcha-1", "#/system"]
+
+
 def test_a_result_that_its_event_left_out_is_read(modules: Page, gateway: ConsoleApi) -> None:
     gateway.give("GET runs/run-9/result", {"rows": ["x" * 300_000, "last"]})
     gateway.give("GET runs/run-9/input", {"input": {}})

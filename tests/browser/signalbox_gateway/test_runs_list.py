@@ -103,6 +103,24 @@ def test_new_runs_wait_behind_a_pill_and_come_in_the_order_of_their_start(
     assert listed(page) == [*reversed(started), *shown]
 
 
+@pytest.mark.timeout(180)
+def test_a_search_keeps_that_a_run_waits_whose_question_is_not_on_the_first_page_of_the_inbox(
+    signed_in: Page, site: Site, client: Signalbox
+) -> None:
+    page = signed_in
+    first_page = {"approvals": [], "next_cursor": "later", "total": 201}
+    page.route("**/v1/approvals?*", lambda route: route.fulfill(json=first_page))
+    run_id = start_waiting(client, site)
+    open_list(page, site)
+    row = page.locator(".runs .run-row", has_text=run_id)
+    expect(row.locator(".status-word")).to_have_text("Waiting for a person", timeout=RUN_MS)
+
+    page.get_by_role("combobox", name="Search runs").fill(run_id)
+    expect(page.get_by_role("status").filter(has_text=re.compile("^1 (run|match)"))).to_be_visible()
+    expect(row.locator(".status-word")).to_have_text("Waiting for a person")
+    client.cancel(run_id, "test")
+
+
 def test_signing_out_aborts_the_reads_in_flight_before_the_session_ends(signed_in: Page, site: Site) -> None:
     page = signed_in
     open_list(page, site)

@@ -271,6 +271,8 @@ async def test_secrets_and_webhooks_are_rotated_without_a_restart(
     assert [await accepted(secret) for secret in (SECRET, NEW_SECRET)] == [401, 200]
     secrets.write_text("")
     assert await accepted(NEW_SECRET) == 503
+    counted = (await bank.get("/metrics")).text
+    assert 'signalbox_gateway_webhooks_total{result="retried",webhook="acme-bank"} 1.0' in counted
     secrets.write_text(NEW_SECRET)
 
     write(file, [WEBHOOKS[0] | {"name": "acme-shop"}])

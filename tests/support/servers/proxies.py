@@ -38,7 +38,7 @@ def proxy(name: str, gateway: str, folder: Path) -> Iterator[str]:
     Without the program the test is skipped, and fails where CI is set.
     """
     if shutil.which(name) is None:
-        reason = f"no {name} on PATH; `python tools/proxies.py` installs it where it may"
+        reason = f"no {name} on PATH; `python tools/programs.py` installs it where it may"
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(reason)
         pytest.skip(reason)

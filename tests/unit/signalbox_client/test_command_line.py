@@ -51,14 +51,21 @@ def test_an_argument_that_is_not_utf8_is_refused(
     assert (code, line) == (2, r"signalbox: the argument '\udcff' is not valid UTF-8; type it again")
 
 
-@pytest.mark.parametrize("text", [pytest.param(DEEP, id="deep"), pytest.param('{"n": NaN}', id="NaN")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(DEEP, id="deep"),
+        pytest.param('{"n": NaN}', id="NaN"),
+        pytest.param('{"n": [-1e999]}', id="beyond a double"),
+    ],
+)
 def test_json_that_cannot_be_sent_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
     code, (line,) = outcome(capsys, *NOWHERE, "send", "paid", "--run", "run-1", "--data", text)
     assert code == 2
     assert "--data is not JSON: " in line
     with pytest.raises(InvalidInput, match="--answer is not JSON"):
         read_answer(text)
-    with pytest.raises(ValueError, match=r"nested too deeply|not a JSON value"):
+    with pytest.raises(ValueError, match=r"nested too deeply|not a JSON value|too large for JSON"):
         parse_json(text)
 
 

@@ -12,7 +12,7 @@ from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.watch import events, watch_runs
 from signalbox_core.errors import Forbidden, InvalidInput
 from support.assertions.eventually import beside, eventually
-from support.fakes.stream_frames import AT, END, RUN_COMPLETED, STEP_COMPLETED, snapshot_frame
+from support.fakes.stream_frames import AT, END, RUN_COMPLETED, STEP_COMPLETED, event_frame, snapshot_frame
 
 
 def gateway(request: httpx2.Request) -> httpx2.Response:
@@ -124,6 +124,48 @@ async def test_all_open_runs_are_followed_however_many_and_one_that_is_gone_ends
         await eventually(lambda: gateway.opened >= expected, within_s=30)
 
     assert "old" not in gateway.opened
+
+
+class GatewayOfAWaitingRun:
+    """One run that has no stream until its first stream connection has sent its snapshot."""
+
+    def __init__(self, status: str = "running") -> None:
+        self.status = status
+        self.cursors: list[str | None] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if not request.url.path.endswith("/stream"):
+            place = {"epoch": "e", "sequence": 3} if self.cursors else {"epoch": "", "sequence": 0}
+            run = {"run_id": "r1", "pipeline": "echo", "status": self.status, **place}
+            return httpx2.Response(200, json={"runs": [run]} if request.url.path == "/v1/runs" else run)
+        cursor = request.headers.get("last-event-id")
+        self.cursors.append(cursor)
+        first = event_frame("run.started", 1, pipeline="echo", title="Echo", steps=[])
+        second = event_frame("step.started", 2, step="say", title="Say it", attempt=1)
+        kept = first + second + STEP_COMPLETED + RUN_COMPLETED + END
+        stream = kept if cursor else snapshot_frame("running", 3)
+        return httpx2.Response(200, text=stream, headers={"content-type": "text/event-stream"})
+
+
+@pytest.mark.parametrize("runs", [pytest.param([], id="all runs"), pytest.param(["r1"], id="one run")])
+async def test_a_run_without_a_stream_is_followed_from_its_first_event(runs: list[str]) -> None:
+    gateway, printed = GatewayOfAWaitingRun(), io.StringIO()
+    client = AsyncSignalbox("http://127.0.0.1:1", "k", transport=httpx2.MockTransport(gateway), backoff_s=())
+    context = CommandContext(client=client, console=Console(file=printed, width=200), as_json=False)
+
+    async with beside(events(context, argparse.Namespace(runs=runs, follow=True))):
+        await eventually(lambda: "run.completed" in printed.getvalue(), within_s=30)
+
+    assert gateway.cursors == [None, "e:0"]
+    assert "run.started" in printed.getvalue()
+
+
+async def test_a_run_that_ended_without_an_event_misses_none(capsys: pytest.CaptureFixture[str]) -> None:
+    transport = httpx2.MockTransport(GatewayOfAWaitingRun("cancelled"))
+    client = AsyncSignalbox("http://127.0.0.1:1", "k", transport=transport, backoff_s=())
+    context = CommandContext(client=client, console=Console(file=io.StringIO()), as_json=False)
+    assert await events(context, argparse.Namespace(runs=["r1"], follow=True)) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,17 @@ def parse_json(text: str) -> object:
     """Parse JSON.
 
     Raises:
-        ValueError: not JSON. NaN and Infinity are not JSON, nor is what is nested too deeply to be read.
+        ValueError: not JSON, as NaN and Infinity are not; or nested too deeply to be read; or with a number
+            beyond a double, which would be sent as null.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_read_float)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _read_float(text: str) -> float:
+    return _finite(float(text))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -196,5 +201,5 @@ def _convert(flag: Flag, kind: Kind, text: str) -> object:
 def _finite(number: float) -> float:
     """Raises: ValueError: JSON has no such number."""
     if not math.isfinite(number):
-        raise ValueError
+        raise ValueError("a number is too large for JSON")
     return number

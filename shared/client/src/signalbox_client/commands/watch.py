@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.outcome import stop_notice
 from signalbox_client.commands.renderers import JsonLines, PlainLines, Renderer, choose_renderer
-from signalbox_client.models import RunItem
+from signalbox_client.models import Run, RunItem
 from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.events.snapshot import ENDED
 
@@ -95,11 +95,14 @@ async def _print_events(
     context: CommandContext, run_id: str, renderer: Renderer, *, follow: bool, from_start: bool
 ) -> None:
     run = await context.client.run(run_id)
-    if not run.epoch and run.status in ENDED:
+    first = 0 if from_start else run.sequence
+    if follow and not run.epoch and run.status not in ENDED:
+        run = await _wait_for_stream(context, run)
+    if not run.epoch and run.status in ENDED and run.sequence:
         _print_not_kept(run_id)
     if not run.epoch or (run.sequence == 0 and not follow):
         return
-    cursor = f"{run.epoch}:{0 if from_start else run.sequence}"
+    cursor = f"{run.epoch}:{first}"
     async with aclosing(context.client.watch(run_id, last_event_id=cursor)) as updates:
         async for update in updates:
             if update.event is not None:
@@ -108,6 +111,21 @@ async def _print_events(
                 _print_not_kept(run_id)
             if not follow and update.snapshot.sequence >= run.sequence:
                 return
+
+
+async def _wait_for_stream(context: CommandContext, run: Run) -> Run:
+    """The run once it has a stream, or has ended; it has none while it waits for Temporal or a worker.
+
+    Its events are read with a cursor afterwards: a stream without one leaves out those before its snapshot.
+    """
+    async with aclosing(context.client.watch(run.run_id)) as updates:
+        async for update in updates:
+            if update.snapshot.sequence == 0:
+                continue
+            run = await context.client.run(run.run_id)
+            if run.epoch:
+                return run
+    return await context.client.run(run.run_id)
 
 
 def _print_not_kept(run_id: str) -> None:

@@ -11,6 +11,8 @@ from signalbox_core.errors import InvalidInput
 UNARY_TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)
 # Three missed heartbeats mean a dead connection, even if TCP has not noticed.
 STREAM_TIMEOUT: Final = httpx2.Timeout(45.0, connect=5.0)
+# Each stream keeps a connection for hours. A limit would leave none for other requests, which would fail.
+LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -19,6 +21,7 @@ class ClientOptions(TypedDict):
     base_url: str
     headers: dict[str, str]
     trust_env: bool
+    limits: httpx2.Limits
 
 
 def client_options(url: str, api_key: str) -> ClientOptions:
@@ -42,7 +45,7 @@ def client_options(url: str, api_key: str) -> ClientOptions:
         "content-type": "application/json",
         **({"authorization": f"Bearer {api_key}"} if api_key else {}),
     }
-    return ClientOptions(base_url=url, headers=headers, trust_env=host not in _LOOPBACK)
+    return ClientOptions(base_url=url, headers=headers, trust_env=host not in _LOOPBACK, limits=LIMITS)
 
 
 def _host_of(url: str) -> str | None:

@@ -60,11 +60,21 @@ class WebhookHandler:
             await self._limiter.count_failure(call.request)
             raise NotFound("no webhook of this name is configured", code="unknown_webhook")
         body = await read_json_body(call.request, MAX_WEBHOOK_BYTES)
-        message_id = await self._verify(call, webhook, webhooks.secrets_of(webhook), body)
+        message_id = await self._verify(call, webhook, self._secrets(webhooks, webhook), body)
         add_log_fields(tenant=webhook.tenant, principal=webhook.principal.key_id, webhook_id=message_id)
         await self._limiter.count(webhook.principal.key_id)
         view = await self._deliver(webhook, body, message_id)
         return json_response(view, 202 if view.status == "recorded" else 200)
+
+    def _secrets(self, webhooks: Webhooks, webhook: Webhook) -> list[bytes]:
+        try:
+            return webhooks.secrets_of(webhook)
+        except Unavailable as error:
+            self._count(webhook.name, "retried")
+            log.error(
+                "secret file of a webhook unreadable", extra={"webhook": webhook.name, "error": error.detail}
+            )
+            raise
 
     async def _verify(self, call: ApiCall, webhook: Webhook, secrets: list[bytes], body: bytes) -> str:
         headers = call.request.headers

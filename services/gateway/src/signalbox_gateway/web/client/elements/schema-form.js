@@ -10,12 +10,12 @@ function resolve(schema, root) {
     const path = $ref.replace(/^#\//, "").split("/");
     return resolve({ ...path.reduce((node, part) => node?.[part], root), ...own }, root);
   }
-  const choices = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== "null");
-  if (choices?.length === 1) {
-    const { anyOf, oneOf, ...rest } = schema;
-    return { ...resolve({ ...choices[0], ...rest }, root), nullable: choices.length < (anyOf ?? oneOf).length };
-  }
-  return schema;
+  const { anyOf, oneOf, ...rest } = schema;
+  const choices = anyOf ?? oneOf;
+  if (!choices) return schema;
+  const real = choices.filter(({ type }) => type !== "null");
+  const nullable = real.length < choices.length;
+  return real.length === 1 ? { ...resolve({ ...real[0], ...rest }, root), nullable } : { ...schema, nullable };
 }
 
 const humane = (name) => name.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());

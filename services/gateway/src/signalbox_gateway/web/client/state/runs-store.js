@@ -48,12 +48,15 @@ export class RunsStore {
     this.#refreshIn(runId, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
   }
 
+  /** After an event. While reads fail, each event would cause one: they are a second apart then. */
+  #refreshSoon(runId) { this.#refreshIn(runId, this.#failures.has(runId) ? RETRY_MS[0] : REFRESH_MS); }
+
   #open() {
     this.#watch = this.#signalbox.watch(this.#runIds, {
       snapshot: (run) => this.#setRun(run),
-      event: ({ runid }) => this.#refreshIn(runid, REFRESH_MS),
+      event: ({ runid }) => this.#refreshSoon(runid),
       progress: (event) => this.#progress(event),
-      end: (runId) => this.#refreshIn(runId, REFRESH_MS),
+      end: (runId) => this.#refreshSoon(runId),
       denied: (runId) => this.#set({ denied: [...this.state.denied, runId] }),
       state: (connection) => this.#set(connection === "live" ? { connection, error: null } : { connection }),
       error: (error) => this.#set({ error }),
@@ -63,19 +66,23 @@ export class RunsStore {
   #close() {
     this.#watch?.close();
     this.#watch = null;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#failures.clear();
     this.state = { ...EMPTY, runs: this.state.runs };
   }
 
-  /** Events that arrive together cause one request. */
+  /** Events that arrive together cause one request, also when a later retry is planned. */
   #refreshIn(runId, delay) {
-    if (this.#timers.has(runId)) return;
-    this.#timers.set(runId, setTimeout(() => {
+    const due = performance.now() + delay;
+    const planned = this.#timers.get(runId);
+    if (planned?.due <= due) return;
+    clearTimeout(planned?.timer);
+    const timer = setTimeout(() => {
       this.#timers.delete(runId);
       this.refresh(runId);
-    }, delay));
+    }, delay);
+    this.#timers.set(runId, { due, timer });
   }
 
   #setRun(run) {

@@ -95,7 +95,8 @@ class ActivityPage {
 
   #showFilter() {
     this.action.value = this.filter.action;
-    if (!this.#typed) this.actor.value = this.filter.actor;
+    // A space that was typed last is not part of the filter, and stays: a word may follow.
+    if (!this.#typed && this.actor.value.trim() !== this.filter.actor.trim()) this.actor.value = this.filter.actor;
   }
 
   #choose() { this.#use({ action: this.action.value, actor: this.actor.value.trim() }); }

@@ -7,7 +7,7 @@ const EVERY_MS = 10_000;
 
 export class Continuation {
   #timer = 0;
-  #retriedAt;   // as of the first read after the end
+  #retriedAt = 0;   // of the end that is shown
   #isReading = false;
 
   /** continued(): called once, when the run goes on or has gone on and ended again. */
@@ -17,8 +17,11 @@ export class Continuation {
 
   /** Begins to look once the run has ended. */
   update(snapshot) {
-    if (hasEnded(snapshot)) this.#timer ||= setInterval(() => this.#look(), this.everyMs);
-    else this.close();
+    if (!hasEnded(snapshot)) this.close();
+    else if (!this.#timer) {
+      this.#retriedAt = retriedAt(snapshot);
+      this.#timer = setInterval(() => this.#look(), this.everyMs);
+    }
   }
 
   close() {
@@ -31,11 +34,11 @@ export class Continuation {
     this.#isReading = true;
     try {
       const run = await api.run(this.runId);
-      const retriedAt = run.retried_at ?? null;
-      this.#retriedAt ??= { at: retriedAt };
-      if (!this.#timer || (hasEnded(run) && retriedAt === this.#retriedAt.at)) return;
+      if (!this.#timer || (hasEnded(run) && retriedAt(run) <= this.#retriedAt)) return;
       this.close();
       this.continued();
     } catch { /* the next look follows */ } finally { this.#isReading = false; }
   }
 }
+
+const retriedAt = ({ retried_at: text }) => (text ? Date.parse(text) : 0);

@@ -9,7 +9,7 @@ export class InboxWatch {
   #timer = 0;
   #known = null;
   #isKnownWhole = false;
-  #isWhole = false;
+  #readers = new Set();   // of all pages
   #begun = 0;
   #applied = 0;
   #listeners = new Set();
@@ -34,8 +34,12 @@ export class InboxWatch {
     this.approvals = null;
   }
 
-  /** Whether to read the later pages too, as the inbox needs them: the nearest deadline may be on any. */
-  readWhole(isWhole) { this.#isWhole = isWhole; }
+  /** Reads the later pages too, as the inbox needs them: the nearest deadline may be on any. Returns a function that ends it. */
+  readWhole() {
+    const reader = Symbol("reader");
+    this.#readers.add(reader);
+    return () => this.#readers.delete(reader);
+  }
 
   /** Calls `listener(approvals, total)` after every change, and at once if they are known; returns a function that ends it. */
   listen(listener) {
@@ -51,7 +55,7 @@ export class InboxWatch {
 
   async load() {
     const read = this.#begun += 1;
-    const isWhole = this.#isWhole;
+    const isWhole = this.#readers.size > 0;
     const { approvals, total } = await pages(isWhole ? MAX_PAGES : 1);
     // A late response must not replace that of a later read: a decided question would come back.
     if (read < this.#applied) return this.approvals;

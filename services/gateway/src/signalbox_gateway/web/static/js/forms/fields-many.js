@@ -123,8 +123,9 @@ export function jsonField(node, context) {
   const shell = shellOf({ node, label, control, required: context.required, limits: "as JSON" });
   const start = context.value ?? node.default;
   if (start !== undefined && start !== null) control.value = JSON.stringify(start, null, 2);
+  const mayBeNull = context.required && node.nullable;
   const problems = () => {
-    if (!control.value.trim()) return context.required ? [{ field: context.path, message: "Fill this in." }] : [];
+    if (!control.value.trim()) return context.required && !mayBeNull ? [{ field: context.path, message: "Fill this in." }] : [];
     try {
       JSON.parse(control.value);
       return [];
@@ -132,5 +133,6 @@ export function jsonField(node, context) {
   };
   control.addEventListener("input", () => shell.setProblem(null));
   const own = { ...shell, path: context.path, label, problems, focusTarget: control };
-  return Object.assign(own, { read: () => (control.value.trim() ? JSON.parse(control.value) : undefined), all: () => [own] });
+  const empty = mayBeNull ? null : undefined;
+  return Object.assign(own, { read: () => (control.value.trim() ? JSON.parse(control.value) : empty), all: () => [own] });
 }

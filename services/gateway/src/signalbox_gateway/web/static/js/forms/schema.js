@@ -1,6 +1,6 @@
 // Reads the subset of JSON Schema 2020-12 that the gateway uses: $ref into $defs, anyOf with null, enum, const.
 
-/** Normalizes a schema node: references resolved, `anyOf [X, null]` turned into X with `nullable`. */
+/** Normalizes a schema node: references resolved, `anyOf [X, null]` turned into X; `nullable` if it may be null. */
 export function resolve(schema, root) {
   const { $ref, ...own } = schema;
   if ($ref) return resolve({ ...lookUp($ref, root), ...own }, root);
@@ -11,7 +11,7 @@ export function resolve(schema, root) {
   const choices = schema.anyOf ?? schema.oneOf;
   if (!choices) return typeList(schema);
   const real = choices.filter((choice) => choice.type !== "null");
-  if (real.length !== 1) return schema;
+  if (real.length !== 1) return { ...schema, nullable: real.length < choices.length };
   const { anyOf, oneOf, ...rest } = schema;
   return { ...resolve({ ...real[0], ...rest }, root), nullable: real.length < choices.length };
 }
@@ -19,7 +19,7 @@ export function resolve(schema, root) {
 function typeList(schema) {
   if (!Array.isArray(schema.type)) return schema;
   const types = schema.type.filter((type) => type !== "null");
-  return types.length === 1 ? { ...schema, type: types[0], nullable: types.length < schema.type.length } : schema;
+  return { ...schema, type: types.length === 1 ? types[0] : types, nullable: types.length < schema.type.length };
 }
 
 function lookUp(reference, root) {

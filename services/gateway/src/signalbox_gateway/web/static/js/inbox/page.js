@@ -7,7 +7,7 @@ import { div, h, replace, setText, span } from "../ui/dom.js";
 import { hasKeys, listenForKeys } from "../ui/keys.js";
 import { LinkState } from "../ui/link-state.js";
 import { openPage } from "../ui/open-page.js";
-import { replaceAddress } from "../ui/place.js";
+import { parsePlace, replaceAddress } from "../ui/place.js";
 import { setTitle } from "../ui/title.js";
 import { addressOfQuestion, inOrder, QuestionList } from "./question-list.js";
 import { Question } from "./question.js";
@@ -46,7 +46,7 @@ class InboxPage {
   }
 
   async open(run, approval) {
-    this.inbox.readWhole(true);
+    this.stopWhole = this.inbox.readWhole();
     await this.inbox.load();
     this.#take(this.inbox.approvals, this.inbox.total);
     // First the question that the address names: without one, a change of the inbox chooses.
@@ -69,7 +69,7 @@ class InboxPage {
 
   close() {
     this.#isClosed = true;
-    this.inbox.readWhole(false);
+    this.stopWhole?.();
     this.stopListening?.();
     this.stopKeys?.();
     this.feed?.close();
@@ -84,7 +84,8 @@ class InboxPage {
   async choose(run, approval) {
     const first = WIDE.matches ? this.#items.find((item) => !this.#done.has(keyOf(item))) : undefined;
     const chosen = run ? { run_id: run, approval_id: approval } : first;
-    if (chosen && !run) replaceAddress(addressOfQuestion(chosen));
+    // While the page was loading, the user may have gone on to another one.
+    if (chosen && !run && isOfInbox(parsePlace())) replaceAddress(addressOfQuestion(chosen));
     this.chosen = chosen ? keyOf(chosen) : null;
     this.element.toggleAttribute("data-chosen", Boolean(chosen));
     this.#list();
@@ -135,6 +136,9 @@ class InboxPage {
     if (next) location.hash = addressOfQuestion(next);
   }
 }
+
+/** Whether an address names the inbox and no question; `#/approvals` is its older form. */
+const isOfInbox = ({ path }) => path === "/inbox" || path === "/approvals";
 
 const countText = (shown, total) => {
   if (!shown) return "";

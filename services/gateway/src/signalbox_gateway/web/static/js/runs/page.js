@@ -84,9 +84,9 @@ class RunsPage {
 
   /** Shows the search text in the field and in the filters, and begins a listing for it. */
   #use(text) {
-    this.text = text;
-    this.query = parseQuery(text);
+    Object.assign(this, { text, query: parseQuery(text) });
     this.listing = new RunListing(this.query, (query) => this.#read(query));
+    for (const [runId, wait] of this.#open.waits()) this.listing.report(runId, wait);
     this.field.text = text;
     this.views.update(text);
     replace(this.filters, statusFilters(text, this.query));
