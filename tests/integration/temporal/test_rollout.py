@@ -125,9 +125,41 @@ async def test_a_sound_build_is_promoted_and_taken_back(
         assert [await build_of(run) for run in (*old, new)] == ["b0", "b0", "b1"]
 
         assert await command("rollout", "back", fleet.name, "b1") == 0
-        assert "current: b0" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "current: b0" in printed
+        assert "give the burst workers build b0" in printed
         assert (await states(fleet))["b0"] == "current"
         await finish([*old, new])
+
+
+@pytest.mark.timeout(240)
+async def test_going_back_from_a_build_that_added_a_queue_in_use_needs_force(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = Fleet(client, "pinned")
+    first, added = fleet.task_queue, f"{fleet.task_queue}-added"
+    async with fleet.build("b0", "Current"), fleet.build("b1", "Current", added):
+        await fleet.wait_until_known("b0", "b1")
+        deployments = WorkerDeployments(client)
+
+        async def has_both() -> bool:
+            return await deployments.task_queues(fleet.name, "b1") == [first, added]
+
+        await eventually(has_both, within_s=60)
+        assert await command("rollout", "promote", fleet.name, "b1") == 0
+        fleet.task_queue = added
+        runs = await waiting(fleet, 1)
+        capsys.readouterr()
+
+        assert await command("rollout", "back", fleet.name, "b1") == 2
+        error = capsys.readouterr().err
+        assert "missing active task queues" in error
+        assert "or use --force" in error
+        assert (await states(fleet))["b1"] == "current"
+
+        assert await command("rollout", "back", fleet.name, "b1", "--force") == 0
+        assert (await states(fleet))["b0"] == "current"
+        await finish(runs)
 
 
 @pytest.mark.timeout(240)

@@ -61,8 +61,8 @@ class Fleet:
         self._versioning = versioning
 
     @asynccontextmanager
-    async def build(self, build_id: str, release: str) -> AsyncIterator[None]:
-        """Run a worker of a build; the first build becomes current."""
+    async def build(self, build_id: str, release: str, *more_queues: str) -> AsyncIterator[None]:
+        """Run a worker of a build for each queue; the first build becomes current."""
         spec = release_spec(release, self._versioning)
         code = PipelineCode(
             spec=spec,
@@ -89,14 +89,15 @@ class Fleet:
             )
             if deployment is not None:
                 await ensure_current(self.client, deployment.version)
-            await stack.enter_async_context(builder.worker(self.task_queue, [code]))
+            for task_queue in (self.task_queue, *more_queues):
+                await stack.enter_async_context(builder.worker(task_queue, [code]))
             yield
 
     async def wait_until_known(self, *builds: str) -> None:
         """Wait until Temporal has seen the workers of these builds poll for workflow tasks and activities."""
 
         async def are_known() -> bool:
-            return all([len(await self._queues(build)) == 2 for build in builds])
+            return all([len(await self._queues(build)) >= 2 for build in builds])
 
         await eventually(are_known, within_s=60, every_s=0.2)
 

@@ -41,6 +41,7 @@ def test_the_promoted_build_becomes_current_once() -> None:
 def test_going_back_ends_a_ramp_or_restores_the_build_before() -> None:
     assert back(RAMPING, "b3") == Ramp()
     assert back(SHOP, "b2") == MakeCurrent(build_id="b1")
+    assert back(SHOP, "b2", is_forced=True) == MakeCurrent(build_id="b1", is_forced=True)
     assert back(SHOP, "b3") is None
 
 

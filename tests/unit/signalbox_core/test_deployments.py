@@ -39,20 +39,24 @@ def test_a_deployment_has_its_newest_build_first_and_each_in_its_state() -> None
     status, summary = WorkerDeploymentVersionStatus, WorkerDeploymentInfo.WorkerDeploymentVersionSummary
     info = WorkerDeploymentInfo(
         name="shop",
-        routing_config=RoutingConfig(ramping_version_percentage=10),
+        routing_config=RoutingConfig(
+            current_deployment_version=OLD,
+            current_version_changed_time=at(2),
+            ramping_deployment_version=NEW,
+            ramping_version_changed_time=at(4),
+            ramping_version_percentage=10,
+        ),
         version_summaries=[
             summary(
                 deployment_version=OLD,
                 status=status.WORKER_DEPLOYMENT_VERSION_STATUS_CURRENT,
                 create_time=at(1),
-                current_since_time=at(2),
                 last_current_time=at(2),
             ),
             summary(
                 deployment_version=NEW,
                 status=status.WORKER_DEPLOYMENT_VERSION_STATUS_RAMPING,
                 create_time=at(3),
-                ramping_since_time=at(4),
             ),
         ],
     )
@@ -65,6 +69,30 @@ def test_a_deployment_has_its_newest_build_first_and_each_in_its_state() -> None
         ),
         token=b"token",
     )
+
+
+def test_one_build_is_current_although_the_summaries_follow_the_routing_later() -> None:
+    status, summary = WorkerDeploymentVersionStatus, WorkerDeploymentInfo.WorkerDeploymentVersionSummary
+    current, inactive = (
+        status.WORKER_DEPLOYMENT_VERSION_STATUS_CURRENT,
+        status.WORKER_DEPLOYMENT_VERSION_STATUS_INACTIVE,
+    )
+    for late in (current, inactive):
+        info = WorkerDeploymentInfo(
+            name="shop",
+            routing_config=RoutingConfig(current_deployment_version=OLD, current_version_changed_time=at(9)),
+            version_summaries=[
+                summary(deployment_version=OLD, status=late, create_time=at(1)),
+                summary(deployment_version=NEW, status=current, create_time=at(3), last_current_time=at(4)),
+            ],
+        )
+        found = deployment_of(info)
+        assert [(build.build_id, build.state) for build in found.builds] == [
+            ("b2", BuildState.DRAINING),
+            ("b1", BuildState.CURRENT),
+        ]
+        assert found.current is not None
+        assert found.current.since == datetime.fromtimestamp(9, UTC)
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCStatusCode
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal.builds import Build, BuildState, Deployment
 from signalbox_core.temporal.deployments import MakeCurrent
-from signalbox_worker.deployment import deployment_config, first_build, warn_if_not_pinned
+from signalbox_worker.deployment import deployment_config, ensure_current, first_build, warn_if_not_pinned
 from signalbox_worker.pipelines import PipelineCode
 from signalbox_worker.settings import PREFIX, Settings
 from signalbox_worker.workflow_runner import versioning_behaviors
 from support.deploys.contract import SPEC
 from support.deploys.workflow import Current
+from support.fakes.scripted_temporal import refusal, scripted_client
 
 ENVIRONMENT = {
     "SIGNALBOX_WORKER_RECEIVER_URL": "http://r/e",
@@ -76,3 +78,10 @@ def test_the_first_build_becomes_current_and_later_ones_do_not() -> None:
         build_id="b2", is_forced=True
     )
     assert first_build(Deployment(name="shop", builds=(new, old)), "b2") is None
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
+async def test_a_worker_that_may_not_read_its_deployment_stops_with_one_line(status: RPCStatusCode) -> None:
+    client, _ = scripted_client(describe_worker_deployment=refusal(status, "not permitted"))
+    with pytest.raises(Unavailable, match=f"deployment shop: not permitted .{status.name}.; check"):
+        await ensure_current(client, WorkerDeploymentVersion(deployment_name="shop", build_id="b1"))

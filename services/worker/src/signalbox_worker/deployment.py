@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import WorkerDeploymentConfig
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.temporal.builds import Deployment
 from signalbox_core.temporal.deployments import Change, MakeCurrent, WorkerDeployments
@@ -55,14 +56,20 @@ async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> No
     Making a later build current is part of its rollout.
 
     Raises:
-        Unavailable: Temporal does not respond.
+        Unavailable: Temporal does not respond, or does not permit the call.
         Conflict: Temporal refuses the change.
     """
-    before = await WorkerDeployments(client).change(
-        version.deployment_name,
-        lambda deployment: first_build(deployment, version.build_id),
-        may_be_new=True,
-    )
+    try:
+        before = await WorkerDeployments(client).change(
+            version.deployment_name,
+            lambda deployment: first_build(deployment, version.build_id),
+            may_be_new=True,
+        )
+    except RPCError as error:
+        raise Unavailable(
+            f"cannot read or change deployment {version.deployment_name}: {error.message}"
+            f" ({error.status.name}); check the credentials of the worker"
+        ) from error
     if before.current is None:
         log.info(
             "made the first version of the deployment current",

@@ -11,6 +11,8 @@ from signalbox_admin.command_line import Subparsers, add_command, print_line
 from signalbox_core.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from temporalio.client import Client
 
     from signalbox_admin.versions.canary import BlockedRun
@@ -54,13 +56,18 @@ def add_parser(subparsers: Subparsers) -> None:
     promote.add_argument(
         "--force",
         action="store_true",
-        help="although no worker of the build polls for a task queue of the current build",
+        help="although no worker of the build polls one of its task queues, or one of the current build's",
     )
     back = _add_action(
         actions,
         "back",
         "give the build no new runs: end its ramp, or make the previous build current again",
         "Runs that are pinned to the build stay on it.",
+    )
+    back.add_argument(
+        "--force",
+        action="store_true",
+        help="although no worker of the previous build polls one of its task queues, or one of this build's",
     )
     canary.set_defaults(run=lambda options: asyncio.run(run_canary(options)))
     promote.set_defaults(run=lambda options: asyncio.run(run_promote(options)))
@@ -99,44 +106,68 @@ async def run_canary(options: argparse.Namespace) -> int:
     watch = CanaryWatch(client, WorkerBuild(options.name, options.build), began)
     try:
         blocked = await watch.watch(timedelta(seconds=options.watch))
-    except Unavailable as error:
-        raise Unavailable(
+    except (InvalidInput, Unavailable) as error:
+        kind = InvalidInput if isinstance(error, InvalidInput) else Unavailable
+        raise kind(
             f"{error.detail}; build {options.build} still gets {options.percent:g} % of the runs"
         ) from error
     if blocked:
-        return await _roll_back(client, options, blocked)
+        return await roll_back(client, options.name, options.build, blocked)
+    count = await _count(watch.count())
+    began_on_it = (
+        f"{count} runs began on the build" if count is not None else "how many began on the build is unknown"
+    )
     print_line(
-        f"no run was blocked in {options.watch:g} s; {await watch.count()} runs began on the build. Next: "
+        f"no run was blocked in {options.watch:g} s; {began_on_it}. Next: "
         f"signalbox-admin rollout promote {options.name} {options.build}"
     )
     return 0
 
 
-async def _roll_back(client: "Client", options: argparse.Namespace, blocked: "list[BlockedRun]") -> int:
+async def roll_back(client: "Client", name: str, build: str, blocked: "list[BlockedRun]") -> int:
+    """End the ramp of a build on which runs are blocked; returns the exit code."""
     from signalbox_admin.versions.canary import count_pinned
     from signalbox_admin.versions.changes import back
     from signalbox_core.temporal.builds import WorkerBuild
     from signalbox_core.temporal.deployments import WorkerDeployments
 
-    await WorkerDeployments(client).change(options.name, lambda deployment: back(deployment, options.build))
+    # First what was found: the change may fail.
     for run in blocked[:_SHOWN]:
         print_line(f"blocked  {run.tenant}  {run.run_id}  ({run.pipeline})")
         print_line(f"         {' '.join(run.reason.split())[:_MAX_REASON_CHARS]}")
     if len(blocked) > _SHOWN:
         print_line(f"and {len(blocked) - _SHOWN} more")
-    print_line(f"rolled back: build {options.build} of {options.name} gets no new runs")
-    if pinned := await count_pinned(client, WorkerBuild(options.name, options.build)):
+    sys.stdout.flush()
+    await WorkerDeployments(client).change(name, lambda deployment: back(deployment, build))
+    print_line(f"rolled back: build {build} of {name} gets no new runs")
+    pinned = await _count(count_pinned(client, WorkerBuild(name, build)))
+    if pinned is None:
+        print_line("how many open runs are pinned to it is unknown: keep its workers")
+    elif pinned:
         print_line(f"{pinned} open runs are pinned to it: keep its workers, or move them to a fixed build")
     return EXIT_ROLLED_BACK
 
 
+async def _count(counting: "Awaitable[int]") -> int | None:
+    """The count, or None if Temporal does not provide it: a figure must not change the exit code."""
+    from temporalio.service import RPCError
+
+    try:
+        return await counting
+    except RPCError:
+        return None
+
+
 async def run_promote(options: argparse.Namespace) -> int:
     from signalbox_admin.versions.changes import promote
+    from signalbox_admin.versions.live_workers import require_workers
     from signalbox_core.temporal.deployments import WorkerDeployments
 
-    client = await _connect(options)
-    before = await WorkerDeployments(client).change(
-        options.name, lambda deployment: promote(deployment, options.build, is_forced=options.force)
+    deployments = WorkerDeployments(await _connect(options))
+    before = await deployments.change(
+        options.name,
+        lambda deployment: promote(deployment, options.build, is_forced=options.force),
+        check=require_workers(deployments),
     )
     print_line(f"build {options.build} of {options.name} is current")
     if before.current is not None and before.current.build_id != options.build:
@@ -149,13 +180,20 @@ async def run_promote(options: argparse.Namespace) -> int:
 
 async def run_back(options: argparse.Namespace) -> int:
     from signalbox_admin.versions.changes import back
+    from signalbox_admin.versions.live_workers import require_workers
     from signalbox_core.temporal.deployments import WorkerDeployments
 
     deployments = WorkerDeployments(await _connect(options))
-    await deployments.change(options.name, lambda deployment: back(deployment, options.build))
+    before = await deployments.change(
+        options.name,
+        lambda deployment: back(deployment, options.build, is_forced=options.force),
+        check=require_workers(deployments),
+    )
     after = await deployments.describe(options.name)
     current = after.current.build_id if after.current is not None else "none"
     print_line(f"build {options.build} of {options.name} gets no new runs; current: {current}")
+    if before.current is not None and before.current.build_id == options.build:
+        print_line(f"give the burst workers build {current}")
     return 0
 
 

@@ -65,7 +65,7 @@ class PendingWorkReader:
         async with map_temporal_errors():
             found = await self._client.workflow_service.describe_task_queue(request, timeout=self._deadline)
         return QueueFacts(
-            has_pollers=any(_may_take(poller, waiting.build) for poller in found.pollers),
+            has_pollers=any(_may_take(poller, waiting) for poller in found.pollers),
             backlog=found.stats.approximate_backlog_count,
             backlog_age=found.stats.approximate_backlog_age.ToTimedelta(),
             is_served=found.stats.tasks_dispatch_rate > 0,
@@ -95,12 +95,15 @@ def pending_work(
     )
 
 
-def _may_take(poller: PollerInfo, build: str) -> bool:
+def _may_take(poller: PollerInfo, waiting: WaitingQueue) -> bool:
     """Whether a poller may take a task that is pinned to a build, or any task."""
-    if not build:
+    if not waiting.build:
         return True
+    if poller.deployment_options.build_id != waiting.build:
+        return False
+    # A worker whose slots for activities are all taken does not poll for more.
     at = poller.last_access_time.ToDatetime(UTC)
-    return poller.deployment_options.build_id == build and datetime.now(UTC) - at < POLLED_RECENTLY
+    return waiting.kind == "activity" or datetime.now(UTC) - at < POLLED_RECENTLY
 
 
 def _longest_waiting(activities: list[PendingActivityInfo]) -> PendingActivityInfo | None:

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from signalbox_admin.checks.findings import Finding, Reporter
+from signalbox_core.errors import SignalboxError
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -17,14 +18,15 @@ _REPORT: Final = Reporter("Worker builds")
 
 
 async def check_deployments(client: "Client") -> list[Finding]:
-    """Check the deployments of a namespace; no finding where no worker is versioned.
+    """Check the deployments of a namespace; no finding where no worker is versioned."""
+    from temporalio.service import RPCError
 
-    Raises:
-        RPCError: Temporal refuses the calls.
-    """
     from signalbox_admin.versions.overview import describe_builds
 
-    return assess_builds(await describe_builds(client), datetime.now(UTC))
+    try:
+        return assess_builds(await describe_builds(client), datetime.now(UTC))
+    except (SignalboxError, RPCError) as error:
+        return [_REPORT.error(f"the builds cannot be read: {error}", "check the permissions, then try again")]
 
 
 def assess_builds(builds: "Sequence[BuildOverview]", now: datetime) -> list[Finding]:

@@ -7,9 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from signalbox_core.errors import Unavailable
+from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.temporal.builds import WorkerBuild, serving_build
 from signalbox_core.temporal.task_failures import TaskFailure, failure_condition, last_task_failure
@@ -28,6 +28,9 @@ _TIMEOUTS_BEFORE_BLOCKED: Final = 3
 """A restarted worker causes one."""
 _HARMLESS: Final = frozenset({"unhandled_command", "force_close_command", "failover_close_command"})
 """Causes that Temporal's own scheduling has."""
+_PERMANENT: Final = frozenset(
+    {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.INVALID_ARGUMENT}
+)
 
 
 class BlockedRun(Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class CanaryWatch:
         """Check every five seconds until a run is blocked, at most for `duration`.
 
         Raises:
+            InvalidInput: Temporal refuses to list or describe runs.
             Unavailable: Temporal did not respond to the last check.
         """
         loop = asyncio.get_running_loop()
@@ -65,6 +69,11 @@ class CanaryWatch:
                 if blocked := await self.blocked():
                     return blocked
             except RPCError as raised:
+                if raised.status in _PERMANENT:
+                    raise InvalidInput(
+                        f"Temporal refuses to list or describe runs: {raised.message}"
+                        f" ({raised.status.name}); check the permissions"
+                    ) from raised
                 error = raised
             if loop.time() + CHECK_EVERY.total_seconds() > end:
                 break
@@ -77,7 +86,7 @@ class CanaryWatch:
         """The blocked runs among the newest, the newest that upgrade and those that Temporal reports.
 
         Raises:
-            RPCError: Temporal does not respond.
+            RPCError: some runs could not be checked, and none of the others is blocked.
         """
         slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
@@ -86,8 +95,14 @@ class CanaryWatch:
                 return await self._check(found)
 
         candidates = {found.id: found async for found in self._candidates()}
-        checked = await asyncio.gather(*(check(found) for found in candidates.values()))
-        return [run for run in checked if run is not None]
+        checked = await asyncio.gather(
+            *(check(found) for found in candidates.values()), return_exceptions=True
+        )
+        blocked = [run for run in checked if isinstance(run, BlockedRun)]
+        errors = [error for error in checked if isinstance(error, BaseException) and not _is_gone(error)]
+        if errors and not blocked:
+            raise errors[0]
+        return blocked
 
     async def count(self) -> int:
         """How many runs the build has executed since it began to get runs."""
@@ -126,6 +141,11 @@ class CanaryWatch:
         if failure is None or not is_blocking(failure, attempt):
             return None
         return failure_condition(failure, None).reason
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether a run does not exist any more: visibility lists it for a while."""
+    return isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND
 
 
 def is_blocking(failure: TaskFailure, attempt: int) -> bool:

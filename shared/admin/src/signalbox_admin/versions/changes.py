@@ -46,7 +46,7 @@ def promote(deployment: Deployment, build_id: str, *, is_forced: bool = False) -
     return MakeCurrent(build_id=build_id, is_forced=is_forced)
 
 
-def back(deployment: Deployment, build_id: str) -> MakeCurrent | Ramp | None:
+def back(deployment: Deployment, build_id: str, *, is_forced: bool = False) -> MakeCurrent | Ramp | None:
     """Decide how a build stops getting new runs; None: it gets none.
 
     A ramp ends. In place of a current build, the one that was current before it becomes current again.
@@ -63,7 +63,7 @@ def back(deployment: Deployment, build_id: str) -> MakeCurrent | Ramp | None:
     previous = previous_build(deployment, build_id)
     if previous is None:
         raise Conflict(f"no other build of {deployment.name} has ever been current: nothing to go back to")
-    return MakeCurrent(build_id=previous.build_id)
+    return MakeCurrent(build_id=previous.build_id, is_forced=is_forced)
 
 
 def previous_build(deployment: Deployment, build_id: str) -> Build | None:

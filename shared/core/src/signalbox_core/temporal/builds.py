@@ -91,20 +91,34 @@ def deployment_of(info: WorkerDeploymentInfo, token: bytes = b"") -> Deployment:
 
 
 def _build(summary: WorkerDeploymentInfo.WorkerDeploymentVersionSummary, routing: RoutingConfig) -> Build:
-    state = _STATES.get(summary.status, BuildState.INACTIVE)
+    build_id = summary.deployment_version.build_id
+    state = _state(summary, routing)
     percents = {BuildState.CURRENT: 100.0, BuildState.RAMPING: routing.ramping_version_percentage}
     since = {
-        BuildState.CURRENT: summary.current_since_time,
-        BuildState.RAMPING: summary.ramping_since_time,
+        BuildState.CURRENT: routing.current_version_changed_time,
+        BuildState.RAMPING: routing.ramping_version_changed_time,
         BuildState.INACTIVE: None,
     }.get(state, summary.last_deactivation_time)
     return Build(
-        build_id=summary.deployment_version.build_id,
+        build_id=build_id,
         state=state,
         percent=percents.get(state, 0),
         since=_instant(since),
         last_current_at=_instant(summary.last_current_time),
     )
+
+
+def _state(
+    summary: WorkerDeploymentInfo.WorkerDeploymentVersionSummary, routing: RoutingConfig
+) -> BuildState:
+    """The routing is exact. The summaries follow later: for a while two of them can be current."""
+    build_id = summary.deployment_version.build_id
+    if build_id == routing.current_deployment_version.build_id:
+        return BuildState.CURRENT
+    if build_id == routing.ramping_deployment_version.build_id:
+        return BuildState.RAMPING
+    state = _STATES.get(summary.status, BuildState.INACTIVE)
+    return BuildState.DRAINING if state in (BuildState.CURRENT, BuildState.RAMPING) else state
 
 
 def _instant(at: Timestamp | None) -> datetime | None:

@@ -43,6 +43,7 @@ _TRANSIENT: Final = frozenset(
 )
 _MAX_CONFLICTS: Final = 10
 _CONFLICT: Final = "conflict token"
+_MISSING_QUEUES: Final = "missing active task queues"
 _PAGE_SIZE: Final = 100
 POLLED_RECENTLY: Final = timedelta(seconds=75)
 """Longer than a long poll. Temporal lists a poller for five minutes after its last poll."""
@@ -68,6 +69,7 @@ class Ramp(Struct, frozen=True, kw_only=True):
 
 Change = MakeCurrent | Ramp
 Decide = Callable[[Deployment], Change | None]
+Check = Callable[[Deployment, Change], Awaitable[None]]
 
 
 class WorkerDeployments:
@@ -99,10 +101,13 @@ class WorkerDeployments:
         found = await self._call(self._service.describe_worker_deployment, request)
         return deployment_of(found.worker_deployment_info, found.conflict_token)
 
-    async def change(self, name: str, decide: Decide, *, may_be_new: bool = False) -> Deployment:
+    async def change(
+        self, name: str, decide: Decide, *, check: Check | None = None, may_be_new: bool = False
+    ) -> Deployment:
         """Carry out what `decide` returns for the deployment, which is read anew after a concurrent change.
 
         Args:
+            check: is awaited before each attempt at the change, and refuses it by raising.
             may_be_new: a deployment that does not exist counts as one without builds, and the change creates
                 it.
 
@@ -116,7 +121,11 @@ class WorkerDeployments:
         for _ in range(_MAX_CONFLICTS):
             deployment = await (self._describe_or_new(name) if may_be_new else self.describe(name))
             change = decide(deployment)
-            if change is None or await self._apply(deployment, change):
+            if change is None:
+                return deployment
+            if check is not None:
+                await check(deployment, change)
+            if await self._apply(deployment, change):
                 return deployment
         raise Conflict(f"deployment {name} is being changed by others; try again")
 
@@ -218,7 +227,8 @@ def _translated(error: RPCError, request: Any) -> Exception:
         case RPCStatusCode.FAILED_PRECONDITION if _CONFLICT in error.message:
             return _ConflictingChange(error.message)
         case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.INVALID_ARGUMENT:
-            return Conflict(f"Temporal refuses to change deployment {name}: {error.message}")
+            remedy = _remedy(error, request)
+            return Conflict(f"Temporal refuses to change deployment {name}: {error.message}{remedy}")
         case RPCStatusCode.RESOURCE_EXHAUSTED:
             return RateLimited(
                 f"Temporal limits the rate of calls for {name}: {error.message}; try again in a minute",
@@ -228,3 +238,12 @@ def _translated(error: RPCError, request: Any) -> Exception:
             return Unavailable(f"Temporal does not respond: {error.message}")
         case _:
             return error
+
+
+def _remedy(error: RPCError, request: Any) -> str:
+    if _MISSING_QUEUES not in error.message:
+        return ""
+    start = "; start workers of the build for them"
+    if isinstance(request, SetWorkerDeploymentCurrentVersionRequest):
+        return f"{start}, or use --force: tasks in those queues then wait"
+    return start
