@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.deployments import MakeCurrent, WorkerDeployments
+from signalbox_core.temporal.deployments import Ramp, WorkerDeployments
 from signalbox_core.testing.run_under_test import RunUnderTest
 from support.assertions.eventually import eventually
 from support.deploys.builds import BREAKING, RUNS, Fleet, build_of, failing, is_blocked
@@ -115,15 +115,16 @@ async def test_concurrent_changes_of_a_deployment_are_all_made(client: Client) -
     deployments = WorkerDeployments(client)
     async with fleet.build("b0", "Current"), fleet.build("b1", "Current"):
         await fleet.wait_until_known("b0", "b1")
-        await fleet.promote("b1")
+        percents = range(10, 60, 10)
 
-        def other(deployment: object) -> MakeCurrent:
-            current = getattr(deployment, "current", None)
-            return MakeCurrent(build_id="b0" if current is not None and current.build_id == "b1" else "b1")
+        # Different changes: Temporal accepts one that is already in force, whatever reading it is based on.
+        await asyncio.gather(
+            *(
+                deployments.change(fleet.name, lambda _, each=percent: Ramp(build_id="b1", percent=each))
+                for percent in percents
+            )
+        )
 
-        # An odd number of toggles, each based on the reading before it.
-        await asyncio.gather(*(deployments.change(fleet.name, other) for _ in range(5)))
-
-        current = (await deployments.describe(fleet.name)).current
-        assert current is not None
-        assert current.build_id == "b0"
+        ramping = (await deployments.describe(fleet.name)).ramping
+        assert ramping is not None
+        assert ramping.percent in percents

@@ -12,7 +12,7 @@ from temporalio.api.deployment.v1 import (
     WorkerDeploymentOptions,
     WorkerDeploymentVersion,
 )
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import EventType, WorkerDeploymentVersionStatus, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowTaskFailedEventAttributes
 from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.api.workflow.v1 import (
@@ -53,13 +53,19 @@ MISSING = "proposed current version 'shop:b1' is missing active task queues from
 
 def deployment(*, ramping: bool = False) -> DescribeWorkerDeploymentResponse:
     """The build b2 is current after b1, or is ramping."""
-    summary = WorkerDeploymentInfo.WorkerDeploymentVersionSummary
+    status, summary = WorkerDeploymentVersionStatus, WorkerDeploymentInfo.WorkerDeploymentVersionSummary
+    current = status.WORKER_DEPLOYMENT_VERSION_STATUS_CURRENT
+    old, new = (
+        (current, status.WORKER_DEPLOYMENT_VERSION_STATUS_RAMPING)
+        if ramping
+        else (status.WORKER_DEPLOYMENT_VERSION_STATUS_DRAINED, current)
+    )
     return DescribeWorkerDeploymentResponse(
         worker_deployment_info=WorkerDeploymentInfo(
             name="shop",
             version_summaries=[
-                summary(deployment_version=OLD, create_time=Timestamp(seconds=1), last_current_time=at(2)),
-                summary(deployment_version=NEW, create_time=Timestamp(seconds=3), last_current_time=at(4)),
+                summary(deployment_version=OLD, status=old, create_time=at(1), last_current_time=at(2)),
+                summary(deployment_version=NEW, status=new, create_time=at(3), last_current_time=at(4)),
             ],
             routing_config=RoutingConfig(
                 current_deployment_version=OLD if ramping else NEW,
