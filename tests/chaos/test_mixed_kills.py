@@ -23,8 +23,8 @@ import pytest
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.wire.schedule_models import Schedule
+from signalbox_core.crypto.standard_webhooks import parse_secrets, signed_headers
 from signalbox_core.errors import Conflict, SignalboxError, Unavailable
-from signalbox_core.signatures.standard_webhooks import parse_secrets, signed_headers
 from support.assertions.eventually import eventually
 from support.drivers.journeys import Subscription
 from support.servers.installed_pipelines import install_pipelines

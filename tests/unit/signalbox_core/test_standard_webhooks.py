@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from signalbox_core.crypto.standard_webhooks import parse_secrets, signed_headers, verify
 from signalbox_core.errors import InvalidInput, InvalidSignature
-from signalbox_core.signatures.standard_webhooks import parse_secrets, signed_headers, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDX2fsLtC3G+E="

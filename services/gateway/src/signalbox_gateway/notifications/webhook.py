@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.signatures.standard_webhooks import parse_secrets, signed_headers
+from signalbox_core.crypto.standard_webhooks import parse_secrets, signed_headers
 from signalbox_core.traces import current_context
 from signalbox_gateway.notifications.destination import ChannelContext, read_secret
 from signalbox_gateway.notifications.guarded_post import parse_post_url

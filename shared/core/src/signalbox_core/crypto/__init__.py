@@ -1,1 +1,1 @@
-"""Encryption at rest, secret references and hashed API keys."""
+"""Encryption at rest, secret references, hashed API keys, and signatures of Standard Webhooks."""

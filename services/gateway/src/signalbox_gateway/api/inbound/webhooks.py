@@ -7,10 +7,10 @@ from typing import Final, Literal
 from msgspec import Struct
 from starlette.responses import Response
 
+from signalbox_core.crypto.standard_webhooks import verify
 from signalbox_core.errors import InvalidSignature, NotFound, Rejected, Unavailable
 from signalbox_core.logs import add_log_fields
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.signatures.standard_webhooks import verify
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.auth.rate_limits import RequestLimiter

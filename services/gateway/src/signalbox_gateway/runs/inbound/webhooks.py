@@ -11,12 +11,12 @@ from msgspec import Meta, Struct
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.secret_files import read_secret_file
+from signalbox_core.crypto.standard_webhooks import parse_secrets
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.ids import derived_id
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.signatures.standard_webhooks import parse_secrets
 from signalbox_core.subjects import Subject
 from signalbox_core.traces import current_context
 from signalbox_gateway.auth.principal import Principal
