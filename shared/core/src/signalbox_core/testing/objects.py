@@ -9,7 +9,8 @@ from signalbox_core.objects import ObjectRef, StoredObject, check_key
 class FakeObjectStore:
     """Stores objects in `bodies`; `writes` lists the keys of the writes that had an effect.
 
-    `modified_at` has the time of each object's last write, which a test may change.
+    `modified_at` has the time of each object's last write, which a test may change; of a body that the test
+    sets itself, the time at which it is first listed.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class FakeObjectStore:
         try:
             return self.bodies[check_key(key)]
         except KeyError:
-            raise NotFound(f"no object {key!r} in the store", field="key") from None
+            raise _unknown(key) from None
 
     async def exists(self, key: str) -> bool:
         return check_key(key) in self.bodies
@@ -42,13 +43,22 @@ class FakeObjectStore:
 
     async def list_objects(self, folder: str) -> list[StoredObject]:
         start = f"{check_key(folder)}/" if folder else ""
-        return [await self.stat(key) for key in self.bodies if key.startswith(start)]
+        return [self._entry(key) for key in self.bodies if key.startswith(start)]
 
     async def stat(self, key: str) -> StoredObject:
-        size = len(await self.get(key))
-        return StoredObject(key=key, size_bytes=size, modified_at=self.modified_at[key])
+        if check_key(key) not in self.bodies:
+            raise _unknown(key)
+        return self._entry(key)
+
+    def _entry(self, key: str) -> StoredObject:
+        modified_at = self.modified_at.setdefault(key, datetime.now(UTC))
+        return StoredObject(key=key, size_bytes=len(self.bodies[key]), modified_at=modified_at)
 
     def _write(self, key: str, body: bytes) -> None:
         self.bodies[key] = bytes(body)
         self.modified_at[key] = datetime.now(UTC)
         self.writes.append(key)
+
+
+def _unknown(key: str) -> NotFound:
+    return NotFound(f"no object {key!r} in the store", field="key")
