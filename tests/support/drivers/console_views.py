@@ -56,6 +56,9 @@ VIEWS: Final[Mapping[str, tuple[View, ...]]] = {
     r"^\/schedules\/([^/]+)$": (
         View(name="schedule", place="/schedules/{schedule}", ready=".schedule-parts .panel"),
     ),
+    r"^\/schedules\/([^/]+)\/backfill$": (
+        View(name="backfill", place="/schedules/{schedule}/backfill", ready="form .field"),
+    ),
     r"^\/activity$": (
         View(name="activity", place="/activity", ready=".entry"),
         View(name="no-activity", place="/activity?actor=nobody-of-this-name", ready=".empty"),
