@@ -71,6 +71,14 @@ class Principal(Struct, frozen=True, kw_only=True):
             )
 
 
+def event_source(key_id: str, name: str, tenant: str) -> Principal:
+    """Return the principal of a configured source of external events; it may start runs of its tenant."""
+    subject = Subject(subject=key_id, kind="service", name=name)
+    return Principal(
+        key_id=key_id, name=name, tenant=tenant, roles=frozenset({Role.OPERATOR}), subject=subject
+    )
+
+
 Authenticate = Callable[[HTTPConnection], Awaitable[Principal]]
 """Finds the principal of a request. Raises: Unauthenticated, Forbidden."""
 

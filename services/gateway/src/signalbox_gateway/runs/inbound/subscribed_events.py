@@ -8,13 +8,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.catalogue import short_name
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.external_event import InboundEvent
-from signalbox_core.subjects import Subject
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Principal, event_source
 
 _FIELD: Final = "SIGNALBOX_GATEWAY_EVENT_SUBSCRIPTIONS_FILE"
 _MAX_ID_CHARS: Final = 200
@@ -50,14 +48,7 @@ class SubscribedEvents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def principal(self) -> Principal:
         """Who starts the runs."""
-        subject = f"subscription:{self.subscription}"
-        return Principal(
-            key_id=subject,
-            name=self.sender,
-            tenant=self.tenant,
-            roles=frozenset({Role.OPERATOR}),
-            subject=Subject(subject=subject, kind="service", name=self.sender),
-        )
+        return event_source(f"subscription:{self.subscription}", self.sender, self.tenant)
 
     def read(
         self, data: bytes, attributes: Mapping[str, str], message_id: str

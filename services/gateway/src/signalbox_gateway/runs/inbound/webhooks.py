@@ -9,7 +9,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.secret_files import read_secret_file
 from signalbox_core.crypto.standard_webhooks import parse_secrets
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
@@ -17,9 +16,8 @@ from signalbox_core.ids import derived_id
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_core.subjects import Subject
 from signalbox_core.traces import current_context
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Principal, event_source
 
 _FIELD: Final = "SIGNALBOX_GATEWAY_WEBHOOKS_FILE"
 _CHECK_EVERY_S: Final = 1.0
@@ -67,14 +65,7 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def principal(self) -> Principal:
         """Who starts the runs."""
-        subject = f"webhook:{self.name}"
-        return Principal(
-            key_id=subject,
-            name=self.sender,
-            tenant=self.tenant,
-            roles=frozenset({Role.OPERATOR}),
-            subject=Subject(subject=subject, kind="service", name=self.sender),
-        )
+        return event_source(f"webhook:{self.name}", self.sender, self.tenant)
 
     def read(self, body: bytes, message_id: str) -> tuple[InboundEvent, str | None] | None:
         """Read a body: the event, and the id of the run that it is for; None for a type that is ignored.
