@@ -308,3 +308,19 @@ def test_an_answer_that_is_not_an_object_of_known_fields_is_entered_as_json(page
     page.wait_for_function("state.sent.length === 1")
 
     assert page.evaluate("state.sent[0].answer") == {"rows": [{"a": 1}]}
+
+
+@pytest.mark.parametrize("number", ["1e999", "9007199254740993"])
+def test_a_number_that_would_be_sent_as_another_is_refused_at_its_field(page: Page, number: str) -> None:
+    properties = {"rows": {"type": "array", "items": {"type": "object"}}, "amount": {"type": "integer"}}
+    schema = {"type": "object", "properties": properties}
+    page.evaluate("(schema) => { state.approval.answer_schema = schema; }", schema)
+    element = question(page)
+    element.get_by_label("Rows").fill(f'[{{"a": {number}}}]')
+    element.get_by_label("Amount").press_sequentially(number)
+    element.get_by_role("button", name="Send decision").click()
+
+    message = f"{number} is too large or too small to be sent unchanged."
+    expect(element.get_by_label("Rows")).to_have_accessible_description(f"as JSON {message}")
+    expect(element.get_by_label("Amount")).to_have_attribute("aria-invalid", "true")
+    assert page.evaluate("state.sent") == []

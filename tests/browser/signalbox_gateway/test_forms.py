@@ -54,8 +54,12 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address: Annotated[Address, Meta(title="Address")]
     lines: Annotated[tuple[Line, ...], Meta(title="Lines", min_length=1)]
     extra: Annotated[Mapping[str, int], Meta(title="Extra")] = {}
+    points: Annotated[int, Meta(title="Points")] | None = None
+    sizes: Annotated[tuple[float, ...], Meta(title="Sizes")] = ()
 
 
+UNSENDABLE = " is too large or too small to be sent unchanged. If it is an identifier, put it in quotation marks."
+NOT_AS_TYPED = "This number is too large or too small to be sent unchanged."
 SHOW = """async (schema) => {
     const { schemaForm } = await import("/console/js/forms/form.js");
     window.form = schemaForm(schema);
@@ -125,6 +129,12 @@ def test_defaults_are_filled_in_and_the_empty_is_left_out(form: Page) -> None:
         pytest.param("Count", "1.5", "Enter a whole number.", id="not whole"),
         pytest.param("Tags", "a\nb\nc\nd", "Enter at most 3; there are 4.", id="too many"),
         pytest.param("Extra", "{x}", "This is not valid JSON; check quotes and commas.", id="not JSON"),
+        pytest.param("Extra", '{"x": 1e999}', f"1e999{UNSENDABLE}", id="infinite"),
+        pytest.param("Extra", '{"x": [-1e-999]}', f"-1e-999{UNSENDABLE}", id="rounded to zero"),
+        pytest.param("Extra", '{"x": 9007199254740993}', f"9007199254740993{UNSENDABLE}", id="rounded"),
+        pytest.param("Points", "9007199254740993", NOT_AS_TYPED, id="a rounded number"),
+        pytest.param("Sizes", "1\ntwo", "two: Enter a number.", id="not a number in a list"),
+        pytest.param("Sizes", "1\n1e999", f"1e999: {NOT_AS_TYPED}", id="infinite in a list"),
     ],
 )
 def test_a_contract_violation_is_shown_before_it_is_sent(
@@ -132,6 +142,19 @@ def test_a_contract_violation_is_shown_before_it_is_sent(
 ) -> None:
     form.get_by_label(label).fill(text)
     assert problem in [found["message"] for found in problems(form)]
+
+
+@pytest.mark.parametrize("text", ["1e999", "1e", "-"])
+def test_a_text_that_the_control_does_not_read_as_a_number_is_not_left_out(form: Page, text: str) -> None:
+    form.get_by_label("Weight").press_sequentially(text)
+    assert "Enter a number." in [found["message"] for found in problems(form)]
+
+
+def test_numbers_that_are_sent_as_typed_are_accepted(form: Page) -> None:
+    sent = '{"a": 9007199254740991, "b": -0, "c": 0.1, "d": 1e300, "e\\"": "9007199254740993", "f": 0e-999}'
+    form.get_by_label("Extra").fill(sent)
+    form.get_by_label("Sizes").fill("0.30000000000000004\n-1e-300\n007")
+    assert {"extra", "sizes"}.isdisjoint(found["field"] for found in problems(form))
 
 
 @pytest.mark.parametrize(

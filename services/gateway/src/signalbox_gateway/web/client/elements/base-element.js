@@ -17,6 +17,7 @@ export const TEXTS = {
   "changed": "The question has changed. Your draft for the earlier version is below.",
   "draft": "Your draft, not sent", "deadline": "Answer by {time}",
   "required": "Fill this in.", "invalid": "This value is not allowed.", "json": "This is not valid JSON.",
+  "number": "{number} is too large or too small to be sent unchanged.",
   "choose": "Choose …", "none": "None", "as-json": "as JSON", "one-per-line": "one per line",
   "empty": "Nothing waits for a decision.", "options": "Options", "evidence": "Evidence",
 };

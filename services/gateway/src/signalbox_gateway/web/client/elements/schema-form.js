@@ -1,6 +1,7 @@
 // A form for the answer of an approval: texts, numbers, flags, choices and lists; anything else as JSON.
 
 import { h, setText, uniqueId } from "./dom.js";
+import { changedNumber, isSentAsTyped } from "./number-rules.js";
 import { lengthOf, matchesPattern } from "./text-rules.js";
 
 /** A schema node without references, and `nullable` in place of null among its types. */
@@ -147,10 +148,14 @@ function numberField(name, node, isRequired, text) {
     const number = Number(value);
     const isWrong = Number.isNaN(number) || (isWhole && !Number.isInteger(number))
       || number < (min ?? -Infinity) || number > (max ?? Infinity);
-    return isWrong ? text("invalid") : null;
+    if (isWrong) return text("invalid");
+    return isSentAsTyped(value) ? null : text("number", { number: value });
   };
   const hint = min !== undefined && max !== undefined ? `${min}–${max}` : null;
-  return single(name, node, control, { isRequired, text, parse: Number, check, hint });
+  const field = single(name, node, control, { isRequired, text, parse: Number, check, hint });
+  const { problem } = field;
+  // A control whose text is no number has an empty value.
+  return Object.assign(field, { problem: () => (control.validity.badInput ? text("invalid") : problem()) });
 }
 
 function choiceField(name, node, isRequired, text) {
@@ -177,10 +182,9 @@ function linesField(name, node, isRequired, text) {
 
 function jsonField(name, node, isRequired, text) {
   const check = (value) => {
-    try {
-      JSON.parse(value);
-      return null;
-    } catch { return text("json"); }
+    try { JSON.parse(value); } catch { return text("json"); }
+    const number = changedNumber(value);
+    return number === null ? null : text("number", { number: number.slice(0, 40) });
   };
   const start = node.default === undefined ? undefined : JSON.stringify(node.default, null, 2);
   const options = { isRequired, text, parse: JSON.parse, check, hint: text("as-json") };

@@ -1,14 +1,17 @@
 // Fields with several values: lists of texts (one per line), lists of groups, and JSON as the fallback.
+import { changedNumber } from "../../../client/elements/number-rules.js";
 import { div, h } from "../ui/dom.js";
 import { hint, shellOf } from "./field-frame.js";
 import { humane } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
+import { numberProblem } from "./number-problem.js";
 import { kindOf, resolve } from "./schema.js";
 
 export function arrayField(node, context, buildField) {
   const items = node.items ? resolve(node.items, context.root) : {};
   const kind = kindOf(items);
-  if (kind === "text" || kind === "number") return linesField(node, context, kind === "number" ? Number : (line) => line);
+  if (kind === "text") return linesField(node, context, { parse: (line) => line, check: () => null });
+  if (kind === "number") return linesField(node, context, { parse: Number, check: (line) => numberProblem(items, line) });
   if (kind === "choice") return checksField(node, context, items.enum ?? [items.const]);
   return kind === "object" ? new GroupsField(node, context, buildField) : jsonField(node, context);
 }
@@ -18,7 +21,7 @@ function countProblem(node, count) {
   return node.maxItems && count > node.maxItems ? `Enter at most ${node.maxItems}; there are ${count}.` : null;
 }
 
-function linesField(node, context, parse) {
+function linesField(node, context, { parse, check }) {
   const control = h("textarea", { rows: 3 });
   const label = node.title ?? humane(context.name);
   const shell = shellOf({ node, label, control, required: context.required, limits: "one per line" });
@@ -26,7 +29,9 @@ function linesField(node, context, parse) {
   if (Array.isArray(start)) control.value = start.join("\n");
   const lines = () => control.value.split("\n").map((line) => line.trim()).filter(Boolean);
   const problems = () => {
-    const message = context.required || lines().length ? countProblem(node, lines().length) : null;
+    const wrong = lines().find(check);
+    const count = context.required || lines().length ? countProblem(node, lines().length) : null;
+    const message = wrong === undefined ? count : `${wrong}: ${check(wrong)}`;
     return message ? [{ field: context.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
@@ -126,13 +131,18 @@ export function jsonField(node, context) {
   const mayBeNull = context.required && node.nullable;
   const problems = () => {
     if (!control.value.trim()) return context.required && !mayBeNull ? [{ field: context.path, message: "Fill this in." }] : [];
-    try {
-      JSON.parse(control.value);
-      return [];
-    } catch { return [{ field: context.path, message: "This is not valid JSON; check quotes and commas." }]; }
+    const message = jsonProblem(control.value);
+    return message ? [{ field: context.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
   const own = { ...shell, path: context.path, label, problems, focusTarget: control };
   const empty = mayBeNull ? null : undefined;
   return Object.assign(own, { read: () => (control.value.trim() ? JSON.parse(control.value) : empty), all: () => [own] });
+}
+
+function jsonProblem(text) {
+  try { JSON.parse(text); } catch { return "This is not valid JSON; check quotes and commas."; }
+  const number = changedNumber(text);
+  if (number === null) return null;
+  return `${number.slice(0, 40)} is too large or too small to be sent unchanged. If it is an identifier, put it in quotation marks.`;
 }

@@ -4,6 +4,7 @@ import { div, h, uniqueId } from "../ui/dom.js";
 import { hint, marker, shellOf } from "./field-frame.js";
 import { arrayField, jsonField } from "./fields-many.js";
 import { humane } from "../ui/format.js";
+import { highest, lowest, notANumber, numberProblem } from "./number-problem.js";
 import { kindOf, resolve } from "./schema.js";
 import { uploadField } from "./upload-field.js";
 
@@ -92,16 +93,10 @@ function secretField(node, context) {
 
 function numberField(node, context) {
   const whole = node.type === "integer";
-  const low = node.minimum ?? node.exclusiveMinimum;
-  const high = node.maximum ?? node.exclusiveMaximum;
+  const [low, high] = [lowest(node), highest(node)];
   const control = h("input", { type: "number", step: whole ? 1 : "any", min: low, max: high, inputmode: whole ? "numeric" : "decimal" });
-  const check = (number) => {
-    if (Number.isNaN(number) || (whole && !Number.isInteger(number))) return whole ? "Enter a whole number." : "Enter a number.";
-    if (low !== undefined && number < low) return `Enter at least ${low}.`;
-    return high !== undefined && number > high ? `Enter at most ${high}.` : null;
-  };
   const limits = low !== undefined && high !== undefined ? `${low} to ${high}` : null;
-  return inputField(node, context, control, { parse: Number, check, limits });
+  return inputField(node, context, control, { parse: Number, check: (_, text) => numberProblem(node, text), limits });
 }
 
 function choiceField(node, context) {
@@ -121,8 +116,10 @@ function inputField(node, context, control, { parse, check, limits = null }) {
   if (start !== undefined && start !== null) control.value = String(start);
   const filled = () => control.value !== "";
   const problems = () => {
+    // A control for a number or a date whose text is none has an empty value.
+    if (control.validity.badInput) return [{ field: path, message: control.type === "number" ? notANumber(node) : "Enter the whole date." }];
     if (!filled()) return required && !node.nullable ? [{ field: path, message: "Fill this in." }] : [];
-    const message = check(parse(control.value));
+    const message = check(parse(control.value), control.value);
     return message ? [{ field: path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));

@@ -1,4 +1,5 @@
 // The forms of /docs: each sends the request of an operation with the console's session and shows the reply.
+import { changedNumber } from "../../../client/elements/number-rules.js";
 import { BASE } from "../data/api.js";
 import { session } from "../data/session.js";
 import { h, replace } from "../ui/dom.js";
@@ -65,8 +66,10 @@ function requestOf(form) {
   return { address: BASE + path.slice(1) + search, options };
 }
 
+/** The text as it was typed, because a number may lose digits when it is read and written again. */
 function jsonOf(text) {
-  try { return JSON.stringify(JSON.parse(text)); } catch (error) { throw new Error(`The body is not JSON: ${error.message}`, { cause: error }); }
+  try { JSON.parse(text); } catch (error) { throw new Error(`The body is not JSON: ${error.message}`, { cause: error }); }
+  return text;
 }
 
 async function showReply(output, reply) {
@@ -82,5 +85,5 @@ async function showReply(output, reply) {
 }
 
 function pretty(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
+  try { return changedNumber(text) === null ? JSON.stringify(JSON.parse(text), null, 2) : text; } catch { return text; }
 }
