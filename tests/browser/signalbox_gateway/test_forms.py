@@ -42,6 +42,19 @@ class Parts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parts: Annotated[tuple[Part, ...], Meta(title="Parts", min_length=2)]
 
 
+class Lists(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lists that mean something else when they are empty, null or left out."""
+
+    names: Annotated[tuple[str, ...], Meta(min_length=1)] | None
+    colours: tuple[Literal["red", "blue"], ...] | None
+    lines: Annotated[tuple[Line, ...], Meta(min_length=1)] | None
+    must: tuple[str, ...]
+    other: tuple[Literal["red", "blue"], ...] | None = None
+    tags: tuple[str, ...] = ("new",)
+    shades: tuple[Literal["dark", "light"], ...] | None = ("dark",)
+    more: Annotated[tuple[Line, ...], Meta(min_length=1)] | None = None
+
+
 class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of everything a contract may ask for."""
 
@@ -83,6 +96,18 @@ def test_what_only_python_understands_is_left_to_the_gateway_and_null_can_be_sen
     assert msgspec.convert(modules.evaluate("form.read()"), Code) == expected
     modules.get_by_label("Cheer").fill("👍👍👍👍")
     assert [found["message"] for found in problems(modules)] == ["Shorten this to 3 characters; it has 4."]
+
+
+def test_a_list_without_entries_is_null_where_it_may_be_and_does_not_get_its_default_back(
+    modules: Page,
+) -> None:
+    modules.evaluate(SHOW, json_schema(Lists))
+    modules.get_by_label("Tags").fill("")
+    modules.get_by_label("Dark").uncheck()
+    assert problems(modules) == []
+    sent = modules.evaluate("form.read()")
+    assert sent == {"names": None, "colours": None, "lines": None, "must": [], "tags": [], "shades": None}
+    msgspec.convert(sent, Lists)
 
 
 def test_the_form_sends_what_the_contract_accepts(form: Page) -> None:

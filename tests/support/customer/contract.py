@@ -27,6 +27,8 @@ class RequiredAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cheer: Annotated[str, Meta(title="Cheer", max_length=3)]
     reason: Annotated[Literal["late", "wrong"], Meta(title="Reason")] | None
     names: Annotated[tuple[str, ...], Meta(title="Names")]
+    aliases: Annotated[tuple[str, ...], Meta(title="Aliases", min_length=1)] | None
+    shops: Annotated[tuple[Literal["north", "south"], ...], Meta(title="Shops")] | None
 
 
 class DiscountResult(Struct, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ function fieldOf(name, node, root, isRequired, text) {
   const items = node.type === "array" && node.items ? resolve(node.items, root) : null;
   if (optionsOf(node)) return choiceField(name, node, isRequired, text);
   if (node.type === "boolean") return flagField(name, node);
-  if (items && optionsOf(items)) return checksField(name, node, optionsOf(items), text);
+  if (items && optionsOf(items)) return checksField(name, node, optionsOf(items), isRequired, text);
   if (items?.type === "string") return linesField(name, node, isRequired, text);
   if (node.type === "number" || node.type === "integer") return numberField(name, node, isRequired, text);
   if (node.type === "string") return textField(name, node, isRequired, text);
@@ -171,13 +171,10 @@ function linesField(name, node, isRequired, text) {
   const parse = (value) => value.split("\n").map((line) => line.trim()).filter(Boolean);
   const options = { isRequired, text, parse, hint: text("one-per-line") };
   const field = single(name, { ...node, default: node.default?.join("\n") }, h("textarea"), options);
-  const { read, control } = field;
-  const problem = () => {
-    const count = parse(control.value).length;
-    if (isWithin(node, count) || (count === 0 && !isRequired)) return null;
-    return text(count === 0 ? "required" : "invalid");
-  };
-  return Object.assign(field, { problem, read: () => read() ?? (isRequired ? [] : undefined) });
+  const lines = () => parse(field.control.value);
+  const read = () => (lines().length ? lines() : emptyList(node, isRequired));
+  const problem = () => (isWithin(node, read()) ? null : text(lines().length ? "invalid" : "required"));
+  return Object.assign(field, { problem, read });
 }
 
 function jsonField(name, node, isRequired, text) {
@@ -205,19 +202,29 @@ function flagField(name, node) {
   }, control, problem);
 }
 
-function checksField(name, node, values, text) {
+function checksField(name, node, values, isRequired, text) {
   const problem = h("p", { class: "problem" });
   const chosen = new Set(node.default ?? []);
   const boxes = values.map((value) => [value, h("input", { type: "checkbox" })]);
   for (const [value, box] of boxes) box.checked = chosen.has(value);
-  const read = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const checked = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const read = () => (checked().length ? checked() : emptyList(node, isRequired));
   const labels = boxes.map(([value, box]) => h("label", {}, box, humane(String(value))));
   return withProblem({
     name,
     element: h("fieldset", { class: "field choices" }, h("legend", {}, node.title ?? humane(name)), labels, problem),
-    read, problem: () => (isWithin(node, read().length) ? null : text("invalid")),
-    save: read, load: (kept) => { for (const [value, box] of boxes) box.checked = kept.includes(value); },
+    read, problem: () => (isWithin(node, read()) ? null : text("invalid")),
+    save: checked, load: (kept) => { for (const [value, box] of boxes) box.checked = kept.includes(value); },
   }, boxes[0][1], problem);
 }
 
-const isWithin = (node, count) => count >= (node.minItems ?? 0) && count <= (node.maxItems ?? Infinity);
+/** What a list without entries is sent as: left out where the default is empty too, null where it may be null. */
+function emptyList(node, isRequired) {
+  if (!isRequired && !node.default?.length) return undefined;
+  return node.nullable ? null : [];
+}
+
+/** Whether a list that is sent has as many entries as it may have. */
+function isWithin(node, list) {
+  return !Array.isArray(list) || (list.length >= (node.minItems ?? 0) && list.length <= (node.maxItems ?? Infinity));
+}

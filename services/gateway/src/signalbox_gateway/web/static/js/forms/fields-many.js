@@ -16,9 +16,18 @@ export function arrayField(node, context, buildField) {
   return kind === "object" ? new GroupsField(node, context, buildField) : jsonField(node, context);
 }
 
-function countProblem(node, count) {
-  if (node.minItems && count < node.minItems) return `Enter at least ${node.minItems}.`;
-  return node.maxItems && count > node.maxItems ? `Enter at most ${node.maxItems}; there are ${count}.` : null;
+/** What a list without entries is sent as: left out where the contract's default is empty too, null where it may be null. */
+function emptyList(node, { required }) {
+  if (!required && !node.default?.length) return undefined;
+  return node.nullable ? null : [];
+}
+
+/** Checks the list that is sent; one that is left out or null has no entries to count. */
+function countProblem(node, list) {
+  if (!Array.isArray(list)) return null;
+  const [count, least, most] = [list.length, node.minItems ?? 0, node.maxItems ?? Infinity];
+  if (count < least) return `Enter at least ${least}.`;
+  return count > most ? `Enter at most ${most}; there are ${count}.` : null;
 }
 
 function linesField(node, context, { parse, check }) {
@@ -28,15 +37,14 @@ function linesField(node, context, { parse, check }) {
   const start = context.value ?? node.default;
   if (Array.isArray(start)) control.value = start.join("\n");
   const lines = () => control.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const read = () => (lines().length ? lines().map(parse) : emptyList(node, context));
   const problems = () => {
     const wrong = lines().find(check);
-    const count = context.required || lines().length ? countProblem(node, lines().length) : null;
-    const message = wrong === undefined ? count : `${wrong}: ${check(wrong)}`;
+    const message = wrong === undefined ? countProblem(node, read()) : `${wrong}: ${check(wrong)}`;
     return message ? [{ field: context.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
   const own = { ...shell, path: context.path, label, problems, focusTarget: control };
-  const read = () => (lines().length || context.required ? lines().map(parse) : undefined);
   return Object.assign(own, { read, all: () => [own] });
 }
 
@@ -49,9 +57,10 @@ function checksField(node, context, choices) {
   const problem = h("p", { class: "problem" });
   const element = h("fieldset", { class: "field checks" }, h("legend", {}, label), hint(node),
     boxes.map(([value, box]) => h("label", {}, box, h("span", {}, humane(value)))), problem);
-  const read = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const chosen = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const read = () => (chosen().length ? chosen() : emptyList(node, context));
   const problems = () => {
-    const message = countProblem(node, read().length);
+    const message = countProblem(node, read());
     return message ? [{ field: context.path, message }] : [];
   };
   const own = { element, path: context.path, label, problems, read, focusTarget: boxes[0][1] };
@@ -69,7 +78,8 @@ class GroupsField {
     this.problem = h("p", { class: "problem" });
     this.element = h("fieldset", { class: "group" }, h("legend", {}, this.label), hint(node), this.list, this.focusTarget, this.problem);
     for (const value of context.value ?? node.default ?? []) this.#add(value);
-    while (this.#members.length < (node.minItems ?? 0)) this.#add(undefined);
+    const least = context.required && !node.nullable ? node.minItems ?? 0 : 0;
+    while (this.#members.length < least) this.#add(undefined);
   }
 
   #add(value) {
@@ -111,12 +121,12 @@ class GroupsField {
   setProblem(message) { this.problem.textContent = message ?? ""; }
 
   problems() {
-    const message = countProblem(this.node, this.#members.length);
+    const message = countProblem(this.node, this.#members.length ? this.#members : emptyList(this.node, this.context));
     return message ? [{ field: this.path, message }] : [];
   }
 
   read() {
-    return this.#members.length || this.context.required ? this.#members.map((member) => member.read()) : undefined;
+    return this.#members.length ? this.#members.map((member) => member.read()) : emptyList(this.node, this.context);
   }
 
   all() { return [this, ...this.#members.flatMap((member) => member.all())]; }
