@@ -285,7 +285,9 @@ def test_what_only_python_understands_is_left_to_the_gateway_and_null_and_no_ite
     page.wait_for_function("state.sent.length === 1")
 
     answer = msgspec.convert(page.evaluate("state.sent[0].answer"), RequiredAnswer)
-    assert answer == RequiredAnswer(code="ABC", cheer="👍👍👍", reason=None, names=(), aliases=None, shops=None)
+    assert answer == RequiredAnswer(
+        code="ABC", cheer="👍👍👍", reason=None, names=(), aliases=None, shops=None
+    )
 
 
 def test_a_removed_element_watches_nothing(page: Page) -> None:

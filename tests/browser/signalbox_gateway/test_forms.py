@@ -71,7 +71,9 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sizes: Annotated[tuple[float, ...], Meta(title="Sizes")] = ()
 
 
-UNSENDABLE = " is too large or too small to be sent unchanged. If it is an identifier, put it in quotation marks."
+UNSENDABLE = (
+    " is too large or too small to be sent unchanged. If it is an identifier, put it in quotation marks."
+)
 NOT_AS_TYPED = "This number is too large or too small to be sent unchanged."
 SHOW = """async (schema) => {
     const { schemaForm } = await import("/console/js/forms/form.js");
@@ -216,15 +218,12 @@ def test_groups_are_added_and_removed_and_keep_their_paths(form: Page) -> None:
     expect(form.get_by_label("Item")).to_be_focused()
 
 
-def test_a_group_is_not_removed_while_another_cannot_be_read(modules: Page) -> None:
+def test_a_removed_group_leaves_the_text_of_another_that_cannot_be_read_yet(modules: Page) -> None:
     modules.evaluate(SHOW, json_schema(Parts))
-    second = modules.get_by_label("Extra").nth(1)
-    second.fill('{"a": 1')
+    modules.get_by_label("Extra").nth(1).fill('{"a": 1')
     modules.get_by_role("button", name="Remove number 1").click()
-    expect(second).to_have_accessible_description(re.compile("This is not valid JSON"))
-    second.fill('{"a": 1}')
-    modules.get_by_role("button", name="Remove number 1").click()
-    expect(modules.get_by_label("Extra").first).to_have_value('{\n  "a": 1\n}')
+    expect(modules.get_by_label("Extra")).to_have_value('{"a": 1')
+    assert "parts.0.extra" in [found["field"] for found in problems(modules)]
 
 
 def problems(form: Page) -> Sequence[Mapping[str, str]]:

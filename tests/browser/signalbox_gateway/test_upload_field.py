@@ -1,29 +1,41 @@
 """A field for a file: chosen or dropped, uploaded at once, and sent as a reference."""
 
 import re
+from typing import Annotated
 
 import pytest
+from msgspec import Meta, Struct
 from playwright.sync_api import Page, Route, expect
 
 from signalbox_core.pipeline.spec import json_schema
+from signalbox_core.uploads import Upload
+from support.drivers.console_api import HeldRoutes
 from support.uploads.contract import LetterInput
 
 PDF = b"%PDF-1.7 letter"
 STORED = {"object": "uploads/acme/ab", "media_type": "application/pdf", "size_bytes": 15, "sha256": "ab"}
 
 
+class Attachment(Struct, frozen=True, kw_only=True):
+    paper: Annotated[Upload, Meta(title="Paper")]
+
+
+class Attachments(Struct, frozen=True, kw_only=True):
+    papers: Annotated[tuple[Attachment, ...], Meta(title="Papers", min_length=3)]
+
+
 @pytest.fixture
 def form(modules: Page) -> Page:
     modules.evaluate(
-        """async ([schema, value]) => {
+        """async (schema) => {
             const { schemaForm } = await import("/console/js/forms/form.js");
-            window.build = (value) => {
-                window.form = schemaForm(schema, value);
+            window.build = (value, root = schema) => {
+                window.form = schemaForm(root, value);
                 document.body.replaceChildren(window.form.element);
             };
-            window.build(value);
+            window.build({});
         }""",
-        [json_schema(LetterInput), {}],
+        json_schema(LetterInput),
     )
     return modules
 
@@ -89,3 +101,28 @@ def test_a_required_file_is_asked_for_and_a_known_one_is_kept(form: Page) -> Non
     expect(form.get_by_text("Uploaded: old.pdf")).to_be_visible()
     assert form.evaluate("form.problems()") == []
     assert form.evaluate("form.draft().value.letter.object") == "uploads/acme/ab"
+
+
+def test_a_file_that_is_uploaded_while_another_row_is_removed_stays_in_its_own(form: Page) -> None:
+    form.evaluate("(schema) => build({}, schema)", json_schema(Attachments))
+    held = HeldRoutes()
+    form.route("**/v1/objects", held)
+    for row, name in enumerate(("first.pdf", "second.pdf")):
+        form.get_by_label("Paper").nth(row).set_input_files(
+            {"name": name, "mimeType": "application/pdf", "buffer": PDF}
+        )
+        expect(form.get_by_text(f"Uploading {name}")).to_be_visible(timeout=30_000)
+    while len(held.routes) < 2:  # the test's timeout is the deadline
+        form.evaluate("null")
+
+    form.get_by_role("button", name="Remove number 1").click()
+    held.routes[0].fulfill(status=201, json={**STORED, "object": "uploads/acme/first"})
+    held.routes[1].fulfill(status=201, json={**STORED, "object": "uploads/acme/second"})
+    expect(form.get_by_text("Uploaded: second.pdf")).to_be_visible(timeout=30_000)
+
+    assert {found["field"] for found in form.evaluate("form.problems()")} == {"papers", "papers.1.paper"}
+    assert form.evaluate("form.read().papers[0]") == {
+        "paper": {"object": "uploads/acme/second", "name": "second.pdf"}
+    }
+    expect(form.get_by_role("button", name="Remove number 2")).to_be_visible()
+    form.unroute("**/v1/objects", held)

@@ -1,6 +1,15 @@
 // What every field of a schema form is built in: label, hint, control and problem.
 import { div, h, setText, span, uniqueId } from "../ui/dom.js";
 
+/** Where a field is in the value. The path follows `name`, which changes when an earlier row of a list is removed. */
+export class Place {
+  constructor(name = "", parent = null) { Object.assign(this, { name, parent }); }
+
+  member(name) { return new Place(name, this); }
+
+  get path() { return this.parent?.parent ? `${this.parent.path}.${this.name}` : String(this.name); }
+}
+
 export function shellOf({ node, label, control, required, limits = null }) {
   control.id = uniqueId("field");
   const problem = h("p", { class: "problem", id: `${control.id}-problem` });

@@ -41,10 +41,10 @@ function linesField(node, context, { parse, check }) {
   const problems = () => {
     const wrong = lines().find(check);
     const message = wrong === undefined ? countProblem(node, read()) : `${wrong}: ${check(wrong)}`;
-    return message ? [{ field: context.path, message }] : [];
+    return message ? [{ field: context.place.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
-  const own = { ...shell, path: context.path, label, problems, focusTarget: control };
+  const own = { ...shell, get path() { return context.place.path; }, label, problems, focusTarget: control };
   return Object.assign(own, { read, all: () => [own] });
 }
 
@@ -61,36 +61,37 @@ function checksField(node, context, choices) {
   const read = () => (chosen().length ? chosen() : emptyList(node, context));
   const problems = () => {
     const message = countProblem(node, read());
-    return message ? [{ field: context.path, message }] : [];
+    return message ? [{ field: context.place.path, message }] : [];
   };
-  const own = { element, path: context.path, label, problems, read, focusTarget: boxes[0][1] };
+  const own = { element, get path() { return context.place.path; }, label, problems, read, focusTarget: boxes[0][1] };
   return Object.assign(own, { setProblem: (message) => { problem.textContent = message ?? ""; }, all: () => [own] });
 }
 
 /** A list of groups of fields, each with its own Remove. */
 class GroupsField {
-  #members = [];
+  #rows = [];
 
   constructor(node, context, buildField) {
-    Object.assign(this, { node, context, buildField, path: context.path, label: node.title ?? humane(context.name) });
+    Object.assign(this, { node, context, buildField, label: node.title ?? humane(context.name) });
     this.list = div("groups");
     this.focusTarget = h("button", { type: "button", class: "button quiet", onclick: () => this.#addEmpty() }, icon("plus"), "Add one");
     this.problem = h("p", { class: "problem" });
     this.element = h("fieldset", { class: "group" }, h("legend", {}, this.label), hint(node), this.list, this.focusTarget, this.problem);
     for (const value of context.value ?? node.default ?? []) this.#add(value);
     const least = context.required && !node.nullable ? node.minItems ?? 0 : 0;
-    while (this.#members.length < least) this.#add(undefined);
+    while (this.#rows.length < least) this.#add(undefined);
   }
 
+  get path() { return this.context.place.path; }
+
   #add(value) {
-    const place = this.#members.length;
-    const { root } = this.context;
-    const member = this.buildField(this.node.items, { root, name: this.label, path: `${this.path}.${place}`, value, required: true });
-    const remove = h("button", {
-      type: "button", class: "button quiet", "aria-label": `Remove number ${place + 1}`, onclick: () => this.#remove(place),
-    }, "Remove");
-    this.#members.push(member);
-    this.list.append(div("group-row", member.element, remove));
+    const place = this.context.place.member(this.#rows.length);
+    const member = this.buildField(this.node.items, { root: this.context.root, name: this.label, place, value, required: true });
+    const remove = h("button", { type: "button", class: "button quiet", onclick: () => this.#remove(row) }, "Remove");
+    const row = { place, member, remove, element: div("group-row", member.element, remove) };
+    this.#rows.push(row);
+    this.list.append(row.element);
+    this.#number();
   }
 
   #addEmpty() {
@@ -98,38 +99,34 @@ class GroupsField {
     this.list.lastElementChild.querySelector("input, select, textarea")?.focus();
   }
 
-  /** Rebuilds the list, so that every path contains the current index: problems refer to fields by path. */
-  #remove(place) {
-    const kept = this.#values()?.filter((_, index) => index !== place);
-    if (!kept) return;
-    this.#members = [];
-    this.list.replaceChildren();
-    for (const value of kept) this.#add(value);
+  /** Removes a row. The others stay as they are: one may hold text that cannot be read yet, or upload a file. */
+  #remove(row) {
+    this.#rows = this.#rows.filter((one) => one !== row);
+    row.element.remove();
+    this.#number();
     this.focusTarget.focus();
   }
 
-  /** The values of the members; null when one cannot be read and would be lost, which its field then shows. */
-  #values() {
-    try {
-      return this.#members.map((member) => member.read());
-    } catch {
-      for (const field of this.all().slice(1)) field.setProblem(field.problems()[0]?.message ?? null);
-      return null;
+  /** Numbers the rows by their order, which the paths of their fields contain: problems refer to fields by path. */
+  #number() {
+    for (const [index, { place, remove }] of this.#rows.entries()) {
+      place.name = index;
+      remove.setAttribute("aria-label", `Remove number ${index + 1}`);
     }
   }
 
   setProblem(message) { this.problem.textContent = message ?? ""; }
 
   problems() {
-    const message = countProblem(this.node, this.#members.length ? this.#members : emptyList(this.node, this.context));
+    const message = countProblem(this.node, this.#rows.length ? this.#rows : emptyList(this.node, this.context));
     return message ? [{ field: this.path, message }] : [];
   }
 
   read() {
-    return this.#members.length ? this.#members.map((member) => member.read()) : emptyList(this.node, this.context);
+    return this.#rows.length ? this.#rows.map(({ member }) => member.read()) : emptyList(this.node, this.context);
   }
 
-  all() { return [this, ...this.#members.flatMap((member) => member.all())]; }
+  all() { return [this, ...this.#rows.flatMap(({ member }) => member.all())]; }
 }
 
 export function jsonField(node, context) {
@@ -140,12 +137,12 @@ export function jsonField(node, context) {
   if (start !== undefined && start !== null) control.value = JSON.stringify(start, null, 2);
   const mayBeNull = context.required && node.nullable;
   const problems = () => {
-    if (!control.value.trim()) return context.required && !mayBeNull ? [{ field: context.path, message: "Fill this in." }] : [];
+    if (!control.value.trim()) return context.required && !mayBeNull ? [{ field: context.place.path, message: "Fill this in." }] : [];
     const message = jsonProblem(control.value);
-    return message ? [{ field: context.path, message }] : [];
+    return message ? [{ field: context.place.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
-  const own = { ...shell, path: context.path, label, problems, focusTarget: control };
+  const own = { ...shell, get path() { return context.place.path; }, label, problems, focusTarget: control };
   const empty = mayBeNull ? null : undefined;
   return Object.assign(own, { read: () => (control.value.trim() ? JSON.parse(control.value) : empty), all: () => [own] });
 }

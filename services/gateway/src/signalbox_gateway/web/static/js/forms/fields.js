@@ -29,20 +29,20 @@ export function field(schema, context) {
 // How many fields a folded form shows at least, if there are as many.
 const SHOWN = 3;
 
-export function objectField(node, { root, path, value, top = false, folds = false, required = true }) {
+export function objectField(node, { root, place, value, top = false, folds = false, required = true }) {
   const needed = new Set(node.required ?? []);
   const members = Object.entries(node.properties ?? {}).map(([name, schema]) => [
     name,
-    field(schema, { root, name, path: path ? `${path}.${name}` : name, value: value?.[name], required: needed.has(name) }),
+    field(schema, { root, name, place: place.member(name), value: value?.[name], required: needed.has(name) }),
   ]);
   const body = members.map(([, member]) => member.element);
-  const label = node.title ?? humane(path.split(".").at(-1));
+  const label = node.title ?? humane(String(place.name));
   const element = top ? div("fields", folds ? folded(members, needed, value) : body) : h("fieldset", { class: "group" }, h("legend", {}, label), hint(node), body);
   const read = () => {
     const given = members.map(([name, member]) => [name, member.read()]).filter(([, item]) => item !== undefined);
     return given.length || required ? Object.fromEntries(given) : undefined;
   };
-  return { element, path, label, read, all: () => members.flatMap(([, member]) => member.all()) };
+  return { element, get path() { return place.path; }, label, read, all: () => members.flatMap(([, member]) => member.all()) };
 }
 
 /** The required fields, further ones up to SHOWN, then the others under "More", which is open if one has a value. */
@@ -109,7 +109,7 @@ function choiceField(node, context) {
 
 /** A single control with its label, hint and problem. */
 function inputField(node, context, control, { parse, check, limits = null }) {
-  const { path, name, required } = context;
+  const { place, name, required } = context;
   const label = node.title ?? humane(name);
   const shell = shellOf({ node, label, control, required, limits });
   const start = context.value ?? node.default;
@@ -117,13 +117,13 @@ function inputField(node, context, control, { parse, check, limits = null }) {
   const filled = () => control.value !== "";
   const problems = () => {
     // A control for a number or a date whose text is none has an empty value.
-    if (control.validity.badInput) return [{ field: path, message: control.type === "number" ? notANumber(node) : "Enter the whole date." }];
-    if (!filled()) return required && !node.nullable ? [{ field: path, message: "Fill this in." }] : [];
+    if (control.validity.badInput) return [{ field: place.path, message: control.type === "number" ? notANumber(node) : "Enter the whole date." }];
+    if (!filled()) return required && !node.nullable ? [{ field: place.path, message: "Fill this in." }] : [];
     const message = check(parse(control.value), control.value);
-    return message ? [{ field: path, message }] : [];
+    return message ? [{ field: place.path, message }] : [];
   };
   control.addEventListener("input", () => shell.setProblem(null));
-  const own = { ...shell, path, label, problems, focusTarget: control };
+  const own = { ...shell, get path() { return place.path; }, label, problems, focusTarget: control };
   // A required field that is left empty is null, if it may be.
   const empty = () => (required && node.nullable ? null : undefined);
   return Object.assign(own, { read: () => (filled() ? parse(control.value) : empty()), all: () => [own] });
@@ -134,6 +134,6 @@ function flagField(node, context) {
   const problem = h("p", { class: "problem", id: `${control.id}-problem` });
   const label = node.title ?? humane(context.name);
   const element = div("field flag", h("label", { for: control.id }, control, h("span", {}, label)), hint(node), problem);
-  const own = { element, path: context.path, label, problems: () => [], focusTarget: control, setProblem: marker(control, problem) };
+  const own = { element, get path() { return context.place.path; }, label, problems: () => [], focusTarget: control, setProblem: marker(control, problem) };
   return Object.assign(own, { read: () => control.checked, all: () => [own] });
 }

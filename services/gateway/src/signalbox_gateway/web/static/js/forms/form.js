@@ -1,5 +1,6 @@
 // A form from a JSON Schema: labels, limits and defaults come from the schema, problems are shown at their fields.
 import { div, h, replace } from "../ui/dom.js";
+import { Place } from "./field-frame.js";
 import { objectField } from "./fields.js";
 import { plainPath, resolve } from "./schema.js";
 
@@ -13,7 +14,7 @@ import { plainPath, resolve } from "./schema.js";
  */
 export function schemaForm(schema, value = {}, { folds = false } = {}) {
   const root = resolve(schema, schema);
-  const fields = objectField(root, { root: schema, path: "", value, top: true, folds });
+  const fields = objectField(root, { root: schema, place: new Place(), value, top: true, folds });
   const summary = h("div", { class: "summary", role: "alert", tabindex: "-1" });
   summary.hidden = true;
   const element = div("form-fields", summary, fields.element);

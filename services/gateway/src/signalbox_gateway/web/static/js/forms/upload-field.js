@@ -7,7 +7,7 @@ import { shellOf } from "./field-frame.js";
 /** The title of the type itself, in the place of which the field's name is shown. */
 const TYPE = "Upload";
 
-export function uploadField(node, { path, name, value, required }) {
+export function uploadField(node, { place, name, value, required }) {
   const control = h("input", { type: "file" });
   const label = node.title && node.title !== TYPE ? node.title : humane(name);
   const shell = shellOf({ node, label, control, required });
@@ -49,7 +49,7 @@ export function uploadField(node, { path, name, value, required }) {
     if (failure) return failure;
     return required && !stored ? "Choose a file." : null;
   };
-  const problems = () => (message() ? [{ field: path, message: message() }] : []);
-  const own = { ...shell, path, label, problems, focusTarget: control };
+  const problems = () => (message() ? [{ field: place.path, message: message() }] : []);
+  const own = { ...shell, get path() { return place.path; }, label, problems, focusTarget: control };
   return Object.assign(own, { read: () => stored ?? undefined, all: () => [own] });
 }
