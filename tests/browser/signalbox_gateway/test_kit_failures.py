@@ -35,6 +35,18 @@ INBOX = """async () => {
     window.store = new InboxStore(fake);
     window.stop = store.subscribe(() => {});
 }"""
+WATCH_ALL = """async () => {
+    const { Watch } = await import("/client/watch.js");
+    const { ALL } = await import("/client/run-streams.js");
+    window.told = [];
+    const on = {
+        snapshot: ({ run_id: id, epoch }) => told.push(`snapshot ${id} ${epoch}`),
+        event: ({ type }) => told.push(type), end: (id) => told.push(`end ${id}`),
+    };
+    const options = { history: false, from: "snapshot", resume: "" };
+    window.watch = new Watch({ open() {}, drop() {}, resync() {} }, [ALL], on, options);
+    watch.open();
+}"""
 TITLES = "store.state.approvals.map(({ title }) => title)"
 
 
@@ -160,3 +172,24 @@ def test_the_leader_waits_once_for_the_end_of_a_tab_however_many_runs_it_adds(pa
         }"""
     )
     assert waiting == 1
+
+
+def test_a_run_that_is_retried_after_its_end_is_followed_again(page: Page) -> None:
+    page.evaluate(WATCH_ALL)
+    page.evaluate("""() => {
+        watch.onFrame("snapshot", { ...run("running", 2), epoch: "first" }, "first:0");
+        watch.onFrame("event", { runid: "run-1", sequence: 3, type: "run.failed" }, null);
+        watch.onFrame("end", { runid: "run-1" }, null);
+        // A connection that is replaced delivers the end of the run once more.
+        watch.onFrame("snapshot", { ...run("failed", 3), epoch: "first" }, "first:0");
+        watch.onFrame("event", { runid: "run-1", sequence: 3, type: "run.failed" }, null);
+        watch.onFrame("snapshot", { ...run("running", 90), epoch: "second" }, "second:90");
+        watch.onFrame("event", { runid: "run-1", sequence: 91, type: "approval.requested" }, null);
+    }""")
+    assert page.evaluate("told") == [
+        "snapshot run-1 first",
+        "run.failed",
+        "end run-1",
+        "snapshot run-1 second",
+        "approval.requested",
+    ]

@@ -1,5 +1,6 @@
 """What Temporal Cloud bills of five steps and an approval, with Signalbox and without it."""
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
@@ -10,17 +11,29 @@ from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_PATCHES, MEMO_TENANT
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test, replay
 from support.assertions.billable_actions import billable_actions
+from support.assertions.eventually import eventually
 from support.whole.chain.activities import nothing
 from support.whole.chain.contract import SPEC, Agreed, ChainInput, ChainResult
 from support.whole.chain.workflow import Plain
 
+ACTIVITY_COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
 GIVEN = ChainInput(steps=5, asks=True)
 
 
 async def completed(run: RunUnderTest) -> WorkflowHistory:
+    # Before that an answer is accepted too, but its event may need a delivery of its own.
+    await eventually(lambda: question_is_recorded(run), within_s=30)
     await run.decide("go", Agreed(yes=True))
     assert await run.result() == ChainResult(done=5)
     return await run.handle.fetch_history()
+
+
+async def question_is_recorded(run: RunUnderTest) -> bool:
+    """Whether a workflow task has taken in the result of the activity that records the question."""
+    history = await run.handle.fetch_history()
+    types = [event.event_type for event in history.events]
+    recorded = [place for place, kind in enumerate(types) if kind == ACTIVITY_COMPLETED]
+    return len(recorded) == 6 and EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED in types[recorded[-1] :]
 
 
 async def start_without_statement(pipeline: PipelineUnderTest) -> RunUnderTest:

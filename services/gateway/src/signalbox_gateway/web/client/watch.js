@@ -10,7 +10,7 @@ export class Watch {
   #on;
   #options;
   #positions = new Map();
-  #ended = new Set();
+  #ended = new Map();   // the epoch of each ended run's stream
   #state = "";
 
   /** runs: run ids, or `[ALL]`. options: {history, from, resume}. */
@@ -61,10 +61,17 @@ export class Watch {
 
   onFrame(name, body, cursor) {
     const run = body.run_id ?? body.runid;
-    if (this.isOver || (run && this.#ended.has(run))) return;
+    if (this.isOver || (this.#ended.has(run) && !this.#isRetried(name, run, body))) return;
     if (name === "runs" || name === "presence") {
       if (this.#isAll) this.#on[name]?.(body);
     } else if (this.#isAll || this.#runs.includes(run)) this.#accept(name, run, body, cursor);
+  }
+
+  /** A run that was retried after its end has a new stream, which begins with a snapshot. */
+  #isRetried(name, run, { epoch }) {
+    const isNew = this.#isAll && (name === "snapshot" || name === "open") && Boolean(epoch) && epoch !== this.#ended.get(run);
+    if (isNew) this.#ended.delete(run);
+    return isNew;
   }
 
   get #isAll() { return this.#runs[0] === ALL; }
@@ -139,12 +146,12 @@ export class Watch {
   }
 
   #finish(name, run) {
-    this.#ended.add(run);
+    this.#ended.set(run, this.#positions.get(run)?.epoch ?? "");
     this.#positions.delete(run);
     this.#on[name]?.(run);
     if (this.isOver) return;
     if (this.#isAll) {
-      if (this.#ended.size > MAX_REMEMBERED) this.#ended.delete(this.#ended.values().next().value);
+      if (this.#ended.size > MAX_REMEMBERED) this.#ended.delete(this.#ended.keys().next().value);
       return;
     }
     if (this.#ended.size === this.#runs.length) this.#setState("ended");

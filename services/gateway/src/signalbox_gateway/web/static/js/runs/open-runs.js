@@ -18,8 +18,8 @@ export class OpenRuns {
     return before?.wait.waiting === wait.waiting && before.wait.until === wait.until ? null : wait;
   }
 
-  /** [run id, {waiting, until}] of every known run, for a new listing: `take` returns what has changed alone. */
-  waits() { return [...this.#known].map(([runId, { wait }]) => [runId, wait]); }
+  /** [run id, {waiting, until}] of every run that waits, for a new listing: `take` returns what has changed alone. */
+  waits() { return [...this.#known].map(([runId, { wait }]) => [runId, wait]).filter(([, { waiting }]) => waiting); }
 
   /** {done, total, percent} of a run; null while unknown. */
   progressOf(runId) { return this.#known.get(runId)?.steps ?? null; }
