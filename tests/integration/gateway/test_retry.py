@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -14,6 +15,8 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.ids import run_key
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.background.reconciler import CURSOR_KEY
+from signalbox_gateway.background.terminal_events import terminal_event
+from signalbox_gateway.runs.run_info import RunInfo
 from support.assertions.eventually import beside, eventually
 from support.servers.gateway import client_of
 from support.servers.staged_worker import StreamEmitter, staged_worker
@@ -209,6 +212,28 @@ async def test_a_repeated_request_retries_once(stages: Stages) -> None:
     assert [one.status_code, two.status_code, late.status_code] == [200, 200, 200]
     assert (other.status_code, other.json()["code"]) == (409, "not_failed")
     assert stages.work(run_id) == ["first-0", "second-0", "third-0"]
+
+
+@pytest.mark.parametrize("body", [{}, {"from": "start"}], ids=["failed step", "start"])
+async def test_a_retry_before_the_workflow_has_closed_is_to_be_sent_again(
+    stages: Stages, parts: Parts, body: Json
+) -> None:
+    """As after the loss of the worker that has sent the run's last event."""
+    run_id = await stages.start(ask=True)
+    await _asked(stages, run_id)
+    snapshot = await stages.snapshot(run_id)
+    now = datetime.now(UTC)
+    ended = RunInfo(
+        run_id=run_id, tenant="acme", pipeline="stages", status="failed", started_at=now, ended_at=now
+    )
+    assert isinstance(snapshot["sequence"], int)
+    await parts.streams.append(terminal_event(ended, snapshot["sequence"] + 1, None))
+    await stages.until(run_id, "failed")
+
+    answer = await stages.retry(run_id, key="k1", **body)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+    assert "retry-after" in answer.headers
 
 
 async def test_a_retry_from_the_start_is_a_new_run_with_the_edited_input(stages: Stages) -> None:

@@ -18,7 +18,7 @@ from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.secret import SEALED, Secret
+from signalbox_core.secret import Secret
 from signalbox_core.streams import RunStream
 from signalbox_gateway.api.endpoint import MAX_INPUT_BYTES, ApiCall, json_response
 from signalbox_gateway.api.schemas import RetryResponse, RetryRun
@@ -27,7 +27,12 @@ from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import plain_workflow
-from signalbox_gateway.runs.recorded_start import RecordedStart, read_recorded_start
+from signalbox_gateway.runs.recorded_start import (
+    RecordedStart,
+    merge_input,
+    read_recorded_start,
+    sealed_strings,
+)
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.run_info import RunInfo
 from signalbox_gateway.runs.starts.start_request import StartRequest
@@ -67,6 +72,7 @@ class RetryHandler:
             raise plain_workflow(run_id)
         run = await self._starter.describe(snapshot)
         if request.from_ == "start":
+            _require_close(run, snapshot)
             return await self._starter.start(call, run, request)
         if request.input is not None:
             raise InvalidInput(
@@ -79,6 +85,7 @@ class RetryHandler:
     async def _reset(self, call: ApiCall, run: RunInfo, snapshot: Snapshot) -> Response:
         if await self._is_repeated(call, run):
             return _continues(run, run.status)
+        _require_close(run, snapshot)
         if run.status not in ENDED or run.status == "completed":
             raise Conflict(
                 f"run {run.run_id} is {run.status}; only a run that failed, was cancelled or terminated, or "
@@ -137,7 +144,8 @@ class RetryStarter:
     async def describe(self, snapshot: Snapshot) -> RunInfo:
         """Temporal's description of the run.
 
-        A run's last event precedes its end in Temporal; the end is awaited.
+        A run's last event precedes its end in Temporal; the end is awaited for three seconds. The loss of a
+        worker in between delays it further.
 
         Raises:
             Conflict: the run is queued or was never started, so there is nothing to retry.
@@ -230,7 +238,7 @@ class RetryStarter:
 
     def _secret_hook(self, recorded: msgspec.Raw) -> Callable[[type, object], object]:
         """A `dec_hook`: secrets of the recorded input stay sealed, all others are in clear and get sealed."""
-        known = set(_sealed_strings(msgspec.json.decode(recorded)))
+        known = set(sealed_strings(msgspec.json.decode(recorded)))
         decode_clear = secret_decoder(self._payload_keys)
 
         def decode_secret(kind: type, value: object) -> object:
@@ -255,34 +263,26 @@ class RetryStarter:
             )
 
 
-def merge_input(recorded: msgspec.Raw, patch: Mapping[str, object] | None) -> bytes:
-    """Apply a JSON merge patch (RFC 7396) to an input."""
-    if patch is None:
-        return bytes(recorded)
-    return msgspec.json.encode(_merged(msgspec.json.decode(recorded), patch))
+def _require_close(run: RunInfo, snapshot: Snapshot) -> None:
+    """Check that a run whose last event is known has also ended in Temporal.
 
-
-def _merged(target: object, patch: object) -> object:
-    if not isinstance(patch, Mapping):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged
-
-
-def _sealed_strings(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value] if SEALED.fullmatch(value) else []
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for part in parts for text in _sealed_strings(part)]
+    Raises:
+        Unavailable: it has not; a conflict would state that the run did not fail, or was retried already.
+    """
+    if _is_closing(run, snapshot):
+        raise Unavailable(
+            f"run {run.run_id} is {snapshot.status}, but a worker has yet to close it in Temporal; try again"
+        )
 
 
 def _is_closing(run: RunInfo | None, snapshot: Snapshot) -> bool:
-    return run is not None and run.status not in ENDED and snapshot.status in ENDED
+    """Whether the open execution is the one that has sent the last event, not one that a reset began later.
+
+    Both times are Temporal's.
+    """
+    if run is None or run.status in ENDED or snapshot.status not in ENDED:
+        return False
+    return snapshot.ended_at is None or run.started_at <= snapshot.ended_at
 
 
 def _continues(run: RunInfo, status: RunStatus) -> Response:

@@ -1,5 +1,6 @@
 """Reads what a run was started with from its history: the first event of its first execution."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -85,6 +86,33 @@ def mask_secrets(value: bytes | msgspec.Raw) -> MaskedInput:
 
     shown = mask(msgspec.json.decode(value), "input")
     return MaskedInput(value=shown, masked=tuple(masked))
+
+
+def merge_input(recorded: msgspec.Raw, patch: Mapping[str, object] | None) -> bytes:
+    """Apply a JSON merge patch (RFC 7396) to an input."""
+    if patch is None:
+        return bytes(recorded)
+    return msgspec.json.encode(_merged(msgspec.json.decode(recorded), patch))
+
+
+def sealed_strings(value: object) -> list[str]:
+    """The sealed secrets in a recorded input."""
+    if isinstance(value, str):
+        return [value] if SEALED.fullmatch(value) else []
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in parts for text in sealed_strings(part)]
+
+
+def _merged(target: object, patch: object) -> object:
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
 
 
 async def _open_input(
