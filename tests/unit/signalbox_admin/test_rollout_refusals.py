@@ -37,7 +37,7 @@ from signalbox_admin.checks.deployments import check_deployments
 from signalbox_admin.checks.findings import Level
 from signalbox_admin.rollout import EXIT_ROLLED_BACK, roll_back
 from signalbox_admin.versions.canary import BlockedRun, CanaryWatch
-from signalbox_admin.versions.changes import back, promote
+from signalbox_admin.versions.changes import back, canary, promote
 from signalbox_admin.versions.live_workers import require_workers
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.ids import run_key
@@ -123,6 +123,38 @@ async def test_a_build_without_workers_does_not_become_current(step: Any) -> Non
     )
     (change,) = connection.calls("set_worker_deployment_current_version")
     assert (change.build_id, change.ignore_missing_task_queues, change.allow_no_pollers) == ("b1", True, True)
+
+
+async def test_a_canary_without_workers_gets_no_runs() -> None:
+    client, connection = scripted_client(
+        describe_worker_deployment=deployment(),
+        describe_worker_deployment_version=queues("ads", "invoices"),
+        describe_task_queue=pollers(ads="b1", invoices="b2"),
+        set_worker_deployment_ramping_version=SetWorkerDeploymentRampingVersionResponse(),
+    )
+    deployments = WorkerDeployments(client)
+    check = require_workers(deployments)
+
+    with pytest.raises(
+        Conflict, match="no workers of build b1 of shop poll invoices: start them, or use --f"
+    ):
+        await deployments.change("shop", lambda found: canary(found, "b1", 10), check=check)
+    assert not connection.calls("set_worker_deployment_ramping_version")
+
+    await deployments.change("shop", lambda found: canary(found, "b1", 10, is_forced=True), check=check)
+    (change,) = connection.calls("set_worker_deployment_ramping_version")
+    assert (change.build_id, change.percentage, change.allow_no_pollers) == ("b1", 10, True)
+
+
+async def test_a_canary_ends_although_its_workers_are_gone() -> None:
+    client, connection = scripted_client(
+        describe_worker_deployment=deployment(ramping=True),
+        set_worker_deployment_ramping_version=SetWorkerDeploymentRampingVersionResponse(),
+    )
+    deployments = WorkerDeployments(client)
+    await deployments.change("shop", lambda found: back(found, "b2"), check=require_workers(deployments))
+    (change,) = connection.calls("set_worker_deployment_ramping_version")
+    assert change.build_id == ""
 
 
 async def test_a_build_with_workers_becomes_current() -> None:

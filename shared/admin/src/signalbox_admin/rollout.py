@@ -50,6 +50,11 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="SECONDS",
         help="how long to watch for blocked runs (default: 600); 0: do not watch",
     )
+    canary.add_argument(
+        "--force",
+        action="store_true",
+        help="although no worker of the build polls one of its task queues, or one of the current build's",
+    )
     promote = _add_action(
         actions, "promote", "make the build current: it gets all new runs, and those that upgrade"
     )
@@ -84,6 +89,7 @@ def _add_action(actions: Subparsers, name: str, summary: str, details: str = "")
 async def run_canary(options: argparse.Namespace) -> int:
     from signalbox_admin.versions.canary import CanaryWatch
     from signalbox_admin.versions.changes import canary
+    from signalbox_admin.versions.live_workers import require_workers
     from signalbox_core.temporal.builds import WorkerBuild
     from signalbox_core.temporal.deployments import WorkerDeployments
 
@@ -94,7 +100,9 @@ async def run_canary(options: argparse.Namespace) -> int:
     client = await _connect(options)
     deployments = WorkerDeployments(client)
     await deployments.change(
-        options.name, lambda deployment: canary(deployment, options.build, options.percent)
+        options.name,
+        lambda deployment: canary(deployment, options.build, options.percent, is_forced=options.force),
+        check=require_workers(deployments),
     )
     print_line(f"build {options.build} of {options.name} gets {options.percent:g} % of the runs")
     sys.stdout.flush()

@@ -11,7 +11,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _NAMED: Final = 10
 
 
-def canary(deployment: Deployment, build_id: str, percent: float) -> Ramp | None:
+def canary(deployment: Deployment, build_id: str, percent: float, *, is_forced: bool = False) -> Ramp | None:
     """Decide how a build gets its share of the runs; None: it has it.
 
     Raises:
@@ -29,7 +29,7 @@ def canary(deployment: Deployment, build_id: str, percent: float) -> Ramp | None
     _refuse_another_ramp(deployment, build_id)
     if build.state is BuildState.RAMPING and build.percent == percent:
         return None
-    return Ramp(build_id=build_id, percent=percent)
+    return Ramp(build_id=build_id, percent=percent, is_forced=is_forced)
 
 
 def promote(deployment: Deployment, build_id: str, *, is_forced: bool = False) -> MakeCurrent | None:

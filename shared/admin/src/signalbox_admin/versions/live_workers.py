@@ -1,10 +1,10 @@
-"""Refuses to make a build current whose workers are gone."""
+"""Refuses to give runs to a build whose workers are gone."""
 
 from functools import partial
 
 from signalbox_core.errors import Conflict
 from signalbox_core.temporal.builds import Deployment, WorkerBuild
-from signalbox_core.temporal.deployments import Change, Check, MakeCurrent, WorkerDeployments
+from signalbox_core.temporal.deployments import Change, Check, WorkerDeployments
 
 
 def require_workers(deployments: WorkerDeployments) -> Check:
@@ -16,7 +16,8 @@ def require_workers(deployments: WorkerDeployments) -> Check:
 
 
 async def _require_workers(deployments: WorkerDeployments, deployment: Deployment, change: Change) -> None:
-    if not isinstance(change, MakeCurrent) or change.is_forced:
+    if not change.build_id or change.is_forced:
+        # The end of a ramp needs no workers.
         return
     build = WorkerBuild(deployment.name, change.build_id)
     queues = await deployments.task_queues(build.deployment_name, build.build_id)

@@ -61,10 +61,15 @@ class MakeCurrent(Struct, frozen=True, kw_only=True):
 
 
 class Ramp(Struct, frozen=True, kw_only=True):
-    """A change: this percentage of the runs goes to the build. Without a build the ramp ends."""
+    """A change: this percentage of the runs goes to the build. Without a build the ramp ends.
+
+    Attributes:
+        is_forced: although no worker polls for it, or not for every task queue of the current build.
+    """
 
     build_id: str = ""
     percent: float = 0
+    is_forced: bool = False
 
 
 Change = MakeCurrent | Ramp
@@ -167,15 +172,15 @@ class WorkerDeployments:
             "build_id": change.build_id,
             "conflict_token": deployment.token,
             "identity": self._client.identity,
+            "ignore_missing_task_queues": change.is_forced,
+            "allow_no_pollers": change.is_forced,
         }
         try:
             if isinstance(change, Ramp):
                 ramp = SetWorkerDeploymentRampingVersionRequest(**common, percentage=change.percent)
                 await self._call(self._service.set_worker_deployment_ramping_version, ramp)
             else:
-                current = SetWorkerDeploymentCurrentVersionRequest(
-                    **common, ignore_missing_task_queues=change.is_forced, allow_no_pollers=change.is_forced
-                )
+                current = SetWorkerDeploymentCurrentVersionRequest(**common)
                 await self._call(self._service.set_worker_deployment_current_version, current)
         except _ConflictingChange:
             return False
@@ -227,7 +232,7 @@ def _translated(error: RPCError, request: Any) -> Exception:
         case RPCStatusCode.FAILED_PRECONDITION if _CONFLICT in error.message:
             return _ConflictingChange(error.message)
         case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.INVALID_ARGUMENT:
-            remedy = _remedy(error, request)
+            remedy = _remedy(error)
             return Conflict(f"Temporal refuses to change deployment {name}: {error.message}{remedy}")
         case RPCStatusCode.RESOURCE_EXHAUSTED:
             return RateLimited(
@@ -240,10 +245,7 @@ def _translated(error: RPCError, request: Any) -> Exception:
             return error
 
 
-def _remedy(error: RPCError, request: Any) -> str:
+def _remedy(error: RPCError) -> str:
     if _MISSING_QUEUES not in error.message:
         return ""
-    start = "; start workers of the build for them"
-    if isinstance(request, SetWorkerDeploymentCurrentVersionRequest):
-        return f"{start}, or use --force: tasks in those queues then wait"
-    return start
+    return "; start workers of the build for them, or use --force: tasks in those queues then wait"
