@@ -15,13 +15,18 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 from support.servers.stack import running_stack  # noqa: E402  - the path to it is added above
 
 KINDS = ("unit", "integration", "e2e", "browser", "chaos", "bench")
+# Of a test with real servers that states no other. Its fixtures count too, which may start the whole stack.
+SERVERS_TIMEOUT_S = 300
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    servers_timeout_s = max(SERVERS_TIMEOUT_S, float(config.getini("timeout")))
     for item in items:
         kind = Path(item.path).relative_to(TESTS).parts[0]
         if kind in KINDS:
             item.add_marker(getattr(pytest.mark, kind))
+        if kind not in ("unit", "bench") and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(servers_timeout_s))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from signalbox_gateway.web import CLIENT, STATIC
-from support.drivers.browser import Site, WatchedPage, browser_path, running_browser
+from support.drivers.browser import WITHIN_MS, Site, WatchedPage, browser_path, running_browser
 from support.drivers.console import sign_in
 from support.drivers.console_api import API, PREPARE, ConsoleApi
 from support.servers.stack import running_stack
@@ -56,7 +56,7 @@ def modules(browser: Browser) -> Iterator[Page]:
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WITHIN_MS)
         page.route("http://console.test/**", give)
         page.goto("http://console.test/")
         yield page
@@ -77,7 +77,7 @@ def gateway(modules: Page) -> Iterator[ConsoleApi]:
 def watched(browser: Browser) -> Iterator[WatchedPage]:
     """A fresh browser profile; unexpected console output fails the test at the end."""
     with browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light") as context:
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(WITHIN_MS)
         watched = WatchedPage(context)
         yield watched
         assert watched.unexpected() == []

@@ -11,6 +11,7 @@ from signalbox_core.pipeline.spec import json_schema
 from signalbox_gateway.web import CLIENT
 from support.customer.contract import DiscountAnswer, RequiredAnswer
 from support.customer.fake_client import APPROVAL, FAKE, RUN
+from support.drivers.browser import WITHIN_MS
 
 ORIGIN = "http://elements.test"
 
@@ -35,7 +36,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WITHIN_MS)
         page.route(f"{ORIGIN}/**", give)
         yield page
 

@@ -124,13 +124,17 @@ def page(modules: Page) -> Iterator[Page]:
     """The console's styles, and nothing on the page."""
     sheets = ("tokens", "base", "layout", "controls", "run", "approval", "import")
     modules.evaluate(
-        """(sheets) => {
+        """async (sheets) => {
             document.body.className = "";
             document.body.replaceChildren();
             for (const id of ["toasts", "announcer", "alarm"])
                 document.body.append(Object.assign(document.createElement("div"), { id }));
-            const link = (href) => Object.assign(document.createElement("link"), { rel: "stylesheet", href });
-            document.head.replaceChildren(...sheets.map((name) => link(`/console/css/${name}.css`)));
+            document.head.replaceChildren();
+            for (const name of sheets) {
+                const href = `/console/css/${name}.css`;
+                const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+                await new Promise((loaded) => { link.onload = loaded; document.head.append(link); });
+            }
         }""",
         sheets,
     )
@@ -274,6 +278,5 @@ def test_it_is_legible_and_fits_a_small_telephone(page: Page, theme: str) -> Non
     page.evaluate("document.body.className = 'run-main'")
     ask(page)
     show_result(page)
-    page.wait_for_load_state("networkidle")
     assert faint_texts(page) == []
     assert sideways_overflow(page) <= 0

@@ -65,7 +65,8 @@ def test_a_month_is_imported(signed_in: Page, watched: WatchedPage) -> None:
 
     panel = asked(page)
     expect(panel.get_by_role("img")).to_be_visible()
-    assert page.locator(".picture-question img").evaluate("image => image.complete && image.naturalWidth > 0")
+    picture = page.locator(".picture-question img").element_handle()
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture)
     expect(panel.locator("[data-until]")).to_contain_text("left")
     assert (faint_texts(page), nameless_controls(page)) == ([], [])
     watched.shot("import-captcha-light")

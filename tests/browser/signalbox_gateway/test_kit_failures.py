@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from signalbox_gateway.web import CLIENT
+from support.drivers.browser import WITHIN_MS
 
 # Web Locks need a secure context.
 ORIGIN = "https://kit.test"
@@ -61,10 +62,12 @@ def page(browser: Browser) -> Iterator[Page]:
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WITHIN_MS)
         page.route(f"{ORIGIN}/**", give)
-        page.clock.install()
+        page.clock.install(time=0)
         page.goto(ORIGIN)
+        # Time passes when a test lets it: else a busy machine would.
+        page.clock.pause_at(60_000)
         page.evaluate(FAKE)
         yield page
 

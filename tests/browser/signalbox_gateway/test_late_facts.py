@@ -74,6 +74,8 @@ def look_again(page: Page) -> None:
     with page.expect_response(f"{API}runs/run-9") as response:
         page.clock.run_for(LOOK_MS)
     response.value.finished()
+    # A later response is handled after it.
+    page.evaluate("fetch('/').then((response) => response.text())")
 
 
 def test_a_run_that_somebody_retries_after_its_end_is_noticed_once(
@@ -165,12 +167,11 @@ def test_a_late_inbox_does_not_bring_back_what_was_decided(modules: Page, gatewa
             window.second = window.inbox.load();
         }"""
     )
-    while len(held.routes) < 2:  # the test's timeout is the deadline
-        modules.evaluate("null")
+    first, second = held.until(modules, 2)
     entry = {"run_id": "run-9", "approval_id": "word", "requested_at": "2026-03-01T09:30:00Z"}
-    held.routes[1].fulfill(json={"approvals": [], "total": 0})
+    second.fulfill(json={"approvals": [], "total": 0})
     modules.evaluate("second")
-    held.routes[0].fulfill(json={"approvals": [entry], "total": 1})
+    first.fulfill(json={"approvals": [entry], "total": 1})
     modules.evaluate("first")
 
     assert modules.evaluate("[inbox.total, inbox.approvals.length, totals.at(-1) ?? 0]") == [0, 0, 0]

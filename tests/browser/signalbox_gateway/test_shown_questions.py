@@ -13,6 +13,7 @@ from signalbox_core.events.policy import Policy
 from signalbox_core.events.question_digest import JCS_PREFIX, QuestionContent
 from signalbox_gateway.web import CLIENT, STATIC
 from support.customer.fake_client import APPROVAL, FAKE, RUN
+from support.drivers.browser import WITHIN_MS
 from support.fakes.asked_questions import VECTORS, approval_view, compact_json, one_byte_changes, vector
 
 # Browsers compute digests for HTTPS and local addresses only.
@@ -70,7 +71,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(WITHIN_MS)
         page.route(f"{ORIGIN}/**", give)
         yield page
 

@@ -15,18 +15,18 @@ _ANSWERS_WITHIN_S = 15.0
 
 @overload
 async def eventually(
-    condition: Callable[[], Awaitable[T | None]], *, within_s: float = 10.0, every_s: float = 0.02
+    condition: Callable[[], Awaitable[T | None]], *, within_s: float = 30.0, every_s: float = 0.02
 ) -> T: ...
 
 
 @overload
 async def eventually(
-    condition: Callable[[], T | None], *, within_s: float = 10.0, every_s: float = 0.02
+    condition: Callable[[], T | None], *, within_s: float = 30.0, every_s: float = 0.02
 ) -> T: ...
 
 
 async def eventually(
-    condition: Callable[[], object], *, within_s: float = 10.0, every_s: float = 0.02
+    condition: Callable[[], object], *, within_s: float = 30.0, every_s: float = 0.02
 ) -> object:
     """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s`
     seconds.

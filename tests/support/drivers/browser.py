@@ -2,20 +2,25 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
 from msgspec import Struct
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+# For an action and for an expectation. Playwright's own 5 s for an expectation are too short on a machine
+# that runs other tests beside the browser.
+WITHIN_MS: Final = 30_000
 SHOTS = Path(__file__).parents[3] / "test-results" / "browser"
 
 
@@ -42,10 +47,19 @@ def browser_path() -> str:
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     path = browser_path()
+    expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
+
+
+def until(page: Page, condition: Callable[[], bool], *, within_s: float = 60.0) -> None:
+    """Wait for what a handler of the page's requests or events records: they run while the page waits."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        page.wait_for_timeout(50)
 
 
 class Site(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,11 @@
 """The console's API in tests of its modules, which have no gateway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from playwright.sync_api import Request, Route
+from playwright.sync_api import Page, Request, Route
+
+from support.drivers.browser import until
 
 API: Final = "http://console.test/v1/"
 PREPARE: Final = """() => {
@@ -25,6 +27,11 @@ class HeldRoutes:
 
     def __call__(self, route: Route, _: Request) -> None:
         self.routes.append(route)
+
+    def until(self, page: Page, count: int = 1) -> Sequence[Route]:
+        """Wait for so many requests. The browser reports a request before it gives its route away."""
+        until(page, lambda: len(self.routes) >= count)
+        return self.routes
 
 
 class ConsoleApi:

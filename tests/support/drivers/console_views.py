@@ -50,7 +50,7 @@ VIEWS: Final[Mapping[str, tuple[View, ...]]] = {
         View(name="run-result", place="/runs/{ended}/result", ready=".in-result pre"),
         View(name="run-decisions", place="/runs/{run}/decisions", ready=".approval.open .variant"),
     ),
-    r"^\/passkeys$": (View(name="passkeys", place="/passkeys"),),
+    r"^\/passkeys$": (View(name="passkeys", place="/passkeys", ready="h1:text-is('Passkeys')"),),
     r"^\/schedules$": (View(name="schedules", place="/schedules", ready=".schedule"),),
     r"^\/schedules\/new$": (View(name="new-schedule", place="/schedules/new", ready="form .field"),),
     r"^\/schedules\/([^/]+)$": (

@@ -101,7 +101,7 @@ class Connection:
 
     async def until_over(self) -> None:
         assert self._task is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self._task
 
     async def leave(self) -> None:

@@ -122,7 +122,7 @@ async def caller_of(
     headers = {"authorization": f"Bearer {secret_of('admin')}"}
     limits = httpx2.Limits(max_connections=connections)
     async with httpx2.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers=headers, limits=limits, trust_env=False
+        base_url=f"http://127.0.0.1:{port}", headers=headers, limits=limits, timeout=60, trust_env=False
     ) as caller:
 
         async def is_ready() -> bool:
@@ -132,7 +132,7 @@ async def caller_of(
             except httpx2.TransportError:
                 return False
 
-        await eventually(is_ready, within_s=30)
+        await eventually(is_ready, within_s=120)
         yield caller
 
 

@@ -91,7 +91,9 @@ async def live_receiver(
             )
             async with (
                 asyncio.TaskGroup() as group,
-                httpx2.AsyncClient(base_url=address, headers={"host": origin.partition("://")[2]}) as client,
+                httpx2.AsyncClient(
+                    base_url=address, headers={"host": origin.partition("://")[2]}, timeout=60
+                ) as client,
             ):
                 background = group.create_task(run_background(settings, parts))
                 serving = group.create_task(server.serve_until(stop, listening))

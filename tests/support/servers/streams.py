@@ -146,7 +146,7 @@ async def reading(origin: str, path: str, headers: Mapping[str, str] | None = No
     """Read a stream concurrently; leaving the block closes the connection."""
     reader = Reader()
     # Plain HTTP: loading certificates would take longer than the test.
-    async with httpx2.AsyncClient(verify=False) as client:
+    async with httpx2.AsyncClient(verify=False, timeout=60) as client:
         task = asyncio.create_task(reader.read(client, origin + path, headers or {}))
         try:
             yield reader
