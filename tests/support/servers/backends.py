@@ -2,21 +2,40 @@
 
 import asyncio
 import os
+import random
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 from signalbox_devstack.stack.child import kill_with_parent
 from signalbox_devstack.stack.options import StackOptions, resolve_config
+from signalbox_devstack.stack.ports import is_free
 from support.assertions.eventually import eventually
+
+# Below the ephemeral range of Linux, where any outgoing connection may take a free port before it is bound,
+# and below the range of the dev stack. Each of up to four workers of pytest has a share of its own.
+_FIRST_PORT: Final = 10_000
+_SHARE: Final = 2_500
+_SHARES: Final = 4
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this worker of pytest again and again, beginning with a random one."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first, start = _FIRST_PORT + worker % _SHARES * _SHARE, random.randrange(_SHARE)
+    return (first + number % _SHARE for number in count(start))
+
+
+_PORTS: Final = _own_ports()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that no other test is given soon."""
+    return next(port for port in _PORTS if is_free(port))
 
 
 def is_listening(port: int) -> bool:
