@@ -17,7 +17,7 @@ from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
 from support.deploys.activities import finish, prepare
-from support.deploys.builds import BREAKING, RUNS, release_spec
+from support.deploys.builds import BREAKING, RUNS, release_spec, until_all_asked
 from support.deploys.contract import SPEC, DeploysInput
 from support.fakes.payload_keys import payload_keys_file
 
@@ -38,9 +38,7 @@ async def waiting(client: Client) -> AsyncIterator[PipelineUnderTest]:
             await pipeline.start(DeploysInput(text="x" * (300_000 if number == 0 else 1)))
             for number in range(RUNS)
         ]
-        await eventually(
-            lambda: all("approval.requested" in run.event_names() for run in runs), within_s=120 + RUNS
-        )
+        await until_all_asked(runs, within_s=120 + RUNS)
         query = open_runs_query(None, None, pipeline.task_queue)
 
         async def are_listed() -> bool:

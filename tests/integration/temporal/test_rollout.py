@@ -15,7 +15,7 @@ from signalbox_core.temporal import connect
 from signalbox_core.temporal.deployments import WorkerDeployments
 from signalbox_core.testing.run_under_test import RunUnderTest
 from support.assertions.eventually import eventually
-from support.deploys.builds import Fleet, build_of, failing, release_spec
+from support.deploys.builds import Fleet, build_of, failing, release_spec, until_all_asked
 from support.deploys.contract import DeploysInput, DeploysResult, GoAhead
 
 WATCH_S = 120
@@ -33,7 +33,7 @@ async def command(*words: str) -> int:
 
 async def waiting(fleet: Fleet, count: int) -> list[RunUnderTest]:
     runs = [await fleet.start(DeploysInput(text="four")) for _ in range(count)]
-    await eventually(lambda: all("approval.requested" in run.event_names() for run in runs), within_s=60)
+    await until_all_asked(runs, within_s=60)
     return runs
 
 

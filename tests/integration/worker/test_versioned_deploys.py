@@ -10,7 +10,7 @@ from signalbox_core.temporal import connect
 from signalbox_core.temporal.deployments import Ramp, WorkerDeployments
 from signalbox_core.testing.run_under_test import RunUnderTest
 from support.assertions.eventually import eventually
-from support.deploys.builds import BREAKING, RUNS, Fleet, build_of, failing, is_blocked
+from support.deploys.builds import BREAKING, RUNS, Fleet, build_of, failing, is_blocked, until_all_asked
 from support.deploys.contract import DeploysInput, DeploysResult, EditedInput, GoAhead
 
 PATIENCE_S = 60 + RUNS
@@ -23,9 +23,7 @@ async def client(temporal_address: str) -> Client:
 
 
 async def wait_for_questions(runs: list[RunUnderTest]) -> None:
-    await eventually(
-        lambda: all("approval.requested" in run.event_names() for run in runs), within_s=PATIENCE_S
-    )
+    await until_all_asked(runs, within_s=PATIENCE_S)
 
 
 async def poke(client: Client, runs: list[RunUnderTest], *, paused: bool) -> None:

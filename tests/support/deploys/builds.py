@@ -131,6 +131,17 @@ class Fleet:
         return RunUnderTest(handle, self.emitter, converter=self.client.data_converter)
 
 
+async def until_all_asked(runs: Sequence[RunUnderTest], *, within_s: float) -> None:
+    """Wait until each run has asked its question. The events are read once, not for each run."""
+
+    def have_asked() -> bool:
+        events = runs[0].emitter.milestones
+        asked = {event.runid for event in events if event.name == "approval.requested"}
+        return asked.issuperset(run.run_id for run in runs)
+
+    await eventually(have_asked, within_s=within_s, every_s=0.1)
+
+
 async def build_of(run: RunUnderTest) -> str | None:
     """The build that executes a run."""
     found: WorkerBuild | None = serving_build(await _versioning_info(run))
