@@ -1,7 +1,9 @@
 """`signalbox retry`: what it sends, whom it skips, and at which rate."""
 
+import asyncio
 import io
 import json
+from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
@@ -10,8 +12,9 @@ from rich.console import Console
 from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.arguments.command_parser import parse_arguments
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.retry import check_query, retry
-from signalbox_core.errors import InvalidInput
+from signalbox_client.commands.retry import MAX_UNAVAILABLE, BulkRetry, Refused, check_query, retry
+from signalbox_client.models import Retried, RunItem
+from signalbox_core.errors import Forbidden, InvalidInput, Unavailable
 
 SCHEMA = {
     "type": "object",
@@ -101,6 +104,83 @@ async def test_a_dry_run_retries_nothing() -> None:
 
     assert (code, gateway.retried) == (0, [])
     assert "3 would be retried" in text
+
+
+class Bulk:
+    """A bulk retry of numbered runs, and what came of it."""
+
+    def __init__(self, retry: Callable[[RunItem], Awaitable[Retried]], *, per_second: int = 1000) -> None:
+        self.continued: list[str] = []
+        self.refused: list[Refused] = []
+        self._bulk = BulkRetry(
+            retry,
+            per_second=per_second,
+            on_retried=lambda retried: self.continued.append(retried.run_id),
+            on_refused=self.refused.append,
+        )
+
+    async def retry(self, count: int) -> None:
+        await self._bulk.retry_all(
+            RunItem(run_id=str(number), pipeline="ads", status="failed") for number in range(count)
+        )
+
+
+def continued(run: RunItem) -> Retried:
+    return Retried(run_id=run.run_id, pipeline=run.pipeline, status="running")
+
+
+async def test_slow_retries_do_not_lower_the_rate() -> None:
+    begun, all_begun = 0, asyncio.Event()
+
+    async def retry_slowly(run: RunItem) -> Retried:
+        nonlocal begun
+        begun += 1
+        if begun == 40:
+            all_begun.set()
+        async with asyncio.timeout(30):
+            await all_begun.wait()
+        return continued(run)
+
+    bulk = Bulk(retry_slowly)
+    await bulk.retry(40)
+
+    assert sorted(bulk.continued, key=int) == [str(number) for number in range(40)]
+
+
+async def test_a_run_that_is_unavailable_does_not_keep_the_others_from_being_retried() -> None:
+    async def retry_one(run: RunItem) -> Retried:
+        if int(run.run_id) % 2:
+            raise Unavailable("a worker has yet to close it")
+        return continued(run)
+
+    bulk = Bulk(retry_one)
+    await bulk.retry(4 * MAX_UNAVAILABLE)
+
+    assert len(bulk.continued) == 2 * MAX_UNAVAILABLE
+    assert {refused.code for refused in bulk.refused} == {"unavailable"}
+    assert len(bulk.refused) == 2 * MAX_UNAVAILABLE
+
+
+async def test_a_gateway_that_is_gone_ends_the_retries() -> None:
+    async def retry_one(run: RunItem) -> Retried:
+        raise Unavailable("the gateway cannot be reached")
+
+    bulk = Bulk(retry_one, per_second=1000)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await bulk.retry(1_000)
+
+    assert MAX_UNAVAILABLE <= len(bulk.refused) < 1_000
+
+
+async def test_a_key_without_the_role_ends_the_retries() -> None:
+    async def retry_one(run: RunItem) -> Retried:
+        raise Forbidden("the role operator is needed")
+
+    bulk = Bulk(retry_one)
+    with pytest.raises(Forbidden):
+        await bulk.retry(1_000)
+
+    assert (bulk.continued, bulk.refused) == ([], [])
 
 
 @pytest.mark.parametrize(

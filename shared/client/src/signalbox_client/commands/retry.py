@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -13,10 +13,15 @@ from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_client.commands.renderers import print_json, table
 from signalbox_client.commands.start import add_fields, name_flags, normalize, read_flags
 from signalbox_client.models import Retried, RunItem
-from signalbox_core.errors import Conflict, InvalidInput, NotFound
+from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError, Unavailable
 
 _PAGE: Final = 200
 _RETRIED: Final = ("failed", "cancelled", "timed_out", "terminated")
+MAX_UNAVAILABLE: Final = 10
+"""How many runs in succession may be unavailable, each after the client's own retries."""
+_SECONDS_PER_RETRY: Final = 4
+"""A gateway answers when the run is shown as running, which it awaits for 3 s."""
+_MAX_IN_FLIGHT: Final = 200
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -56,7 +61,7 @@ async def _changes(context: CommandContext, options: argparse.Namespace) -> Mapp
 
 
 async def _retry_many(context: CommandContext, options: argparse.Namespace) -> int:
-    """Retry every matching run, one after the other.
+    """Retry every matching run.
 
     Returns:
         1 if any was refused, else 0.
@@ -70,18 +75,18 @@ async def _retry_many(context: CommandContext, options: argparse.Namespace) -> i
     if options.dry_run:
         _print_found(context, found)
         return 0
-    refused = []
-    for item in found:
-        pause = asyncio.create_task(asyncio.sleep(1 / options.per_second))
-        try:
-            _print_retried(context, await context.client.retry(item.run_id, at=options.at))
-        except (Conflict, NotFound, InvalidInput) as error:
-            refused.append(Refused(run_id=item.run_id, code=error.stable_code, reason=error.detail))
-            _print_refused(context, refused[-1])
-        await pause
-    if not context.as_json:
-        context.print(f"{len(found) - len(refused)} retried, {len(refused)} refused")
-    return 1 if refused else 0
+    bulk = BulkRetry(
+        lambda item: context.client.retry(item.run_id, at=options.at),
+        per_second=options.per_second,
+        on_retried=lambda retried: _print_retried(context, retried),
+        on_refused=lambda refused: _print_refused(context, refused),
+    )
+    try:
+        await bulk.retry_all(found)
+    finally:
+        if not context.as_json:
+            context.print(f"{bulk.retried} retried, {bulk.refused} refused")
+    return 1 if bulk.refused else 0
 
 
 def check_query(text: str) -> None:
@@ -96,6 +101,80 @@ def check_query(text: str) -> None:
             f"--where needs status: once, with one of {', '.join(_RETRIED)}; {text!r} does not have that",
             field="--where",
         )
+
+
+class BulkRetry:
+    """Retries runs, starting at most `per_second` retries each second.
+
+    Args:
+        retry: retries one run.
+
+    Attributes:
+        retried, refused: how many runs.
+    """
+
+    def __init__(
+        self,
+        retry: Callable[[RunItem], Awaitable[Retried]],
+        *,
+        per_second: int,
+        on_retried: Callable[[Retried], None],
+        on_refused: Callable[[Refused], None],
+    ) -> None:
+        self._retry = retry
+        self._interval_s = 1 / per_second
+        self._slots = asyncio.Semaphore(min(per_second * _SECONDS_PER_RETRY, _MAX_IN_FLIGHT))
+        self._on_retried = on_retried
+        self._on_refused = on_refused
+        self._unavailable = 0
+        self._failure: SignalboxError | None = None
+        self.retried = 0
+        self.refused = 0
+
+    async def retry_all(self, runs: Iterable[RunItem]) -> None:
+        """Retry the runs, in this order. A retry that is under way is finished.
+
+        Raises:
+            SignalboxError: a failure that concerns all runs; the rest has not been retried.
+        """
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
+        async with asyncio.TaskGroup() as group:
+            for run in runs:
+                await self._slots.acquire()
+                await asyncio.sleep(next_at - loop.time())
+                if self._failure is not None:
+                    break
+                group.create_task(self._retry_one(run))
+                # After a stall the rate stays the same: nothing is made up for.
+                next_at = max(next_at, loop.time() - self._interval_s) + self._interval_s
+        if self._failure is not None:
+            raise self._failure
+
+    async def _retry_one(self, run: RunItem) -> None:
+        try:
+            retried = await self._retry(run)
+        except (Conflict, NotFound, InvalidInput) as error:
+            self._refuse(run, error)
+        except Unavailable as error:
+            self._refuse(run, error)
+            self._unavailable += 1
+            if self._unavailable >= MAX_UNAVAILABLE:
+                self._failure = error
+            return
+        except SignalboxError as error:
+            self._failure = error
+            return
+        else:
+            self.retried += 1
+            self._on_retried(retried)
+        finally:
+            self._slots.release()
+        self._unavailable = 0
+
+    def _refuse(self, run: RunItem, error: SignalboxError) -> None:
+        self.refused += 1
+        self._on_refused(Refused(run_id=run.run_id, code=error.stable_code, reason=error.detail))
 
 
 async def _matching(context: CommandContext, query: str) -> AsyncIterator[RunItem]:
