@@ -93,7 +93,7 @@ async def compare(stack: RunningStack, folder: Path, ours: str, bare: str) -> No
         for turn in range(MAX_ROUNDS):
             for arm in sorted(rates, reverse=bool(turn % 2)):
                 rates[arm].append(await rate(client, arm))
-            if turn + 1 >= ROUNDS and paired_ratio(rates[ours], rates[bare]).is_narrow(2 * TOLERANCE):
+            if turn + 1 >= ROUNDS and paired_ratio(rates[ours], rates[bare]).settles(GOAL, 2 * TOLERANCE):
                 break
     ratio = paired_ratio(rates[ours], rates[bare])
     sys.stdout.write(

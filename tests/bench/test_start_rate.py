@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ from signalbox_core.pipeline import discover
 from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
 from support.assertions.eventually import eventually
-from support.bench.ratios import paired_ratio
+from support.bench.ratios import Ratio, paired_ratio
 from support.bench.raw_http import RawConnection, raw_connection
 from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process, secret_of
@@ -109,6 +109,10 @@ async def rate(start: Start) -> float:
     return STARTS / (time.perf_counter() - began)
 
 
+def compared(rates: Mapping[str, Sequence[float]]) -> Ratio:
+    return paired_ratio(rates["gateway"], rates["direct"])
+
+
 async def test_starting_through_the_gateway_costs_little(through_gateway: Start, direct: Start) -> None:
     arms = {"gateway": through_gateway, "direct": direct}
     rates: dict[str, list[float]] = {name: [] for name in arms}
@@ -117,10 +121,10 @@ async def test_starting_through_the_gateway_costs_little(through_gateway: Start,
     for turn in range(MAX_ROUNDS):
         for name in sorted(arms) if turn % 2 else sorted(arms, reverse=True):
             rates[name].append(await rate(arms[name]))
-        if turn + 1 >= ROUNDS and paired_ratio(rates["gateway"], rates["direct"]).is_narrow(2 * TOLERANCE):
+        if turn + 1 >= ROUNDS and compared(rates).settles(GOAL, 2 * TOLERANCE):
             break
 
-    ratio = paired_ratio(rates["gateway"], rates["direct"])
+    ratio = compared(rates)
     ours, theirs = median(rates["gateway"]), median(rates["direct"])
     sys.stdout.write(f"\nstarts/s through the gateway {ours:.0f}, direct {theirs:.0f}, ratio {ratio}\n")
     assert ratio.high >= GOAL

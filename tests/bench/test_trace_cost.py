@@ -106,7 +106,7 @@ async def test_traces_cost_little_cpu(stacks: Mapping[str, RunningStack]) -> Non
         found = await cpu_ms(stacks, sorted(stacks, reverse=bool(turn % 2)))
         for name, value in found.items():
             used[name].append(value)
-        if turn + 1 >= ROUNDS and paired_ratio(used["traced"], used["plain"]).is_narrow(TOLERANCE):
+        if turn + 1 >= ROUNDS and paired_ratio(used["traced"], used["plain"]).settles(LIMIT, TOLERANCE):
             break
 
     ratio = paired_ratio(used["traced"], used["plain"])

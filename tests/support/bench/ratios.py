@@ -25,6 +25,10 @@ class Ratio:
         """Whether the interval is at most this wide, so that more turns would change little."""
         return self.high - self.low <= width
 
+    def settles(self, limit: float, width: float) -> bool:
+        """Whether more turns would change little: narrow, or on one side of the limit that it is held to."""
+        return self.is_narrow(width) or not self.low <= limit <= self.high
+
 
 def paired_ratio(ours: Sequence[float], peer: Sequence[float]) -> Ratio:
     """Compare pairs, each measured back to back, so that a load of the machine weighs on both.
