@@ -13,6 +13,7 @@ from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.approval_data import ApprovalExpired
 from signalbox_core.events.catalogue import RunStarted, StepProgress
+from signalbox_core.events.children import ChildStarted
 from signalbox_core.events.states import StepState
 from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
@@ -165,6 +166,22 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         assert projected is not None
         # Progress of a step is removed when the step ends, as in the workflow's snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
+
+
+async def test_a_child_that_its_run_has_left_behind_ends_in_the_snapshot_of_the_run(
+    streams: RunStream,
+) -> None:
+    for number, child in enumerate(("run-2", "run-3", "run-4"), start=2):
+        started = ChildStarted(child_run_id=child, pipeline="ad_creative", title="Ads")
+        await streams.append_many([MILESTONES[0], make_event("child.started", started, sequence=number)])
+    await streams.append_many([event for event in story("run-2") if event.sequence is not None])
+    await streams.append_many([story("run-3")[0]])
+
+    projected = await streams.snapshot("acme:run-1")
+
+    assert projected is not None
+    states = {child.run_id: child.status for child in projected.snapshot.children}
+    assert states == {"run-2": "completed", "run-3": "running", "run-4": "running"}
 
 
 @pytest.mark.parametrize("way", ["append", "progress", "announce"])

@@ -133,7 +133,10 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
 
 
 class ChildState(Struct, frozen=True, kw_only=True):
-    """A run that the run has started. `running` until the run has received how it ended."""
+    """A run that the run has started.
+
+    `running` until the run has received how it ended, or the projection has for a run that left it behind.
+    """
 
     run_id: str
     pipeline: str

@@ -22,7 +22,7 @@ from signalbox_core.streams.grouped_writes import GroupedWrite, PreparedEvent, g
 from signalbox_core.streams.inbox_index import InboxIndex
 from signalbox_core.streams.indexes import RunAppend, RunIndexes, updates_indexes
 from signalbox_core.streams.keys import RunKeys
-from signalbox_core.streams.projection import project
+from signalbox_core.streams.projection import project, running_children, with_ends_of_children
 from signalbox_core.streams.record import Record
 from signalbox_core.streams.run_stream import (
     AppendOutcome,
@@ -131,7 +131,19 @@ class RedisRunStream:
         snapshot = project(run_id, tenant.decode(), fields, int(top))
         if retried_as is not None:
             snapshot = replace(snapshot, retried_as=retried_as.decode())
-        return ProjectedSnapshot(snapshot=snapshot, epoch=epoch.decode())
+        ends = await self._ends(tenant.decode(), running_children(snapshot))
+        return ProjectedSnapshot(snapshot=with_ends_of_children(snapshot, ends), epoch=epoch.decode())
+
+    async def _ends(self, tenant: str, run_ids: Sequence[str]) -> list[str | None]:
+        """The terminal events of runs; None for one that has none, or no stream."""
+        if not run_ids:
+            return []
+        with map_redis_errors("streams of child runs"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for run_id in run_ids:
+                    pipe.hget(RunKeys(run_key(tenant, run_id)).meta, "terminal")
+                found: list[bytes | None] = await pipe.execute()
+        return [name.decode() if name is not None else None for name in found]
 
     async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
         return await self._inbox.page(tenant, after, limit)

@@ -13,7 +13,7 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.streams import record as records
 from signalbox_core.streams.keys import tenant_channel
-from signalbox_core.streams.projection import BASE, project
+from signalbox_core.streams.projection import BASE, project, running_children, with_ends_of_children
 from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
@@ -92,7 +92,10 @@ class FakeRunStream:
         if run is None or not run.newest:
             return None
         snapshot = project(run_id_of(key), run.tenant, run.newest, run.top)
-        return ProjectedSnapshot(snapshot=replace(snapshot, retried_as=run.retried_as), epoch=run.epoch)
+        children = [self._runs.get(run_key(run.tenant, child)) for child in running_children(snapshot)]
+        ends = [child.marks.get("terminal") if child and child.ended else None for child in children]
+        snapshot = with_ends_of_children(replace(snapshot, retried_as=run.retried_as), ends)
+        return ProjectedSnapshot(snapshot=snapshot, epoch=run.epoch)
 
     async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
         found = self._open_items(tenant)
