@@ -21,6 +21,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.subjects import Subject
 from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
+from support.whole.chain.activities import nothing
 
 CONTRACT = '''
 from datetime import timedelta
@@ -66,7 +67,9 @@ WORKFLOW = """
 from temporalio import workflow
 
 from edited_pipeline.contract import FIRST, SECOND, SPEC, Chosen, Offer, Order, check
+from signalbox_core.pipeline.options import QUICK, CallOptions
 from signalbox_core.pipeline.run import Run
+from support.whole.chain.activities import nothing
 
 
 @workflow.defn(name="edited")
@@ -77,7 +80,9 @@ class Edited:
 
     @workflow.run
     async def run(self, order: Order) -> Chosen:
-        async with self.signalbox as run, run.step("choose"):
+        async with self.signalbox as run, run.step("choose") as step:
+            if not order.size:
+                await step.call(nothing, 0, CallOptions(timeout=QUICK.timeout, maximum_attempts=1))
             offers = [Offer(number=number) for number in range(order.size)]
             numbers = []
             for approval in (FIRST, SECOND):
@@ -85,6 +90,7 @@ class Edited:
             return Chosen(numbers=numbers)
 """
 FIRST = 'FIRST = Approval(name="first",'
+LONG = "x" * 17_000
 EDITS = [
     pytest.param('"""The choice."""', '"""The choice, in other words."""', id="docstring"),
     pytest.param('title="First?"', 'title="Which one first?"', id="title"),
@@ -197,6 +203,21 @@ async def test_an_edited_contract_leaves_the_run_going(
         assert result.numbers == [2 if state == "decided" else 1, 0]
         await replay(new, await run.handle.fetch_history())
     await replay(deploy(CONTRACT), await run.handle.fetch_history())
+
+
+@pytest.mark.parametrize("titles", [("Edited", LONG), (LONG, "Edited")], ids=["longer", "shorter"])
+@pytest.mark.parametrize("place", ['title="Edited"', '"Choose"'], ids=["pipeline", "step"])
+async def test_an_edited_title_does_not_change_how_events_are_delivered(
+    client: Client, deploy: Callable[[str], PipelineSpec], place: str, titles: tuple[str, str]
+) -> None:
+    before, after = (CONTRACT.replace(place, place[: place.index('"')] + f'"{title}"') for title in titles)
+    old = deploy(before)
+    async with pipeline_under_test(old, activities=[nothing], client=client) as pipeline:
+        run = await pipeline.start(old.input(size=0))
+        await run.approval("first")
+        history = await run.handle.fetch_history()
+
+    await replay(deploy(after), history)
 
 
 @pytest.mark.parametrize(("before", "after"), EDITS)

@@ -4,10 +4,18 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import approval_data, catalogue, decode_event, encode_event
-from signalbox_core.pipeline.workflow.delivery import MAX_BATCH, MAX_BATCH_BYTES, batches
+from signalbox_core.pipeline.workflow.delivery import (
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    TITLED,
+    batches,
+    size_bytes,
+    untitled_size_bytes,
+)
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, RunJournal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,3 +90,28 @@ def test_batches_keep_order_and_limits(count: int, size: int, expected: list[int
     assert [len(part) for part in cut] == expected
     assert [event for part in cut for event in part] == events
     assert all(sum(len(encode_event(event)) for event in part) <= MAX_BATCH_BYTES for part in cut)
+
+
+def test_every_event_with_a_title_is_measured_without_it_unless_replay_takes_it_from_the_history() -> None:
+    titled = {
+        name
+        for name, kind in catalogue.CATALOGUE.items()
+        if kind.kind is catalogue.EventKind.MILESTONE and "title" in kind.data.__struct_fields__
+    }
+
+    assert titled == {*TITLED, "run.started", "approval.requested"}
+
+
+@pytest.mark.parametrize("title", ["Prepare", 'Chuẩn bị «x» "y"' * 2_000])
+def test_a_title_does_not_count(title: str) -> None:
+    step = catalogue.StepCompleted(step="prepare", title=title, started_at=NOW, message="3 done")
+    steps = (catalogue.StepInfo(name="prepare", title=title),)
+    events = (
+        RunJournal("run-1", "acme").milestone("step.completed", step, NOW),
+        RunJournal("run-1", "acme").milestone(
+            "run.started", catalogue.RunStarted(pipeline="p", title=title, steps=steps), NOW
+        ),
+    )
+
+    untitled = RunJournal("run-1", "acme").milestone("step.completed", replace(step, title=""), NOW)
+    assert [untitled_size_bytes(event) for event in events] == [size_bytes(untitled) - 2, 1_000]

@@ -14,8 +14,14 @@ LEAN_QUESTIONS: Final = "signalbox.lean-questions"
 The waits for their outcomes share one condition, few are recorded at a time, and a delivery waits until the
 workflow has reacted to a decision.
 """
+UNTITLED_SIZES: Final = "signalbox.untitled-sizes"
+"""The patch since which titles do not count when events are too large to piggyback; it is stated only.
+
+A title may be edited while runs are open, and replay must piggyback the same events all the same. A run
+whose start does not state the patch counts titles, as it did before.
+"""
 
 
 def stated_patches(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the patches to state for a run; its child runs inherit them."""
-    return (LEAN_QUESTIONS,) if spec.approvals or spec.children else ()
+    return (UNTITLED_SIZES, *((LEAN_QUESTIONS,) if spec.approvals or spec.children else ()))

@@ -24,7 +24,13 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import EventBatch
-from signalbox_core.pipeline.workflow.delivery import DELIVER, Delivered, batches, size_bytes
+from signalbox_core.pipeline.workflow.delivery import (
+    DELIVER,
+    Delivered,
+    batches,
+    size_bytes,
+    untitled_size_bytes,
+)
 from signalbox_core.pipeline.workflow.waits import wait_until, wait_until_idle
 
 OUTBOX: Final = "signalbox.outbox"
@@ -52,9 +58,13 @@ class Outbox:
     Attributes:
         waits_for_reaction: whether a delivery waits until the workflow has reacted to what woke it. The end
             of the run, or an activity that it starts, then takes the events, and no delivery is needed.
+
+    Args:
+        counts_titles: whether titles count when events are too large to piggyback, as in older histories.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts_titles: bool = True) -> None:
+        self._size_bytes = size_bytes if counts_titles else untitled_size_bytes
         self.waits_for_reaction = False
         self._events: list[CloudEvent] = []
         self._piggybacked = 0
@@ -98,7 +108,7 @@ class Outbox:
         if self._unrecorded:
             return ()
         found = tuple(self._events[self._piggybacked :])
-        if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(size_bytes, found)) > MAX_PIGGYBACK_BYTES:
+        if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(self._size_bytes, found)) > MAX_PIGGYBACK_BYTES:
             return ()
         self._piggybacked += len(found)
         return found

@@ -18,6 +18,7 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import causes, non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.contract.stated_patches import UNTITLED_SIZES
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
@@ -25,7 +26,7 @@ from signalbox_core.pipeline.workflow.ballot.refused_vote import refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.external.wait_registry import WaitRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState
-from signalbox_core.pipeline.workflow.origin import new_journal, run_started, run_starter
+from signalbox_core.pipeline.workflow.origin import new_journal, run_started, run_starter, stated_patches
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import QuestionRecorder, follows_ladders, questions_patch
 from signalbox_core.pipeline.workflow.waits import OutcomeWaits, wait_until_idle
@@ -56,7 +57,7 @@ class RunState:
         self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
         self.tenant = tenant or DEFAULT_TENANT
         self.journal = new_journal(self.workflow_id, self.tenant)
-        self.outbox = Outbox()
+        self.outbox = Outbox(counts_titles=UNTITLED_SIZES not in stated_patches())
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
         self.starting_children = 0
