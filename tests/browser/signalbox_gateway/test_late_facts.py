@@ -209,6 +209,54 @@ def test_the_inbox_has_the_questions_of_all_pages_and_announces_none_of_them_as_
     assert found == [[2, 3, 3, 3, 2], 3, []]
 
 
+def test_a_new_question_is_announced_however_many_are_open_and_each_once(
+    modules: Page, gateway: ConsoleApi
+) -> None:
+    """Pages of two, of which the console reads the first, and from the last one on."""
+
+    def give(*numbers: int) -> None:
+        entries = [
+            {
+                "run_id": f"run-{number}",
+                "approval_id": "word",
+                "requested_at": f"2026-03-01T09:{number:02}:00Z",
+            }
+            for number in numbers
+        ]
+        for cursor in range(max(numbers)):
+            page = [entry for number, entry in zip(numbers, entries, strict=True) if number > cursor]
+            more = f"{page[1]['run_id'].removeprefix('run-')}" if len(page) > 2 else None
+            reply = {"approvals": page[:2], "next_cursor": more, "total": len(numbers)}
+            place = f"&cursor={cursor}" if cursor else ""
+            gateway.give(f"GET approvals?status=pending{place}", reply)
+
+    def load() -> object:
+        modules.evaluate("inbox.load()")
+        return modules.evaluate("arrived.splice(0)")
+
+    give(*range(1, 20))
+    modules.evaluate(
+        """async () => {
+            const { InboxWatch } = await import("/console/js/data/inbox-watch.js");
+            window.arrived = [];
+            const arrive = (more) => window.arrived.push(...more.map((item) => item.run_id));
+            window.inbox = new InboxWatch({ changed: () => {}, arrived: arrive });
+        }"""
+    )
+    assert load() == []  # reads six pages of ten
+    assert load() == []
+    give(*range(1, 21))
+    assert load() == ["run-20"]
+    give(*range(5, 21))  # others move up from pages that are not read
+    assert load() == []
+    give(*range(5, 26))
+    assert load() == [f"run-{number}" for number in range(21, 26)]
+    give(24, 25, 26)
+    assert load() == ["run-26"]
+    give(23, 24, 25, 26)  # a late one, of which all others are known
+    assert load() == ["run-23"]
+
+
 def test_a_stream_that_is_refused_for_good_is_not_shown_as_the_end_of_the_run(
     modules: Page, gateway: ConsoleApi
 ) -> None:

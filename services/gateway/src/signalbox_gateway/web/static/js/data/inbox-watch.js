@@ -1,4 +1,4 @@
-// The oldest pending approvals of the tenant and how many there are, read every 15 s and whenever a page asks.
+// The oldest pending approvals of the tenant, how many there are, and which are new, read every 15 s and whenever a page asks.
 import { api } from "./api.js";
 
 const EVERY_MS = 15_000;
@@ -7,8 +7,8 @@ const MAX_PAGES = 5;
 
 export class InboxWatch {
   #timer = 0;
-  #known = null;
-  #isKnownWhole = false;
+  #known = null;          // the questions of the last read; null until a read has reached the end
+  #last = null;           // the cursor of the last page, which new questions are on
   #readers = new Set();   // of all pages
   #begun = 0;
   #applied = 0;
@@ -31,6 +31,7 @@ export class InboxWatch {
   stop() {
     clearInterval(this.#timer);
     this.#known = null;
+    this.#last = null;
     this.approvals = null;
   }
 
@@ -56,34 +57,46 @@ export class InboxWatch {
   async load() {
     const read = this.#begun += 1;
     const isWhole = this.#readers.size > 0;
-    const { approvals, total } = await pages(isWhole ? MAX_PAGES : 1);
+    const { approvals, total, next } = await pages(null, isWhole ? MAX_PAGES : 1);
+    // The oldest come first, so new ones are on the last page: those in between need no second read.
+    const from = this.#last ?? next;
+    const later = next ? await pages(from, MAX_PAGES) : { approvals: [], last: null, next: null };
     // A late response must not replace that of a later read: a decided question would come back.
     if (read < this.#applied) return this.approvals;
     this.#applied = read;
-    const ids = new Set(approvals.map(keyOf));
-    const known = isWhole === this.#isKnownWhole ? this.#known : null;
-    this.#known = ids;
-    this.#isKnownWhole = isWhole;
+    this.#last = later.last;
+    const fresh = this.#arrivals(approvals, later.approvals, { reachesEnd: !later.next, isGapless: !next || from === next });
     const isSame = total === this.total && JSON.stringify(approvals) === JSON.stringify(this.approvals);
     this.approvals = approvals;
     this.total = total;
     if (!isSame) for (const listener of this.#listeners) listener(approvals, total);
-    const fresh = known ? approvals.filter((item) => !known.has(keyOf(item))) : [];
     if (fresh.length) this.arrived(fresh);
     return approvals;
   }
+
+  /** Those that were not there at the last read. After one with a gap, an older unknown one has only moved up from the gap. */
+  #arrivals(first, later, { reachesEnd, isGapless }) {
+    const known = this.#known;
+    const read = new Map([...first, ...later].map((item) => [keyOf(item), item]));
+    const last = new Set(later.map(keyOf));
+    const isNew = ([key, item]) => !known.ids.has(key) && (known.isWhole || last.has(key) || Date.parse(item.requested_at) >= known.newest);
+    const fresh = known ? [...read].filter(isNew).map(([, item]) => item) : [];
+    const newest = Math.max(known?.newest ?? 0, ...[...read.values()].map((item) => Date.parse(item.requested_at)));
+    const isWhole = reachesEnd && (isGapless || read.size < first.length + later.length);
+    if (known || reachesEnd) this.#known = { ids: new Set(read.keys()), newest, isWhole };
+    return fresh;
+  }
 }
 
-async function pages(most) {
-  const { approvals, total, next_cursor: next = null } = await api.approvals();
-  const found = [...approvals];
-  let cursor = next;
-  for (let read = 1; cursor && read < most; read += 1) {
-    const page = await api.approvals({}, cursor);
-    found.push(...page.approvals);
-    cursor = page.next_cursor;
+/** Reads pages from a cursor on: their questions, the cursor of the last one read, and that of the next one, if there is one. */
+async function pages(from, most) {
+  const found = { approvals: [], total: 0, last: from, next: from };
+  for (let read = 0; read === 0 || (found.next && read < most); read += 1) {
+    const page = await api.approvals({}, found.next);
+    found.approvals.push(...page.approvals);
+    Object.assign(found, { total: page.total, last: found.next, next: page.next_cursor ?? null });
   }
-  return { approvals: found, total };
+  return found;
 }
 
 export const keyOf = ({ run_id: run, approval_id: approval }) => `${run}/${approval}`;
