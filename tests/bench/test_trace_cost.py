@@ -37,8 +37,9 @@ class CountingCollector:
         self.requests = 0
         self.url = ""
 
-    def take(self, _body: bytes) -> None:
+    def take(self, _body: bytes, _headers: Mapping[str, str]) -> int:
         self.requests += 1
+        return 200
 
 
 def pids(stack: RunningStack) -> list[int]:

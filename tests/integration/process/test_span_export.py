@@ -1,16 +1,13 @@
 """Spans reach a collector over OTLP/HTTP, with what the standard variables set."""
 
-import threading
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 
 import pytest
 
 from signalbox_core.traces import SpanKind, TraceContext
 from signalbox_core.traces.configuration import open_tracing
-from support.servers.otlp_collector import OtlpCollector, otlp_collector
+from support.servers.otlp_collector import OtlpCollector, collecting, otlp_collector
 
 PARENT = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True)
 
@@ -43,59 +40,30 @@ async def test_spans_are_sent_at_the_end_at_the_latest(monkeypatch: pytest.Monke
         assert sent["broken"].links == [PARENT.trace_id]
 
 
-class FussyCollector:
-    """Refuses the first request with 503, and keeps headers and body of the next."""
+class FussyCollector(OtlpCollector):
+    """Refuses the first request with 503, and keeps the headers of all."""
 
     def __init__(self) -> None:
-        self.decoder = OtlpCollector()
-        self.headers: list[dict[str, str]] = []
-        self.url = ""
+        super().__init__()
+        self.headers: list[Mapping[str, str]] = []
 
-
-@contextmanager
-def fussy_collector() -> Iterator[FussyCollector]:
-    collector = FussyCollector()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            collector.headers.append({name.lower(): value for name, value in self.headers.items()})
-            is_first = len(collector.headers) == 1
-            if not is_first:
-                collector.decoder.take(zlib.decompress(body, wbits=47))
-            self.send_response(503 if is_first else 200)
-            self.send_header("retry-after", "0")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing is written to standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.url = f"http://127.0.0.1:{server.server_port}/v1/traces"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join()
+    def take(self, body: bytes, headers: Mapping[str, str]) -> int:
+        self.headers.append(headers)
+        return 503 if len(self.headers) == 1 else super().take(zlib.decompress(body, wbits=47), headers)
 
 
 async def test_a_refused_export_is_repeated_with_headers_and_compression(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with fussy_collector() as collector:
+    with collecting(FussyCollector()) as collector:
         variables = {
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces",
             "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret",
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         }
         async with open_tracing("signalbox-test", set_all(monkeypatch, variables)) as tracing:
             tracing.record("work", parent=PARENT)
 
-        assert [span.name for span in collector.decoder.spans] == ["work"]
+        assert [span.name for span in collector.spans] == ["work"]
         assert [headers["api-key"] for headers in collector.headers] == ["secret"] * 2
         assert {headers["content-encoding"] for headers in collector.headers} == {"gzip"}

@@ -1,7 +1,7 @@
 """An OTLP/HTTP collector on loopback, which decodes the Protobuf that it receives."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol, TypeVar
@@ -40,7 +40,7 @@ class OtlpCollector:
     def of_trace(self, trace_id: str) -> list[CollectedSpan]:
         return [span for span in self.spans if span.trace_id == trace_id]
 
-    def take(self, body: bytes) -> None:
+    def take(self, body: bytes, _headers: Mapping[str, str]) -> int:
         request = ExportTraceServiceRequest.FromString(body)
         found = [
             _collected(service, span)
@@ -51,14 +51,17 @@ class OtlpCollector:
         ]
         with self._lock:
             self._spans += found
+        return 200
 
 
 class TraceReceiver(Protocol):
-    """What gets the bodies of exports; it is called from several threads."""
+    """What gets the exports; it is called from several threads."""
 
     url: str
 
-    def take(self, body: bytes) -> None: ...
+    def take(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Receive an export, whose headers have lower case names; returns the status to reply."""
+        ...
 
 
 R = TypeVar("R", bound=TraceReceiver)
@@ -73,8 +76,9 @@ def collecting(receiver: R) -> Iterator[R]:
 
         def do_POST(self) -> None:
             assert (self.path, self.headers["content-type"]) == ("/v1/traces", "application/x-protobuf")
-            receiver.take(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.send_response(receiver.take(self.rfile.read(int(headers["content-length"])), headers))
+            self.send_header("retry-after", "0")
             self.send_header("content-length", "0")
             self.end_headers()
 

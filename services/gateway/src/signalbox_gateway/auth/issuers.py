@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput
+from signalbox_core.process.json_file import read_json_file
 from signalbox_core.subjects import SUBJECT_KINDS, SubjectKind, check_groups
 
 # No HS256: everyone who can verify with a shared secret can also sign. No `none`.
@@ -100,12 +101,7 @@ class TokenIdentity(Struct, frozen=True, kw_only=True):
 
 def read_issuers(path: Path) -> tuple[Issuer, ...]:
     """Read the issuers file. Raises: InvalidInput: it is unreadable, invalid, or lists an issuer twice."""
-    try:
-        issuers = msgspec.json.decode(path.read_bytes(), type=IssuerFile).issuers
-    except OSError as error:
-        raise InvalidInput(f"cannot read the issuers file {path}: {error.strerror}", field=VARIABLE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the issuers file {path} is invalid: {error}", field=VARIABLE) from None
+    issuers = read_json_file(path, IssuerFile, content="issuers", field=VARIABLE).issuers
     if len({item.issuer for item in issuers}) != len(issuers):
         raise InvalidInput(f"the issuers file {path} lists an issuer twice", field=VARIABLE)
     return issuers

@@ -11,6 +11,7 @@ from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.ladder import is_target
 from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.process.json_file import read_json_file
 from signalbox_gateway.notifications.destination import ChannelContext
 from signalbox_gateway.notifications.guarded_post import GuardedPoster
 from signalbox_gateway.notifications.mail import MailDestination
@@ -30,6 +31,8 @@ _DEFAULT_EVENTS: Final = (
     "approval.escalated",
     "approval.expired",
 )
+_CONTENT: Final = "notification routes"
+_FIELD: Final = "SIGNALBOX_GATEWAY_NOTIFICATIONS_FILE"
 _CHECK_EVERY_S: Final = 1.0
 
 
@@ -109,7 +112,7 @@ def follow_routes(path: str | None) -> FollowedFile[NotificationRoutes] | None:
     """
     if path is None:
         return None
-    return FollowedFile(Path(path), load_routes, content="notification routes", check_every_s=_CHECK_EVERY_S)
+    return FollowedFile(Path(path), load_routes, content=_CONTENT, check_every_s=_CHECK_EVERY_S)
 
 
 def load_routes(path: Path) -> NotificationRoutes:
@@ -118,12 +121,7 @@ def load_routes(path: Path) -> NotificationRoutes:
     Raises:
         InvalidInput: it cannot be read, is malformed, or a destination cannot work.
     """
-    try:
-        content = msgspec.json.decode(path.read_bytes(), type=RoutesFile)
-    except OSError as error:
-        raise _invalid(path, f"cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(path, str(error)) from None
+    content = read_json_file(path, RoutesFile, content=_CONTENT, field=_FIELD)
     context = ChannelContext(folder=path.parent, poster=GuardedPoster(content.allow), mail=content.mail)
     for tenant, item in content.tenants.items():
         _check_tenant(path, tenant, item, context)
@@ -152,6 +150,4 @@ def _check_tenant(path: Path, tenant: str, item: TenantNotifications, context: C
 
 
 def _invalid(path: Path, problem: str) -> InvalidInput:
-    return InvalidInput(
-        f"the notification routes in {path}: {problem}", field="SIGNALBOX_GATEWAY_NOTIFICATIONS_FILE"
-    )
+    return InvalidInput(f"the {_CONTENT} in {path}: {problem}", field=_FIELD)

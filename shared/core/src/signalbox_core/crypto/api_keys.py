@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.process.json_file import read_json_file
 from signalbox_core.subjects import SubjectKind, check_groups
 
 
@@ -74,13 +73,4 @@ def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
     Raises:
         InvalidInput: the file cannot be read or is not a key file; the message names it.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
-    except OSError as error:
-        raise InvalidInput(
-            f"cannot read the API keys file {path}: {error.strerror}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"the API keys file {path} is not valid: {error}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE"
-        ) from None
+    return read_json_file(path, ApiKeyFile, content="API keys", field="SIGNALBOX_GATEWAY_API_KEYS_FILE").keys

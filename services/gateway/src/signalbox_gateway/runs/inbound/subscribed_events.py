@@ -12,8 +12,10 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events.catalogue import short_name
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.external_event import InboundEvent
+from signalbox_core.process.json_file import read_json_file
 from signalbox_gateway.auth.principal import Principal, event_source
 
+_CONTENT: Final = "event subscriptions"
 _FIELD: Final = "SIGNALBOX_GATEWAY_EVENT_SUBSCRIPTIONS_FILE"
 _MAX_ID_CHARS: Final = 200
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -100,15 +102,12 @@ def read_subscriptions(path: str | None) -> tuple[SubscribedEvents, ...]:
     """
     if path is None:
         return ()
-    try:
-        found = msgspec.json.decode(Path(path).read_bytes(), type=_SubscriptionsFile).subscriptions
-    except OSError as error:
-        raise _invalid(path, f"cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(path, str(error)) from None
+    found = read_json_file(Path(path), _SubscriptionsFile, content=_CONTENT, field=_FIELD).subscriptions
     names = [item.subscription for item in found]
     if repeated := {name for name in names if names.count(name) > 1}:
-        raise _invalid(path, f"the subscription {min(repeated)!r} is there twice")
+        raise InvalidInput(
+            f"the {_CONTENT} in {path}: the subscription {min(repeated)!r} is there twice", field=_FIELD
+        )
     return found
 
 
@@ -117,7 +116,3 @@ def _required(attributes: Mapping[str, str], name: str | None) -> str:
     if not value:
         raise InvalidInput(f"the message has no attribute {name!r}", field=name)
     return value
-
-
-def _invalid(path: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"the event subscriptions in {path}: {problem}", field=_FIELD)

@@ -16,6 +16,7 @@ from signalbox_core.ids import derived_id
 from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.external_event import InboundEvent
 from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.process.json_file import read_json_file
 from signalbox_core.traces import current_context
 from signalbox_gateway.auth.principal import Principal, event_source
 
@@ -142,12 +143,7 @@ def load_webhooks(path: Path) -> Webhooks:
     Raises:
         InvalidInput: it cannot be read, is malformed, names a webhook twice, or a secret cannot be used.
     """
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=_WebhooksFile).webhooks
-    except OSError as error:
-        raise _invalid(path, f"cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(path, str(error)) from None
+    found = read_json_file(path, _WebhooksFile, content="webhooks", field=_FIELD).webhooks
     names = [webhook.name for webhook in found]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise _invalid(path, f"the webhook {min(repeated)!r} is there twice")
