@@ -69,7 +69,7 @@ def test_the_selector_of_the_docs_leaves_burst_workers_out(manifests: ModuleType
         if item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "burst-worker"
     ]
     assert named == [("PodTemplate", "burst-worker")]
-    assert "--selector 'app.kubernetes.io/name!=burst-worker'" in (ROOT / "docs/deploy.md").read_text()
+    assert "--selector 'app.kubernetes.io/name!=burst-worker'" in (ROOT / "docs/worker-builds.md").read_text()
 
 
 def test_the_versioned_worker_accepts_its_environment() -> None:

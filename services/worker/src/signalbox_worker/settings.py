@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         secrets_dir: where secrets named in inputs are stored, `<tenant>/<name>`.
         heartbeat_s: interval of the worker's heartbeats to Temporal.
         graceful_shutdown_s: how long running activities may take to finish after SIGTERM.
-        deployment_name, build_id: Temporal's worker versioning (docs/deploy.md). The first build of a
+        deployment_name, build_id: Temporal's worker versioning (docs/worker-builds.md). The first build of a
             deployment becomes its current one.
         burst_launch: the launch of this worker; makes it a burst worker, which runs activities only and exits
             when it is no longer needed.
