@@ -118,14 +118,14 @@ class Reader:
     def ids(self) -> list[str]:
         return [event.id for event in self.events if event.id is not None]
 
-    async def until(self, count: int, *, within_s: float = 10) -> list[sse.SseEvent]:
+    async def until(self, count: int, *, within_s: float = 30) -> list[sse.SseEvent]:
         await eventually(lambda: len(self.events) >= count, within_s=within_s)
         return self.events
 
-    async def until_text(self, text: str, *, within_s: float = 10) -> None:
+    async def until_text(self, text: str, *, within_s: float = 30) -> None:
         await eventually(lambda: text in self.text, within_s=within_s)
 
-    async def until_over(self, *, within_s: float = 20) -> list[sse.SseEvent]:
+    async def until_over(self, *, within_s: float = 30) -> list[sse.SseEvent]:
         await eventually(lambda: self.is_over, within_s=within_s)
         assert self.error is None, self.error
         return self.events

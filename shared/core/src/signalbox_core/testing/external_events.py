@@ -7,11 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
 
-from signalbox_core.events import Snapshot
 from signalbox_core.events.states import EventWaitState
-from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.external_event import (
     DELIVER_EVENT,
     DELIVER_TO_MAILBOX,
@@ -22,6 +19,7 @@ from signalbox_core.pipeline.contract.external_event import (
 )
 from signalbox_core.pipeline.workflow.external.mailbox_client import delivery_outcome, signal_mailbox
 from signalbox_core.temporal.updates import send_update
+from signalbox_core.testing.snapshots import query_snapshot
 from signalbox_core.traces import current_context
 
 _POLL_S = 0.02
@@ -76,10 +74,7 @@ async def find_wait(handle: WorkflowHandle[Any, Any], wait_id: str, *, within_s:
     """Wait until the run has begun the wait."""
     async with asyncio.timeout(within_s):
         while True:
-            try:
-                snapshot: Snapshot = await handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
-            except RPCError:  # The run's first workflow task has not ended yet.
-                snapshot = Snapshot(run_id="", tenant="")
+            snapshot = await query_snapshot(handle, within_s=within_s)
             found = next((item for item in snapshot.waits if item.wait_id == wait_id), None)
             if found is not None:
                 return found

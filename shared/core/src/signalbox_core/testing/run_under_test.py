@@ -23,8 +23,11 @@ from signalbox_core.temporal.updates import send_update
 from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_core.testing.external_events import callback_event, find_wait, inbound_event, send_to_run
 from signalbox_core.testing.histories import history_json
+from signalbox_core.testing.snapshots import query_snapshot
 
 _POLL_S: Final = 0.02
+_DELIVERY_S: Final = 10.0
+_ENDS: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
 
 
 class RunUnderTest:
@@ -47,16 +50,30 @@ class RunUnderTest:
         self.emitter = emitter
 
     async def result(self) -> Any:
-        """Wait for the run to end and return its result.
+        """Wait for the run to end, and for its last event unless the receiver is down; return its result.
 
         Raises:
             WorkflowFailureError: the run failed or was cancelled.
         """
-        return await self.handle.result()
+        try:
+            return await self.handle.result()
+        finally:
+            await self._until_end_is_delivered()
+
+    async def _until_end_is_delivered(self) -> None:
+        """Wait for the event of the run's end, which follows the result when its delivery takes long.
+
+        A run that Temporal ended, or whose emitter refuses events of its own, delivers none: give up then.
+        """
+        deadline = asyncio.get_running_loop().time() + _DELIVERY_S
+        while asyncio.get_running_loop().time() < deadline:
+            if self.emitter.milestones_down or not _ENDS.isdisjoint(self.event_names()):
+                return
+            await asyncio.sleep(_POLL_S)
 
     async def snapshot(self) -> Snapshot:
-        found: Snapshot = await self.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
-        return found
+        """Query the state of the run, as soon as its first workflow task has ended."""
+        return await query_snapshot(self.handle)
 
     async def approval(self, approval_id: str, *, within_s: float = 30.0) -> ApprovalState:
         """Wait until the run requests this approval."""
