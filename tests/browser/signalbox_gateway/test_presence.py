@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from signalbox_client import Signalbox
 from signalbox_core.events.snapshot import ENDED
-from support.drivers.browser import Site, WatchedPage
+from support.drivers.browser import WITHIN_MS, Site, WatchedPage
 from support.drivers.console import RUN_MS, asked, cards, sign_in
 
 
@@ -31,7 +31,7 @@ def run_id(client: Signalbox, site: Site) -> Iterator[str]:
 def colleague(browser: Browser, site: Site) -> Iterator[Page]:
     """The browser of another person, who may decide too."""
     with browser.new_context(viewport={"width": 1360, "height": 900}) as context:
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(WITHIN_MS)
         watched = WatchedPage(context)
         sign_in(watched.page, site, site.api_keys["approver"])
         yield watched.page

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from signalbox_client import Signalbox
-from support.drivers.browser import Site, WatchedPage
+from support.drivers.browser import WITHIN_MS, Site, WatchedPage
 from support.drivers.console import RUN_MS, asked, sideways_overflow
 from support.drivers.layout import cut_off
 
@@ -14,7 +14,7 @@ from support.drivers.layout import cut_off
 @pytest.fixture
 def zoomed(browser: Browser, site: Site) -> Iterator[WatchedPage]:
     with browser.new_context(viewport={"width": 720, "height": 450}, device_scale_factor=2) as context:
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(WITHIN_MS)
         watched = WatchedPage(context)
         page = watched.page
         page.goto(f"{site.origin}/")

@@ -122,10 +122,10 @@ async def test_only_the_leader_archives_full_chunks(redis: Redis, queue: str, tm
         return leads[0]
 
     archiver = asyncio.create_task(DecisionArchiver(log, is_leader).run(every_s=0.001))
-    await eventually(lambda: checks[0] > 2, within_s=10)
+    await eventually(lambda: checks[0] > 2)
     before = chunks(tmp_path)
     leads[0] = True
-    await eventually(lambda: chunks(tmp_path), within_s=10)
+    await eventually(lambda: chunks(tmp_path))
     archiver.cancel()
 
     assert before == []

@@ -39,7 +39,7 @@ async def test_a_refused_lease_is_reported_and_acquired_later(
     environment = autoscaler_environment(tmp_path, temporal_address, url, POLICIES, {}, port=port)
     async with (
         autoscaler(environment, log) as process,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
     ):
 
         async def status() -> tuple[str, str | None]:
@@ -75,7 +75,7 @@ async def test_a_tick_that_redis_refuses_is_reported_and_repeated(
     )
     async with (
         autoscaler(environment, log) as process,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
     ):
 
         async def problem() -> str | None:

@@ -44,7 +44,7 @@ def key(role: str) -> dict[str, str]:
 
 
 async def test_a_deployment_operator_reads_queues_and_decisions(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer"), timeout=60) as client:
         queues = (await client.get("/v1/autoscaler/queues")).json()["queues"]
         decisions = (
             await client.get("/v1/autoscaler/decisions", params={"queue": served.queue, "limit": 3})
@@ -75,7 +75,7 @@ async def test_the_stream_resumes_after_the_last_event_id(served: Served) -> Non
 async def test_only_deployment_operators_may_read_scaling_decisions(
     served: Served, role: str, path: str
 ) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key(role)) as client:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key(role), timeout=60) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -92,7 +92,7 @@ async def test_only_deployment_operators_may_read_scaling_decisions(
     ],
 )
 async def test_an_invalid_parameter_is_named(served: Served, path: str, field: str) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer"), timeout=60) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
     assert answer.status_code == 422

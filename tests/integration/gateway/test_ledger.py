@@ -80,8 +80,9 @@ async def test_the_writer_records_approvals_and_interventions_only(
         await publisher.publish(LIFECYCLE, event, ordering_key=event.runid)
     expected = len({event.id for event in events if event.name.startswith("approval.")}) + 1
     async with beside(writer_of(redis, publisher, store, metrics).run()):
-        await eventually(lambda: "ledger/acme%20co/checkpoint" in store.bodies, within_s=30)
+        await eventually(lambda: metrics.entries._value.get() >= expected)
     assert metrics.entries._value.get() == expected
+    assert "ledger/acme%20co/checkpoint" in store.bodies
 
 
 async def test_of_two_writers_one_leads_and_the_other_takes_over(

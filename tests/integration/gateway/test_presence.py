@@ -71,7 +71,7 @@ async def test_changes_are_announced_to_the_streams_of_the_tenant_alone(gateway:
         http_server(gateway.app(), gateway.drain) as (_, origin),
         reading(origin, STREAM, key("viewer")) as reader,
         reading(origin, STREAM, key("stranger")) as stranger,
-        httpx2.AsyncClient(base_url=origin, headers=key("approver")) as approver,
+        httpx2.AsyncClient(base_url=origin, headers=key("approver"), timeout=60) as approver,
     ):
         await reader.until(1)
         await stranger.until(1)

@@ -52,7 +52,7 @@ def run_with(variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         env=dict(variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -120,7 +120,7 @@ async def test_check_28_sigterm_ends_streams_cleanly_and_the_process_with_0(
         async for _ in chunks:
             pass
 
-    assert await asyncio.to_thread(process.wait, 15) == 0
+    assert await asyncio.to_thread(process.wait, 60) == 0
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert '"level": "error"' not in log
@@ -139,7 +139,7 @@ async def test_a_header_of_many_megabytes_is_refused_before_it_takes_memory(
         for _ in range(64):
             writer.write(b"a" * 1024 * 1024)
             await writer.drain()
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         # The gateway closed while this client was still sending; its answer may be lost with the connection.
         pass

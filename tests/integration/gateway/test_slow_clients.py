@@ -12,7 +12,7 @@ from support.drivers.raw_http import code_of, status_of
 from support.servers.gateway import secret_of
 from support.servers.streams import http_server
 
-LIMITS = ConnectionLimits(max_body_bytes=100_000, header_timeout_s=0.5, body_window_s=0.5, min_body_bytes=100)
+LIMITS = ConnectionLimits(max_body_bytes=100_000, header_timeout_s=0.5, body_window_s=1.5, min_body_bytes=100)
 HEAD = b"POST /v1/objects HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n" % secret_of("admin").encode()
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -121,7 +121,7 @@ async def test_a_slow_but_steady_upload_succeeds(address: tuple[str, int]) -> No
     head = CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
     # It takes several times as long as one window, at more than the least rate.
-    answer = await exchange(address, head, *chunks_of(body, 100), pause_s=0.08)
+    answer = await exchange(address, head, *chunks_of(body, 100), pause_s=0.2)
 
     assert status_of(answer) == 201, answer
     assert hashlib.sha256(body).hexdigest().encode() in answer

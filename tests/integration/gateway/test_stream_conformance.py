@@ -38,7 +38,8 @@ class Served:
     folder: Path
 
     def caller(self, role: str | None = "admin") -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(base_url=self.origin, headers=key(role) if role else {}, trust_env=False)
+        headers = key(role) if role else {}
+        return httpx2.AsyncClient(base_url=self.origin, headers=headers, trust_env=False, timeout=60)
 
 
 def key(role: str) -> dict[str, str]:
@@ -51,9 +52,14 @@ def limits() -> StreamLimits:
 
 
 @pytest.fixture
-async def served(parts: Parts, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[Served]:
+def drain_s() -> float:
+    return 1
+
+
+@pytest.fixture
+async def served(parts: Parts, tmp_path: Path, limits: StreamLimits, drain_s: float) -> AsyncIterator[Served]:
     await parts.redis.flushdb()
-    settled = dataclasses.replace(parts, settings=replace(parts.settings, drain_s=1))
+    settled = dataclasses.replace(parts, settings=replace(parts.settings, drain_s=drain_s))
     gateway = Gateway(settled, limits=limits)
     async with http_server(gateway.app(), gateway.drain) as (_, origin):
         yield Served(gateway, settled, origin, tmp_path)
@@ -162,7 +168,7 @@ async def test_check_24_disconnected_listeners_leak_nothing(served: Served) -> N
     async def cycles(count: int) -> None:
         for _ in range(count // 50):
             await asyncio.gather(*(come_and_go() for _ in range(50)))
-        await eventually(lambda: served.gateway.hub.listener_count == 0, within_s=1)
+        await eventually(lambda: served.gateway.hub.listener_count == 0)
         gc.collect()
 
     await cycles(200)
@@ -170,7 +176,7 @@ async def test_check_24_disconnected_listeners_leak_nothing(served: Served) -> N
     tasks, rss = len(asyncio.all_tasks()), resident_bytes()
     await cycles(CYCLES)
     assert served.gateway.hub.watched_runs == 0
-    assert len(asyncio.all_tasks()) <= tasks + 2
+    await eventually(lambda: len(asyncio.all_tasks()) <= tasks + 2)
     # A leak of one listener (12 KB) a connection would be more.
     assert resident_bytes() - rss < CYCLES * 8_000
 
@@ -189,6 +195,8 @@ async def test_check_27_over_capacity_browsers_retry_later_and_the_process_stays
     assert health.status_code == 200
 
 
+# Long enough that the state in between is seen on a busy machine.
+@pytest.mark.parametrize("drain_s", [5])
 async def test_check_28_on_sigterm_readiness_fails_first_and_then_the_streams_end(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,12 +9,10 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
-from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import RunStarted
 from signalbox_core.events.children import MAX_CHILDREN
 from signalbox_core.events.states import ChildState
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
@@ -184,6 +182,7 @@ async def test_a_cancel_of_the_parent_cancels_the_child_and_gives_it_the_reason(
 
     assert [item.status for item in (await run.snapshot()).children] == ["cancelled"]
     assert (await child.snapshot()).status == "cancelled"
+    await eventually(lambda: "run.cancelled" in child.event_names())
     data = next(item.data for item in child.events() if item.name == "run.cancelled")
     assert "too dear" in bytes(data).decode()
     assert run.run_id in bytes(data).decode()
@@ -235,8 +234,7 @@ async def child_of(run: RunUnderTest, client: Client) -> RunUnderTest:
     """Wait for the run's first child."""
 
     async def started() -> tuple[ChildState, ...]:
-        snapshot: Snapshot = await run.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
-        return snapshot.children
+        return (await run.snapshot()).children
 
     child = (await eventually(started))[0]
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_key("acme", child.run_id))

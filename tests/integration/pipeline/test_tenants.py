@@ -27,6 +27,7 @@ from signalbox_core.pipeline.workflow.outbox import OutboxWorkflow
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.testing.pipeline import FakeEmitter, pipeline_under_test, replay
+from support.assertions.eventually import eventually
 from support.fakes.events import make_event
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import SPEC, Made, SampleInput
@@ -151,7 +152,7 @@ async def test_a_history_recorded_without_a_tenant_replays() -> None:
 async def test_a_child_and_a_plain_activity_belong_to_the_tenant_of_the_run(
     client: Client, queue: str, emitter: FakeEmitter
 ) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         handle = await client.start_workflow(
             Parent.run,
             id=f"parent-{queue}",
@@ -160,6 +161,7 @@ async def test_a_child_and_a_plain_activity_belong_to_the_tenant_of_the_run(
         )
         assert await handle.result() == "acme"
 
+    await until_completed(emitter, 2)
     assert {event.tenantid for event in [*emitter.milestones, *emitter.domain]} == {"acme"}
     assert len(emitter.domain) == 1
     starts = [
@@ -173,13 +175,18 @@ async def test_a_child_and_a_plain_activity_belong_to_the_tenant_of_the_run(
 async def test_events_of_an_activity_without_a_tenant_are_refused(
     client: Client, queue: str, emitter: FakeEmitter
 ) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         with pytest.raises(WorkflowFailureError) as refused:
             await client.execute_workflow(NoRun.run, id=f"no-run-{queue}", task_queue=queue)
 
     assert isinstance(refused.value.cause, ActivityError)
     assert getattr(refused.value.cause.cause, "type", None) == "tenant_missing"
     assert emitter.domain == []
+
+
+async def until_completed(emitter: FakeEmitter, count: int) -> None:
+    """Wait for the last events of so many runs, which may follow their results."""
+    await eventually(lambda: [event.name for event in emitter.milestones].count("run.completed") == count)
 
 
 def memo(tenant: str) -> dict[str, str]:
@@ -212,6 +219,7 @@ async def test_two_tenants_run_the_same_ids(client: Client, queue: str, emitter:
         f"{run_id} acme:{run_id} acme:{run_id}.child",
         f"{run_id} other%3A1:{run_id} other%3A1:{run_id}.child",
     ]
+    await until_completed(emitter, 4)
     ours, theirs = (
         {event.id for event in emitter.milestones if event.tenantid == tenant}
         for tenant in ("acme", "other:1")

@@ -32,7 +32,7 @@ def health_app() -> Starlette:
 
 
 async def statuses(port: int) -> dict[str, int]:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
         paths = ("/metrics", "/healthz", "/readyz", "/v1/secret")
         return {path: (await client.get(path)).status_code for path in paths}
 

@@ -29,5 +29,5 @@ async def receiver(
         "pubsub_host": pubsub_host,
         "project": project,
     }
-    async with live_receiver(**around, body_timeout_s=0.4, header_timeout_s=0.8) as running:
+    async with live_receiver(**around, body_timeout_s=2, header_timeout_s=3) as running:
         yield running

@@ -169,7 +169,7 @@ async def test_without_redis_nothing_is_published(
         stage.redis.kill()
         await stage.redis.wait()
     is_problem(await stage.post(encode_event(one(stage.project))), 503, "claims_unavailable")
-    async with httpx2.AsyncClient(base_url=stage.receiver.origin) as client:
+    async with httpx2.AsyncClient(base_url=stage.receiver.origin, timeout=60) as client:
         assert (await client.get("/healthz")).status_code == 200
         if setting is None:
             assert (await client.get("/readyz")).status_code == 503
@@ -188,7 +188,7 @@ async def test_redis_lost_after_the_claim_does_not_take_the_promise_back(stage: 
     thaw(stage.redis)
     async with (
         Redis.from_url(stage.redis_url) as client,
-        httpx2.AsyncClient(base_url=stage.receiver.origin) as web,
+        httpx2.AsyncClient(base_url=stage.receiver.origin, timeout=60) as web,
     ):
         assert 'left_to_repair_total{step="stream"} 1.0' in (await web.get("/metrics")).text
         await client.flushall()
@@ -325,7 +325,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_turns_the_rest_away(stage:
         stage.receiver.process.send_signal(signal.SIGTERM)
 
         async def is_draining() -> bool:
-            async with httpx2.AsyncClient(base_url=stage.receiver.origin) as client:
+            async with httpx2.AsyncClient(base_url=stage.receiver.origin, timeout=60) as client:
                 return (await client.get("/readyz")).status_code == 503
 
         await eventually(is_draining)
@@ -381,7 +381,7 @@ async def test_a_key_beyond_its_rate_is_429_at_both_replicas_and_others_are_not(
 )
 async def test_a_redis_that_may_evict_is_not_ready(stage: Stage, policy: str) -> None:
     await stage.configure("maxmemory-policy", policy)
-    async with httpx2.AsyncClient(base_url=stage.receiver.origin) as client:
+    async with httpx2.AsyncClient(base_url=stage.receiver.origin, timeout=60) as client:
         ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["redis"]) == (503, "evicting")
 

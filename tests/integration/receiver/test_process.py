@@ -99,7 +99,7 @@ async def test_sigterm_under_load_keeps_every_promise(
     )
     await eventually(lambda: backends.is_listening(port), within_s=30)
     promised: list[str] = []
-    async with httpx2.AsyncClient(base_url=origin) as client, asyncio.TaskGroup() as group:
+    async with httpx2.AsyncClient(base_url=origin, timeout=60) as client, asyncio.TaskGroup() as group:
         for lane in range(4):
             group.create_task(send_until_refused(client, signer, f"{project}-{lane}", promised))
         await eventually(lambda: len(promised) >= 40)

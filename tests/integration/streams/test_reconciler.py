@@ -10,11 +10,11 @@ from temporalio.client import Client, WorkflowHandle
 
 from signalbox_core.events import Snapshot
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
+from signalbox_core.testing.snapshots import query_snapshot
 from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
 from signalbox_gateway.runs.run_info import WorkflowRules
 from signalbox_gateway.runs.temporal import TemporalRuns
@@ -72,11 +72,6 @@ async def start(temporal: Client, run_id: str, request: object) -> WorkflowHandl
     return await temporal.start_workflow("echo", request, id=run_id, task_queue="echo", memo=memo)
 
 
-async def workflow_snapshot(handle: WorkflowHandle[object, object]) -> Snapshot:
-    snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
-    return snapshot
-
-
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
     """The stream's snapshot once it has a terminal event; the rounds run at a later time."""
 
@@ -84,14 +79,14 @@ async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Cli
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
         return [found async for found in temporal.list_workflows(query)] != []
 
-    await eventually(listed, within_s=20)
+    await eventually(listed, within_s=60)
 
     async def ended() -> Snapshot | None:
         await make_round(reconciler, datetime.now(UTC) + LATER)
         projected = await streams.snapshot(run_key("acme", run_id))
         return projected.snapshot if projected and projected.snapshot.ended_at else None
 
-    snapshot = await eventually(ended, within_s=20, every_s=0.2)
+    snapshot = await eventually(ended, within_s=60, every_s=0.2)
     assert snapshot is not None
     return snapshot
 
@@ -137,10 +132,10 @@ async def test_open_runs_are_restored_after_redis_lost_its_data(
         await redis.delete(CURSOR_KEY)
         return [item.approval_id for item in (await streams.inbox("acme")).items] == ["word"]
 
-    await eventually(restored, within_s=20, every_s=0.2)
+    await eventually(restored, within_s=60, every_s=0.2)
     projected = await streams.snapshot("acme:restored-1")
     assert projected is not None
-    assert projected.snapshot.sequence == (await workflow_snapshot(handle)).sequence
+    assert projected.snapshot.sequence == (await query_snapshot(handle)).sequence
     await handle.terminate()
 
 
@@ -150,7 +145,7 @@ async def test_a_gap_in_a_stream_is_repaired(
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
 
     async def asks() -> bool:
-        return (await workflow_snapshot(handle)).sequence >= 5
+        return (await query_snapshot(handle)).sequence >= 5
 
     await eventually(asks)
     await make_round(reconciler, datetime.now(UTC))
@@ -161,7 +156,7 @@ async def test_a_gap_in_a_stream_is_repaired(
         projected = await streams.snapshot("acme:run-1")
         return projected is not None and projected.snapshot.sequence >= 5
 
-    await eventually(whole, within_s=20, every_s=0.5)
+    await eventually(whole, within_s=60, every_s=0.5)
     assert await streams.gaps(older_than=timedelta(0)) == []
     await handle.terminate()
 
@@ -193,7 +188,7 @@ async def test_the_loop_closes_a_terminated_run_and_releases_the_lease(
     running = asyncio.ensure_future(reconciler.run())
     try:
         await handle.terminate()
-        await eventually(lambda: _told_end(streams, "terminated-2"), within_s=20)
+        await eventually(lambda: _told_end(streams, "terminated-2"), within_s=60)
     finally:
         await cancel_and_wait(running)
     assert await redis.exists(LEASE_KEYS.lease) == 0
@@ -241,7 +236,7 @@ async def test_a_run_is_listed_until_its_stream_has_its_end(redis: Redis, stream
 
 
 async def _asks(handle: WorkflowHandle[object, object]) -> bool:
-    return (await workflow_snapshot(handle)).approvals != ()
+    return (await query_snapshot(handle)).approvals != ()
 
 
 async def _told_end(streams: RedisRunStream, run_id: str) -> bool:

@@ -75,15 +75,16 @@ async def test_it_shows_how_busy_it_is_and_leaves_when_it_is_idle(
         tmp_path, temporal_address, max_activities=40, burst_launch=launch, burst_index=3, burst_idle_s=2
     )
     async with nap_worker(environment, tmp_path / "burst.log") as process:
-        handle = await start(client, NapInput(naps=60, shortest_s=1.5, longest_s=2.5))
+        # Three rounds, so that all slots are in use for longer than the interval of heartbeats.
+        handle = await start(client, NapInput(naps=120, shortest_s=2, longest_s=3))
 
         async def is_busy() -> bool:
             beat = await heartbeat(client, burst_identity(launch, 3))
             return beat is not None and beat.activity_task_slots_info.current_used_slots == 40
 
-        await eventually(is_busy, within_s=30)
-        assert await handle.result() == NapResult(naps=60, attempts=60)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        await eventually(is_busy, within_s=60)
+        assert await handle.result() == NapResult(naps=120, attempts=120)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     assert '"reason":"idle"' in (tmp_path / "burst.log").read_text().replace(": ", ":")
 
 
@@ -97,10 +98,10 @@ async def test_a_retired_worker_drains_and_takes_nothing_new(
     )
     async with nap_worker(environment, tmp_path / "burst.log") as process, open_redis(redis_url) as redis:
         handle = await start(client, NapInput(naps=30, shortest_s=3, longest_s=4))
-        await eventually(lambda: is_using(client, launch, 10), within_s=30)
+        await eventually(lambda: is_using(client, launch, 10), within_s=60)
         await redis.set(retire_key(burst_identity(launch, 0)), "1", ex=60)
 
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         await handle.terminate()
     assert "retired" in (tmp_path / "burst.log").read_text()
 
@@ -112,13 +113,13 @@ async def test_sigterm_drains_what_runs(client: Client, temporal_address: str, t
         tmp_path, temporal_address, max_activities=10, burst_launch=launch, burst_idle_s=FOREVER
     )
     async with nap_worker(environment, tmp_path / "burst.log") as process:
-        handle = await start(client, NapInput(naps=11, shortest_s=3, longest_s=4, timeout_s=300))
-        await eventually(lambda: is_using(client, launch, 10), within_s=30)
+        handle = await start(client, NapInput(naps=11, shortest_s=6, longest_s=8, timeout_s=300))
+        await eventually(lambda: is_using(client, launch, 10), within_s=60)
         process.send_signal(signal.SIGTERM)
 
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         # With a timeout of five minutes, a nap that was cut off would not be back in time.
-        assert await asyncio.wait_for(handle.result(), 60) == NapResult(naps=11, attempts=11)
+        assert await asyncio.wait_for(handle.result(), 120) == NapResult(naps=11, attempts=11)
 
 
 async def test_it_runs_no_workflow(client: Client, temporal_address: str, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ async def test_it_runs_no_workflow(client: Client, temporal_address: str, tmp_pa
     environment = nap_environment(tmp_path, temporal_address, burst_launch=launch, burst_idle_s=2)
     async with nap_worker(environment, tmp_path / "burst.log") as process:
         handle = await start(client, NapInput(naps=1))
-        assert await asyncio.wait_for(process.wait(), 40) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         history = await handle.fetch_history()
         await handle.terminate()
     assert [event.event_type for event in history.events] == [1, 5], (
@@ -158,7 +159,7 @@ async def test_the_first_version_is_current_and_a_burst_of_it_serves_its_runs(
     )
     async with nap_worker(base, tmp_path / "base.log"), nap_worker(burst, tmp_path / "burst.log") as process:
         handle = await start(client, NapInput(naps=40, shortest_s=0.5, longest_s=1))
-        assert await asyncio.wait_for(handle.result(), 60) == NapResult(naps=40, attempts=40)
+        assert await asyncio.wait_for(handle.result(), 120) == NapResult(naps=40, attempts=40)
         # History says who served each nap; a heartbeat is as old as its interval.
         assert await naps_served_by(handle, burst_identity(launch, 0)) > 20
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
