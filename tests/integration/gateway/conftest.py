@@ -14,7 +14,7 @@ from signalbox_core.testing.pipeline import PipelineUnderTest, pipeline_under_te
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
 from support.fakes.echo_worker import echo_worker
-from support.servers.gateway import client_of, gateway_parts
+from support.servers.gateway import PATIENCE, client_of, gateway_parts
 from support.shipping.activities import file_parcel
 from support.shipping.contract import SPEC
 
@@ -37,7 +37,9 @@ async def parts(
 
 
 @pytest.fixture
-def app(parts: Parts) -> Starlette:
+def app(parts: Parts, request: pytest.FixtureRequest) -> Starlette:
+    if "worker" in request.fixturenames:
+        return Gateway(parts, deadline=PATIENCE).app()
     return Gateway(parts).app()
 
 
@@ -76,5 +78,5 @@ def shipping_parts(parts: Parts) -> Parts:
 @pytest.fixture
 async def api(shipping_parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     """A caller of a gateway that has only this pipeline."""
-    async with client_of(Gateway(shipping_parts).app()) as client:
+    async with client_of(Gateway(shipping_parts, deadline=PATIENCE).app()) as client:
         yield client

@@ -21,7 +21,7 @@ from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import Json, asked, ended, started
 from support.fakes.echo_pipeline import WORD_DIGEST
-from support.servers.gateway import client_of
+from support.servers.gateway import PATIENCE, client_of
 from support.survey.contract import SPEC as SURVEY
 from support.survey.workflow import Survey
 
@@ -145,7 +145,7 @@ async def survey_worker(temporal: Client) -> AsyncIterator[None]:
 
 @pytest.fixture
 def surveys(parts: Parts) -> Starlette:
-    return Gateway(replace(parts, pipelines={SURVEY.name: SURVEY})).app()
+    return Gateway(replace(parts, pipelines={SURVEY.name: SURVEY}), deadline=PATIENCE).app()
 
 
 async def started_survey(caller: httpx2.AsyncClient) -> str:

@@ -20,7 +20,7 @@ from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import ended
 from support.fakes.payload_keys import new_ring
-from support.servers.gateway import ORIGIN, client_of
+from support.servers.gateway import ORIGIN, PATIENCE, client_of
 from support.shipping.activities import CALLBACKS_FOLDER, Carrier, file_parcel
 from support.shipping.contract import SPEC
 
@@ -58,17 +58,20 @@ async def shipping(temporal: Client, keys: KeyRing, folder: Path) -> AsyncIterat
 
 
 @pytest.fixture
-async def api(parts: Parts, keys: KeyRing) -> AsyncIterator[httpx2.AsyncClient]:
-    own = replace(parts, pipelines={SPEC.name: SPEC}, payload_keys=keys)
-    async with client_of(Gateway(own).app()) as client:
+def own(parts: Parts, keys: KeyRing) -> Parts:
+    return replace(parts, pipelines={SPEC.name: SPEC}, payload_keys=keys)
+
+
+@pytest.fixture
+async def api(own: Parts) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(Gateway(own, deadline=PATIENCE).app()) as client:
         yield client
 
 
 @pytest.fixture
-async def outside(parts: Parts, keys: KeyRing) -> AsyncIterator[httpx2.AsyncClient]:
+async def outside(own: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     """A caller without credentials."""
-    own = replace(parts, pipelines={SPEC.name: SPEC}, payload_keys=keys)
-    async with client_of(Gateway(own).app(), None) as client:
+    async with client_of(Gateway(own, deadline=PATIENCE).app(), None) as client:
         yield client
 
 
@@ -196,11 +199,11 @@ async def test_an_expired_or_cancelled_callback_is_refused(
 
 
 async def test_without_a_worker_the_callback_is_recorded_and_received_later(
-    shipping: PipelineUnderTest, api: httpx2.AsyncClient, outside: httpx2.AsyncClient, folder: Path
+    shipping: PipelineUnderTest, api: httpx2.AsyncClient, own: Parts, folder: Path
 ) -> None:
     run_id, path = await called_for(api, folder)
 
-    async with shipping.without_worker():
+    async with shipping.without_worker(), client_of(Gateway(own).app(), None) as outside:
         answers = [await outside.post(path, json={"parcel": parcel}) for parcel in ("P1", "P2")]
     await ended(api, run_id)
 

@@ -19,7 +19,7 @@ from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys, load_link_keys
 from support.drivers.api_calls import asked, ended, started
 from support.drivers.browser import ARGUMENTS, browser_path
-from support.servers.gateway import client_of
+from support.servers.gateway import PATIENCE, client_of
 from support.servers.streams import http_server
 
 PAGE = "/decide"
@@ -44,7 +44,7 @@ def keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
 
 @pytest.fixture
 def app(parts: Parts, keys: FollowedFile[LinkKeys]) -> Starlette:
-    return Gateway(replace(parts, link_keys=keys)).app()
+    return Gateway(replace(parts, link_keys=keys), deadline=PATIENCE).app()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_two_hundred_reads_and_a_browser_change_nothing_and_one_post_decid
     token = keys.value.sign(link)
     async with (
         http_server(app, no_drain) as (_, origin),
-        httpx2.AsyncClient(base_url=origin, trust_env=False) as scanner,
+        httpx2.AsyncClient(base_url=origin, trust_env=False, timeout=60) as scanner,
     ):
         # A scanner gets the address with its fragment, or puts it where it should not be.
         for number in range(100):
@@ -138,7 +138,7 @@ async def look_with_a_browser(address: str) -> None:
             page.on("pageerror", on_error)
             await page.goto(address)
             await expect(page.get_by_role("heading", name="Which word?")).to_be_visible(timeout=30_000)
-            await expect(page.get_by_role("button", name="Send decision")).to_be_enabled()
+            await expect(page.get_by_role("button", name="Send decision")).to_be_enabled(timeout=30_000)
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             await context.close()
         await browser.close()

@@ -29,7 +29,7 @@ from support.drivers.api_calls import Json, asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.authenticator import ORIGIN, RP_ID, Authenticator
 from support.fakes.ledger import SIGNER
-from support.servers.gateway import client_of
+from support.servers.gateway import PATIENCE, client_of
 from support.servers.streams import http_server
 
 # RFC 8785 has no integer of this size, so the digest has the form of earlier versions.
@@ -51,7 +51,7 @@ def link_keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
 
 @pytest.fixture
 def app(parts: Parts, link_keys: FollowedFile[LinkKeys]) -> Starlette:
-    return Gateway(replace(parts, link_keys=link_keys)).app()
+    return Gateway(replace(parts, link_keys=link_keys), deadline=PATIENCE).app()
 
 
 async def question_of(caller: httpx2.AsyncClient, **given: object) -> tuple[str, str]:

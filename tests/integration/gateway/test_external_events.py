@@ -92,14 +92,14 @@ async def test_a_problem_names_the_field_that_the_contract_does_not_allow(api: h
 
 
 async def test_without_a_worker_events_are_recorded_and_received_later(
-    shipping: PipelineUnderTest, api: httpx2.AsyncClient
+    shipping: PipelineUnderTest, shipping_parts: Parts, api: httpx2.AsyncClient
 ) -> None:
     order = new_order()
     run_id = await waiting(api, order)
 
-    async with shipping.without_worker():
-        by_key = await api.post(f"/v1/events/{PAYMENT}", json={"event_id": "a", "key": order, "data": PAID})
-        to_run = await dispatch(api, run_id)
+    async with shipping.without_worker(), client_of(Gateway(shipping_parts).app()) as hasty:
+        by_key = await hasty.post(f"/v1/events/{PAYMENT}", json={"event_id": "a", "key": order, "data": PAID})
+        to_run = await dispatch(hasty, run_id)
     await ended(api, run_id)
 
     assert (by_key.status_code, by_key.json()["deliveries"][0]["status"]) == (202, "recorded")

@@ -30,6 +30,7 @@ from support.drivers.api_calls import Json, asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.authenticator import ORIGIN, RP_ID, Authenticator
 from support.fakes.ledger import SIGNER
+from support.servers.gateway import PATIENCE
 
 KEYS: Final[Mapping[str, Mapping[str, object]]] = {
     "lan": {"roles": ["operator", "approver"]},
@@ -66,7 +67,7 @@ def client(app: Starlette, name: str) -> httpx2.AsyncClient:
 
 @pytest.fixture
 def as_user(signing_parts: Parts) -> As:
-    app = Gateway(signing_parts).app()
+    app = Gateway(signing_parts, deadline=PATIENCE).app()
     return lambda name: client(app, name)
 
 

@@ -34,7 +34,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import Json, asked, ended, started
 from support.fakes.api_keys import write_api_keys
-from support.servers.gateway import ORIGIN
+from support.servers.gateway import ORIGIN, PATIENCE
 
 DECIDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "an": ("marketing",),
@@ -74,7 +74,7 @@ def secret(name: str) -> str:
 def app(parts: Parts, tmp_path: Path) -> Starlette:
     keys = {name: {"name": name.title(), **given} for name, given in KEYS.items()}
     path = write_api_keys(tmp_path / "policies.json", secret, keys)
-    return Gateway(replace(parts, keys=ApiKeys(path))).app()
+    return Gateway(replace(parts, keys=ApiKeys(path)), deadline=PATIENCE).app()
 
 
 @pytest.fixture

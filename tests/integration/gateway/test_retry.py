@@ -18,7 +18,7 @@ from signalbox_gateway.background.reconciler import CURSOR_KEY
 from signalbox_gateway.background.terminal_events import terminal_event
 from signalbox_gateway.runs.run_info import RunInfo
 from support.assertions.eventually import beside, eventually
-from support.servers.gateway import client_of
+from support.servers.gateway import PATIENCE, client_of
 from support.servers.staged_worker import StreamEmitter, staged_worker
 from support.staged.stages.contract import SPEC
 
@@ -75,7 +75,7 @@ async def stages(parts: Parts, temporal: Client, tmp_path: Path) -> AsyncIterato
     folder.mkdir()
     # The reconciler repairs at once instead of first asking Pub/Sub for old events; there is none here.
     await parts.redis.set(CURSOR_KEY, "2026-01-01T00:00:00+00:00")
-    gateway = Gateway(replace(parts, pipelines={SPEC.name: SPEC}))
+    gateway = Gateway(replace(parts, pipelines={SPEC.name: SPEC}), deadline=PATIENCE)
     async with (
         staged_worker(temporal, parts.streams) as emitter,
         beside(gateway.loops()["reconciler"]()),

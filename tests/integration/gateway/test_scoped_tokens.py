@@ -17,7 +17,7 @@ from support.drivers.api_calls import asked, ended, started
 from support.drivers.route_targets import Target, targets_of
 from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
-from support.servers.gateway import ORIGIN
+from support.servers.gateway import ORIGIN, PATIENCE
 
 KEYS: Mapping[str, Mapping[str, object]] = {
     "backend": {
@@ -48,7 +48,7 @@ def keys(tmp_path: Path) -> ApiKeys:
 
 @pytest.fixture
 def app(parts: Parts, keys: ApiKeys, worker: None) -> Starlette:
-    return Gateway(replace(parts, keys=keys)).app()
+    return Gateway(replace(parts, keys=keys), deadline=PATIENCE).app()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from support.drivers.api_calls import asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
-from support.servers.gateway import ORIGIN
+from support.servers.gateway import ORIGIN, PATIENCE
 
 USERS: dict[str, dict[str, object]] = {
     "lan": {"roles": ["operator", "approver"], "groups": ["marketing", "legal"]},
@@ -39,7 +39,7 @@ def secret(user: str) -> str:
 @pytest.fixture
 def as_user(parts: Parts, tmp_path: Path, worker: None) -> As:
     path = write_api_keys(tmp_path / "subjects.json", secret, USERS)
-    app = Gateway(replace(parts, keys=ApiKeys(path))).app()
+    app = Gateway(replace(parts, keys=ApiKeys(path)), deadline=PATIENCE).app()
     return lambda user: httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),
         base_url=ORIGIN,

@@ -19,7 +19,7 @@ from signalbox_gateway.runs.inbound.webhooks import follow_webhooks
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import ended
 from support.servers import backends
-from support.servers.gateway import client_of, gateway_parts
+from support.servers.gateway import PATIENCE, client_of, gateway_parts
 from support.shipping.contract import SPEC
 from support.shipping.orders import new_order
 
@@ -72,7 +72,7 @@ def webhook_parts(shipping_parts: Parts, file: Path) -> Parts:
 @pytest.fixture
 async def bank(webhook_parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     """A caller without credentials of Signalbox."""
-    async with client_of(Gateway(webhook_parts).app(), None) as client:
+    async with client_of(Gateway(webhook_parts, deadline=PATIENCE).app(), None) as client:
         yield client
 
 
@@ -285,13 +285,13 @@ async def test_secrets_and_webhooks_are_rotated_without_a_restart(
 
 
 async def test_without_a_worker_the_event_is_recorded_and_received_later(
-    shipping: PipelineUnderTest, api: httpx2.AsyncClient, bank: httpx2.AsyncClient
+    shipping: PipelineUnderTest, api: httpx2.AsyncClient, bank: httpx2.AsyncClient, webhook_parts: Parts
 ) -> None:
     order = new_order()
     run_id = await waiting(api, order)
 
-    async with shipping.without_worker():
-        answers = [await send(bank, "invoice.paid", "msg-1", order=order, amount=5) for _ in range(2)]
+    async with shipping.without_worker(), client_of(Gateway(webhook_parts).app(), None) as hasty:
+        answers = [await send(hasty, "invoice.paid", "msg-1", order=order, amount=5) for _ in range(2)]
     await send(bank, "parcel.left", "msg-2", run=run_id, parcel="P1")
     await ended(api, run_id)
 

@@ -8,7 +8,9 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import httpx2
 from starlette.types import ASGIApp
@@ -22,6 +24,8 @@ from support.fakes.echo_pipeline import SPEC
 ORIGIN = "https://signalbox.test"
 UNREACHABLE = "127.0.0.1:9"
 """An address without a Pub/Sub server."""
+PATIENCE: Final = timedelta(seconds=20)
+"""The deadline of a gateway whose runs have a worker, which may be slow on a busy machine."""
 PIPELINES: Mapping[str, PipelineSpec] = {SPEC.name: SPEC}
 KEYS = {
     "admin": ("acme", ["admin"], "lan"),

@@ -168,7 +168,8 @@ class Gateway:
             RunStatistics(parts.temporal, parts.streams, parts.pipelines, measured).measure,
         )
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        within = min(deadline, timedelta(seconds=3))
+        # For an update. The rest of the deadline is for the signal that follows when no worker responds.
+        within = deadline * 0.6
         decisions = Decisions(parts.temporal, engine.workflow_ids, availability, within=within)
         events, inbox = ExternalEvents(engine, within=within), InboxReader(parts.streams)
         starter = RunStarter(engine, waiting, self.states.remember_start)
