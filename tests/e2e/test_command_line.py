@@ -13,6 +13,7 @@ import pytest
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.prompts import variants_of
+from support.assertions.eventually import eventually
 from support.drivers.journeys import start_ads, until_asked, until_ended
 from support.servers.stack import RunningStack
 
@@ -138,13 +139,17 @@ async def test_ctrl_c_stops_watching_and_the_run_continues(
     await client.cancel(run_id)
 
 
-def test_the_result_of_a_run_is_awaited_and_printed(command: CommandLine) -> None:
+async def test_the_result_of_a_run_is_awaited_and_printed(command: CommandLine) -> None:
     run_id = command.run("start", "ai_task", "--task", "summarise", "--text", "A short text.").stdout.strip()
     done = command.run("result", run_id, "--wait", "--json")
     assert done.returncode == 0, done.stderr
     assert "text" in json.loads(done.stdout)
-    (row,) = [line for line in command.run("runs").stdout.splitlines() if line.startswith(run_id)]
-    assert "completed" in row
+
+    def is_listed_as_completed() -> bool:
+        rows = [line for line in command.run("runs").stdout.splitlines() if line.startswith(run_id)]
+        return len(rows) == 1 and "completed" in rows[0]
+
+    await eventually(is_listed_as_completed, within_s=60)
 
 
 def test_a_run_without_a_result_gives_exit_code_1_and_the_cause(

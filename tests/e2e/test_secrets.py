@@ -93,7 +93,9 @@ async def test_not_even_an_admin_who_opens_the_history_sees_it(
             for item in payloads
         ]
     }
-    async with httpx2.AsyncClient(base_url=str(stack.endpoints.gateway), trust_env=False) as caller:
+    async with httpx2.AsyncClient(
+        base_url=str(stack.endpoints.gateway), trust_env=False, timeout=60
+    ) as caller:
         caller.headers["authorization"] = f"Bearer {stack.endpoints.api_keys['admin']}"
         opened = (await caller.post("/v1/codec/decode", json=body)).json()
         answers = [

@@ -55,7 +55,7 @@ def hops(spans: Sequence[CollectedSpan]) -> set[tuple[str, str]]:
 async def exemplar_traces(address: str) -> dict[str, set[str]]:
     """The traces of the exemplars of each histogram, as Prometheus reads them."""
     headers = {"accept": "application/openmetrics-text; version=1.0.0"}
-    async with httpx2.AsyncClient(trust_env=False) as caller:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as caller:
         text = (await caller.get(urljoin(address, "/metrics"), headers=headers)).text
     families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     return {
@@ -87,7 +87,9 @@ async def test_one_trace_id_is_found_in_all_hops(tmp_path: Path, collector: Otlp
                 "traceparent": f"00-{TRACE}-{CALLER}-01",
             }
             body = {"pipeline": "ad_creative", "input": {"url": f"{endpoints.demo_site}/en/coffee"}}
-            async with httpx2.AsyncClient(base_url=str(endpoints.gateway), trust_env=False) as caller:
+            async with httpx2.AsyncClient(
+                base_url=str(endpoints.gateway), trust_env=False, timeout=60
+            ) as caller:
                 started = await caller.post("/v1/runs", json=body, headers=headers)
             assert started.status_code < 300, started.text
             run_id = started.json()["run_id"]

@@ -11,7 +11,7 @@ from support.fakes.stream_frames import snapshot_frame
 from support.servers.misbehaving_proxy import json_response
 
 COUNT = 120
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 STREAM_HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 
 

@@ -93,7 +93,7 @@ async def test_a_run_tells_its_story_over_http(client: Client, tmp_path: Path) -
         handle = await start(client, queue, SampleInput(items=3))
         assert await handle.result() == SampleResult(made=[0, 1, 2])
 
-        assert [event.name for event in receiver.milestones()] == STORY
+        await eventually(lambda: [event.name for event in receiver.milestones()] == STORY)
         assert len([event for event in receiver.accepted if event.sequence is not None]) == len(STORY)
         assert (
             len(

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from temporalio.client import WorkflowFailureError
 
+from signalbox_core.events import CloudEvent
 from signalbox_core.signatures import Algorithm
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
@@ -50,7 +51,7 @@ async def worker_process(
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(lambda: is_ready(port), within_s=30)
+        await eventually(lambda: is_ready(port), within_s=60)
         yield process
     finally:
         if process.returncode is None:
@@ -82,10 +83,13 @@ async def test_a_worker_process_runs_a_pipeline_and_drains(temporal_address: str
         with pytest.raises(WorkflowFailureError):
             await handle.result()
 
-        milestones = [event for event in receiver.milestones() if event.runid == run_id]
-        names = [event.name for event in milestones]
+        def milestones() -> list[CloudEvent]:
+            return [event for event in receiver.milestones() if event.runid == run_id]
+
+        await eventually(lambda: milestones()[-1:] and milestones()[-1].name == "run.failed")
+        names = [event.name for event in milestones()]
         assert (names[0], names[-2:]) == ("run.started", ["step.failed", "run.failed"])
-        assert b"blocked" in bytes(milestones[-1].data)
+        assert b"blocked" in bytes(milestones()[-1].data)
 
         process.send_signal(signal.SIGTERM)
         _, said = await process.communicate()
