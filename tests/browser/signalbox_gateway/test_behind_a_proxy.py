@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as WaitTimeout
 
-from support.drivers.browser import Site
+from support.drivers.browser import WITHIN_MS, Site
 from support.servers.proxies import PREFIX, documented, proxy
 
 STREAMS_DOC = (Path(__file__).parents[3] / "docs" / "streams.md").read_text()
@@ -26,7 +26,7 @@ def origin(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context(ignore_https_errors=True) as context:
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(WITHIN_MS)
         yield context.new_page()
 
 

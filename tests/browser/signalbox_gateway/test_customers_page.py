@@ -90,7 +90,7 @@ def new_service_key(stack: RunningStack) -> str:
 def wait_until_accepted(stack: RunningStack, key: str) -> None:
     """Wait until the gateway has reloaded the file, which it checks once a second."""
     url = f"{str(stack.endpoints.gateway).rstrip('/')}/v1/pipelines"
-    with httpx2.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=60) as client:
         wait_until(lambda: client.get(url).status_code != 401, within_s=30)
 
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from support.customer.fake_client import APPROVAL, FAKE, RUN
+from support.drivers.browser import WITHIN_MS
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -108,7 +109,7 @@ def page(browser: Browser, package: Path, libraries: Path) -> Iterator[Page]:
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WITHIN_MS)
         page.route(f"{ORIGIN}/**", give)
         page.goto(ORIGIN)
         page.evaluate(FAKE, [RUN, APPROVAL])

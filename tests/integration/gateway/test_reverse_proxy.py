@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from support.servers.streams import http_server
 MILESTONES = [event for event in story() if event.sequence is not None]
 STREAMS = {"/v1/runs/run-1/stream": "snapshot", "/v1/approvals/stream": "inbox"}
 KEY = {"authorization": f"Bearer {secret_of('admin')}"}
-WITHIN_S = 1.0
+# Far below the interval of pings, which would push along what a proxy has buffered.
+WITHIN_S = 10.0
 
 
 @dataclass
@@ -48,7 +49,7 @@ async def _is_ready(caller: httpx2.AsyncClient) -> bool:
 
 
 def caller_of(origin: str) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=origin, headers=KEY, verify=False, trust_env=False)
+    return httpx2.AsyncClient(base_url=origin, headers=KEY, verify=False, trust_env=False, timeout=60)
 
 
 class Curl:
@@ -56,11 +57,13 @@ class Curl:
 
     def __init__(self) -> None:
         self.text = ""
+        self.is_over = False
 
     async def until(self, text: str) -> float:
         """Wait for a text; returns the seconds that it took."""
         began = time.perf_counter()
-        await eventually(lambda: text in self.text, within_s=5)
+        await eventually(lambda: text in self.text or self.is_over)
+        assert text in self.text, self.text
         return time.perf_counter() - began
 
 
@@ -76,21 +79,21 @@ async def curl(url: str, version: str) -> AsyncIterator[Curl]:
     async def read() -> None:
         while chunk := await output.read(65_536):
             seen.text += chunk.decode()
+        seen.is_over = True
 
     reader = asyncio.create_task(read())
     try:
         yield seen
     finally:
-        child.kill()
+        with suppress(ProcessLookupError):
+            child.kill()
         await child.wait()
         await reader
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 @pytest.mark.parametrize("prefix", ["", PREFIX])
-async def test_each_event_of_a_stream_passes_within_a_second(
-    proxied: Proxied, version: str, prefix: str
-) -> None:
+async def test_each_event_of_a_stream_passes_at_once(proxied: Proxied, version: str, prefix: str) -> None:
     await proxied.parts.streams.append(MILESTONES[0])
     async with curl(f"{proxied.origin}{prefix}/v1/runs/run-1/stream", version) as stream:
         waited = [await stream.until("event: snapshot")]
