@@ -91,7 +91,7 @@ async def test_an_unavailable_receiver_delays_no_run_and_loses_no_event(
     stack.command("stop", "receiver")
     asked = await until_asked(client, run_id)
     await decide(client, run_id, asked, [approve] * len(variants_of(asked)))
-    await eventually(closed, within_s=30)
+    await eventually(closed, within_s=60)
     assert (await client.run(run_id)).status != "completed"  # what people see waits for the events
     stack.command("start", "receiver")
     async with listening(stack, run_id) as listener:
