@@ -44,6 +44,7 @@ from signalbox_gateway.api.schedules.views import ScheduleViews
 from signalbox_gateway.api.search.run_list import RunListHandler
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, RunIds, StartRunHandler
+from signalbox_gateway.api.system import SystemHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
 from signalbox_gateway.api.votes.presence import PresenceHandlers
@@ -75,6 +76,7 @@ from signalbox_gateway.passkeys.relying_party import read_relying_party
 from signalbox_gateway.passkeys.store import PasskeyStore
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.fleet import FleetReader
 from signalbox_gateway.runs.inbound.event_delivery import InboundDelivery
 from signalbox_gateway.runs.inbound.external_events import ExternalEvents
 from signalbox_gateway.runs.inbound.keyed_delivery import EventStarts, KeyedDelivery
@@ -184,16 +186,10 @@ class Gateway:
         votes = VoteSender(self.states, decisions, parts.pipelines, DecisionSignatures(party, passkeys))
         approvals = ApprovalHandlers(self.states, inbox, decisions, votes)
         schedules = ScheduleStore(parts.temporal, deadline=deadline, limits=schedule_limits(parts.settings))
+        run_ids = RunIds(IdempotencyKeys(parts.redis), self._scoped_tokens)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
-            start_run=StartRunHandler(
-                engine,
-                starter,
-                parts.pipelines,
-                RunIds(IdempotencyKeys(parts.redis), self._scoped_tokens),
-                waiting,
-                parts.payload_keys,
-            ),
+            start_run=StartRunHandler(engine, starter, parts.pipelines, run_ids, waiting, parts.payload_keys),
             run_list=RunListHandler(engine, parts.pipelines, conditions, parts.streams),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
             retry=RetryHandler(
@@ -225,6 +221,9 @@ class Gateway:
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
+            ),
+            system=SystemHandlers(
+                FleetReader(parts.temporal, parts.pipelines.values(), deadline=deadline), parts.keys
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
             sessions=SessionHandlers(self.authenticator, sessions, parts.settings),

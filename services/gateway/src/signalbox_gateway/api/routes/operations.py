@@ -1,4 +1,4 @@
-"""Routes for operators: scaling decisions, the payload codec, health, metrics and documentation."""
+"""Routes for operators: scaling decisions, fleet, keys, payload codec, health, metrics, documentation."""
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api import autoscaler_schemas, schemas
@@ -8,6 +8,7 @@ from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler, Payloads
 from signalbox_gateway.api.reference.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.routes.replies import EVENT_STREAM, INVALID_BODY, INVALID_QUERY
+from signalbox_gateway.api.system import ApiKeysView, QueuesView, SystemHandlers, WorkersView
 from signalbox_gateway.http.cors import CODEC_PATH
 
 
@@ -48,6 +49,38 @@ def autoscaler_routes(autoscaler: AutoscalerHandlers) -> tuple[Endpoint, ...]:
                 Reply(200, "One event per decision; its id resumes the stream", None, EVENT_STREAM),
                 INVALID_QUERY,
             ),
+        ),
+    )
+
+
+def system_routes(system: SystemHandlers) -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="GET",
+            path="/v1/system/queues",
+            name="list_task_queues",
+            summary="List the task queues of the installed pipelines, with backlog and pollers",
+            role=Role.DEPLOYMENT_OPERATOR,
+            handle=system.queues,
+            replies=(Reply(200, "The task queues, sorted by name", QueuesView),),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/system/workers",
+            name="list_workers",
+            summary="List the workers with their build, slots and last heartbeat",
+            role=Role.DEPLOYMENT_OPERATOR,
+            handle=system.workers,
+            replies=(Reply(200, "The workers, sorted by task queue", WorkersView),),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/api-keys",
+            name="list_api_keys",
+            summary="List the tenant's API keys, without the keys themselves",
+            role=Role.ADMIN,
+            handle=system.api_keys,
+            replies=(Reply(200, "The API keys, sorted by id", ApiKeysView),),
         ),
     )
 

@@ -27,7 +27,12 @@ from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.external_events import external_event_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.links import link_routes
-from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
+from signalbox_gateway.api.routes.operations import (
+    autoscaler_routes,
+    codec_routes,
+    service_routes,
+    system_routes,
+)
 from signalbox_gateway.api.routes.passkeys import passkey_routes
 from signalbox_gateway.api.routes.presence import presence_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
@@ -41,6 +46,7 @@ from signalbox_gateway.api.schedules.trigger import ScheduleTrigger
 from signalbox_gateway.api.search.run_list import RunListHandler
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
+from signalbox_gateway.api.system import SystemHandlers
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.api.votes.bulk_decisions import BulkDecisionHandler
 from signalbox_gateway.api.votes.presence import PresenceHandlers
@@ -70,6 +76,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     schedule_trigger: ScheduleTrigger
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
+    system: SystemHandlers
     codec: PayloadCodecHandler
     sessions: SessionHandlers
     tokens: TokenHandlers
@@ -97,6 +104,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *schedule_routes(handlers.schedules, handlers.schedule_trigger),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
+        *system_routes(handlers.system),
         *session_routes(handlers.sessions),
         *token_routes(handlers.tokens),
         *passkey_routes(handlers.passkeys),

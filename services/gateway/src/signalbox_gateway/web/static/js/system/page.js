@@ -9,6 +9,7 @@ import { humane } from "../ui/format.js";
 import { statusSign } from "../ui/status.js";
 import { nextTheme } from "../ui/theme.js";
 import { DestinationsPanel } from "./destinations.js";
+import { fleetPanels } from "./fleet.js";
 
 const EVERY_MS = 10_000;
 
@@ -19,11 +20,12 @@ export async function systemPage() {
     catch (problem) { replace(health, h("h2", { id: "health-title" }, "Health"), problemNotice(problem)); }
   };
   const destinations = new DestinationsPanel();
-  const loadAll = () => Promise.all([load(), destinations.load()]);
+  const fleet = fleetPanels();
+  const loadAll = () => Promise.all([load(), destinations.load(), ...fleet.map((panel) => panel.load())]);
   await loadAll();
   const timer = setInterval(() => { if (!document.hidden) loadAll(); }, EVERY_MS);
   const element = div("page", div("page-head", h("h1", {}, "System")), systemTabs("system"),
-    div("system", health, destinations.element, account(), browser()));
+    div("system", health, destinations.element, fleet.map((panel) => panel.element), account(), browser()));
   return { title: "System", element, close: () => clearInterval(timer) };
 }
 
