@@ -13,6 +13,10 @@ QUESTIONS = """
 - region "Questions":
   - heading "Inbox" [level=1]
   - text: "1"
+  - navigation "Views":
+    - link "Mine"
+    - link "All"
+    - link "Decided"
   - list "Pending questions":
     - listitem:
       - link:

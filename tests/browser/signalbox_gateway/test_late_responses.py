@@ -182,7 +182,7 @@ def test_a_late_inbox_leaves_the_address_of_a_user_who_has_left(modules: Page, g
                     readWhole: () => () => {}, listen: () => () => {}, refresh: () => {},
                 };
                 location.hash = "#/inbox";
-                const opening = inboxPage({ parts: [], inbox });
+                const opening = inboxPage({ parts: [], query: new URLSearchParams(), inbox });
                 location.hash = later;
                 loaded();
                 (await opening).close();

@@ -104,7 +104,9 @@ def test_an_edited_text_is_compared_with_the_round_before(
     assert faults_of(page, watched, "run-rounds") == []
 
     page.goto(f"{site.origin}/#/inbox")
-    page.locator(f".question[href*='{run_id}']").click()
+    row = page.locator(f".question[href*='{run_id}']")
+    expect(row.locator(".question-facts")).to_contain_text("Round 2 · ")
+    row.click()
     expect(page.locator(".triage-main").get_by_role("region", name="Changes between rounds")).to_be_visible()
     assert faults_of(page, watched, "inbox-rounds") == []
     with Signalbox(site.origin, site.api_key) as client:

@@ -31,6 +31,8 @@ VIEWS: Final[Mapping[str, tuple[View, ...]]] = {
     ),
     r"^\/inbox(?:\/([^/]+)\/([^/]+))?$": (
         View(name="inbox", place="/inbox", ready=".questions .question"),
+        View(name="inbox-mine", place="/inbox?view=mine", ready=".questions .question"),
+        View(name="no-decisions", place="/inbox?view=decided", ready=".triage-main .empty"),
         View(name="question", place="/inbox/{run}/variants", ready=".approval.open .variant"),
     ),
     r"^\/approvals$": (View(name="approvals", place="/approvals", ready=".questions .question"),),

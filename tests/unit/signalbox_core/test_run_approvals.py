@@ -18,6 +18,7 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepte
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.questions import round_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,6 +86,17 @@ def test_ids_count_the_questions_of_a_name(approvals: ApprovalRegistry) -> None:
         ask(approvals, ids[-1], question("x"))
 
     assert ids == ["words", "words-2", "words-3"]
+
+
+def test_a_round_begins_when_no_question_of_the_name_is_open(approvals: ApprovalRegistry) -> None:
+    assert round_of(approvals, "words") == 1
+    ask(approvals, "words", question("x"))
+    # Asked beside the first one, so it is not the first one again.
+    assert round_of(approvals, "words") == 1
+    approvals.accept(decision("hi"), NOW)
+
+    assert round_of(approvals, "words") == 2
+    assert round_of(approvals, "others") == 1
 
 
 def test_the_first_decision_decides_and_a_duplicate_does_not(approvals: ApprovalRegistry) -> None:

@@ -10,11 +10,11 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunStarted, StepProgress
 from signalbox_core.streams import Cursor
+from signalbox_core.streams.inbox_entries import requested_us
 from signalbox_core.streams.record import (
     live_record,
     milestone_record,
     pack_message,
-    requested_us,
     snapshot_marks,
     unpack_message,
 )

@@ -12,16 +12,24 @@ from signalbox_client.wire.passkey_models import Passkey
 class AsyncApprovalMethods(AsyncRunControl):
     """The methods of approvals."""
 
-    async def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """List all approvals that are pending, oldest first. Reads page by page."""
+    async def approvals(self, *, mine: bool = False) -> tuple[models.InboxEntry, ...]:
+        """List all approvals that are pending, oldest first. Reads page by page.
+
+        Args:
+            mine: only those that you may answer and have not.
+        """
         found: list[models.InboxEntry] = []
         cursor: str | None = None
         while True:
-            inbox = await self._connection.send(requests.list_approvals(cursor))
+            inbox = await self._connection.send(requests.list_approvals(cursor, mine=mine))
             found += inbox.approvals
             cursor = inbox.next_cursor
             if cursor is None:
                 return tuple(found)
+
+    async def decided_approvals(self, *, limit: int = 50) -> tuple[models.InboxEntry, ...]:
+        """List the approvals that were decided last, newest first: at most 200 of the last days."""
+        return (await self._connection.send(requests.list_decided(limit))).approvals
 
     async def approval(self, run_id: str, approval_id: str) -> models.Approval:
         """Get one approval: its question, evidence and decisions."""

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client.wire.event_models import ExternalEventContract, StartEventContract
+from signalbox_client.wire.inbox_models import Inbox as Inbox  # noqa: PLC0414
+from signalbox_client.wire.inbox_models import InboxEntry as InboxEntry  # noqa: PLC0414
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.policy import Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
@@ -173,6 +175,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     claim: ClaimState | None = None
     refused: tuple[RefusedVoteState, ...] = ()
     quorum: tuple[QuorumProgress, ...] = ()
+    round: int = 1
     decision_id: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
@@ -218,26 +221,6 @@ class Run(Struct, frozen=True, kw_only=True):
     waits: tuple[EventWaitState, ...] = ()
     plain: bool = False
     trace_id: str | None = None
-
-
-class InboxEntry(Struct, frozen=True, kw_only=True):
-    """`subject`: what the run is about, if its pipeline's contract has a subject."""
-
-    run_id: str
-    approval_id: str
-    title: str
-    pipeline: str
-    requested_at: datetime
-    deadline_at: datetime | None = None
-    subject: str | None = None
-
-
-class Inbox(Struct, frozen=True, kw_only=True):
-    """`next_cursor` is None on the last page; `total` counts the pending approvals of all pages."""
-
-    approvals: tuple[InboxEntry, ...]
-    next_cursor: str | None = None
-    total: int = 0
 
 
 class Decided(Struct, frozen=True, kw_only=True):

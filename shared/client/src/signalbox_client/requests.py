@@ -132,8 +132,15 @@ def send_event(
     )
 
 
-def list_approvals(cursor: str | None) -> ApiRequest[models.Inbox]:
-    query = {"status": "pending"} | ({"cursor": cursor} if cursor else {})
+def list_approvals(cursor: str | None, *, mine: bool) -> ApiRequest[models.Inbox]:
+    query = (
+        {"status": "pending"} | ({"mine": "true"} if mine else {}) | ({"cursor": cursor} if cursor else {})
+    )
+    return ApiRequest(method="GET", path="/v1/approvals", response_type=models.Inbox, query=query)
+
+
+def list_decided(limit: int) -> ApiRequest[models.Inbox]:
+    query = {"status": "decided", "limit": str(limit)}
     return ApiRequest(method="GET", path="/v1/approvals", response_type=models.Inbox, query=query)
 
 

@@ -1,12 +1,14 @@
 """Approvals: the inbox, one approval, and its decision."""
 
 import secrets
+from typing import Literal
 
 import msgspec
+from msgspec import Struct
 from starlette.responses import Response
 
 from signalbox_core.canonical_json import compact_json
-from signalbox_core.errors import NotFound
+from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.events.snapshot import ENDED, Snapshot
 from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import Assignment, AssignmentAction, Decision
@@ -15,17 +17,38 @@ from signalbox_gateway.api.schemas import (
     AssignmentView,
     Decide,
     DelegateApproval,
-    ListApprovals,
+    Limit,
     RaiseObjection,
 )
 from signalbox_gateway.api.votes.bulk_schemas import DecideItem
 from signalbox_gateway.api.votes.vote_sender import VoteSender
+from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.passkeys.decision_signatures import DecisionAssertion
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
+from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader, InboxView
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import find_approval, run_ended
 from signalbox_gateway.runs.views import approval_view
+
+
+class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to list.
+
+    `status`: `decided` lists the approvals of the last days that people have decided or vetoed, newest
+    first, without a cursor. `mine`: only pending approvals that the caller may answer and has not.
+    """
+
+    status: Literal["pending", "decided"] = "pending"
+    mine: bool = False
+    limit: Limit = INBOX_PAGE
+    cursor: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status == "decided" and (self.mine or self.cursor is not None):
+            raise InvalidInput(
+                "status=decided has one page, of all deciders: leave out mine and cursor",
+                field="mine" if self.mine else "cursor",
+            )
 
 
 class ApprovalHandlers:
@@ -45,9 +68,19 @@ class ApprovalHandlers:
 
     async def inbox(self, call: ApiCall) -> Response:
         query, tenant = call.query(ListApprovals), call.principal.tenant
+        if query.status == "decided":
+            return json_response(await self._inbox.decided(tenant, limit=query.limit))
+        if query.mine:
+            return json_response(await self._page_of_caller(call.principal, query))
         if query.cursor is None and query.limit == INBOX_PAGE:
             return encoded_json_response(await self._inbox.first_page(tenant))
         return json_response(await self._inbox.page(tenant, limit=query.limit, cursor=query.cursor))
+
+    async def _page_of_caller(self, principal: Principal, query: ListApprovals) -> InboxView:
+        if not principal.may_decide:
+            return InboxView(approvals=(), next_cursor=None, total=0)
+        tenant, voter = principal.tenant, principal.subject
+        return await self._inbox.page_of(voter, tenant, limit=query.limit, cursor=query.cursor)
 
     async def show(self, call: ApiCall) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")

@@ -14,7 +14,6 @@ from signalbox_core.patterns import whole
 from signalbox_core.pipeline.contract.start_on import OncePer
 from signalbox_core.subjects import Subject
 from signalbox_gateway.passkeys.decision_signatures import DecisionAssertion
-from signalbox_gateway.runs.inbox import INBOX_PAGE
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
@@ -184,12 +183,6 @@ class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     blocked: BlockedState | None = None
     quorum: tuple[QuorumProgress, ...] = ()
     message: str | None = None
-
-
-class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    status: Literal["pending"] = "pending"
-    limit: Limit = INBOX_PAGE
-    cursor: str | None = None
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -55,6 +55,11 @@ class Principal(Struct, frozen=True, kw_only=True):
             )
 
     @property
+    def may_decide(self) -> bool:
+        """Whether the principal decides approvals, as far as no policy excludes it. Agents never do."""
+        return self.has(Role.APPROVER) and self.subject.kind != "agent"
+
+    @property
     def may_name_end_users(self) -> bool:
         """Whether tokens may be minted on behalf of end users.
 

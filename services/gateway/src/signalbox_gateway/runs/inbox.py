@@ -3,23 +3,36 @@
 import asyncio
 import time
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.streams import InboxItem, InboxPosition, RunStream
+from signalbox_core.events.policy import may_answer
+from signalbox_core.events.snapshot import ClaimState
+from signalbox_core.streams import DecidedItem, InboxItem, InboxPosition, RunStream
+from signalbox_core.subjects import Subject
 from signalbox_gateway.http import base64url
+from signalbox_gateway.runs.views import artifact_url
 
 INBOX_PAGE: Final = 200
 """How many approvals a page has unless a limit is given, and an `inbox` event."""
 _PACE_S: Final = 0.1
+_MAX_READS: Final = 5
+"""How often a page of `mine` reads the inbox for entries that the subject may answer."""
 
 
 class InboxEntryView(Struct, frozen=True, kw_only=True):
-    """`subject`: what the run is about, if its pipeline's contract has a subject."""
+    """An approval in a list.
+
+    `subject`: what the run is about, if its pipeline's contract has a subject. `round`: 2 for a question that
+    is asked a second time, and so on. `picture`: the path of a picture of what the question is about.
+    `claim`: who deals with it; it has no effect after its `until`. `handed_to`: the group or subject to which
+    it was handed over. `people`: if any, the only subjects whose answers count. `outcome` is `modified` if
+    the answer edits what was proposed.
+    """
 
     run_id: str
     approval_id: str
@@ -29,10 +42,23 @@ class InboxEntryView(Struct, frozen=True, kw_only=True):
     requested_at: datetime
     deadline_at: datetime | None
     url: str
+    status: Literal["pending", "decided", "vetoed"]
+    round: int
+    picture: str | None
+    claim: ClaimState | None
+    handed_to: str | None
+    people: tuple[str, ...]
+    decided_by: str | None
+    decided_at: datetime | None
+    outcome: str | None
 
 
 class InboxView(Struct, frozen=True, kw_only=True):
-    """`next_cursor` is null on the last page; `total` counts the pending approvals of all pages."""
+    """`next_cursor` is null on the last page; `total` counts the pending approvals of all pages.
+
+    With `mine`, a page can have fewer entries than `limit`, or none, before the last one, and `total` counts
+    the others too. With `status=decided` there is one page, and `total` counts its entries.
+    """
 
     approvals: tuple[InboxEntryView, ...]
     next_cursor: str | None
@@ -56,6 +82,29 @@ class InboxReader:
         return InboxView(
             approvals=tuple(map(_entry, page.items)), next_cursor=_cursor(page.next), total=page.total
         )
+
+    async def page_of(self, voter: Subject, tenant: str, *, limit: int, cursor: str | None) -> InboxView:
+        """Read the approvals that a subject may answer and has not, oldest first.
+
+        Raises:
+            InvalidInput: the cursor is not from an earlier page.
+        """
+        found: list[InboxItem] = []
+        position, total = _position(cursor), 0
+        for _ in range(_MAX_READS):
+            page = await self._streams.inbox(
+                tenant, after=position, limit=limit - len(found), voter=voter.subject
+            )
+            position, total = page.next, page.total
+            found += [item for item in page.items if _awaits(item, voter)]
+            if position is None or len(found) == limit:
+                break
+        return InboxView(approvals=tuple(map(_entry, found)), next_cursor=_cursor(position), total=total)
+
+    async def decided(self, tenant: str, *, limit: int) -> InboxView:
+        """Read the approvals that were decided last, newest first."""
+        entries = tuple(map(_decided_entry, await self._streams.decided(tenant, limit)))
+        return InboxView(approvals=entries, next_cursor=None, total=len(entries))
 
     async def first_page(self, tenant: str) -> bytes:
         """Return the first page as JSON, not older than the call."""
@@ -112,8 +161,47 @@ def _entry(item: InboxItem) -> InboxEntryView:
         pipeline=item.pipeline,
         requested_at=item.requested_at,
         deadline_at=item.deadline_at,
-        url=f"/v1/runs/{quote(item.run_id, safe='')}/approvals/{quote(item.approval_id, safe='')}",
+        url=_url(item.run_id, item.approval_id),
+        status="pending",
+        round=item.round,
+        picture=artifact_url(item.run_id, item.picture) if item.picture is not None else None,
+        claim=item.claim,
+        handed_to=item.handed_to,
+        people=item.policy.people if item.policy is not None else (),
+        decided_by=None,
+        decided_at=None,
+        outcome=None,
     )
+
+
+def _decided_entry(item: DecidedItem) -> InboxEntryView:
+    return InboxEntryView(
+        run_id=item.run_id,
+        approval_id=item.approval_id,
+        title=item.title,
+        subject=item.subject,
+        pipeline=item.pipeline,
+        requested_at=item.requested_at or item.decided_at,
+        deadline_at=None,
+        url=_url(item.run_id, item.approval_id),
+        status=item.status,
+        round=1,
+        picture=None,
+        claim=None,
+        handed_to=None,
+        people=(),
+        decided_by=item.decided_by,
+        decided_at=item.decided_at,
+        outcome=item.outcome,
+    )
+
+
+def _awaits(item: InboxItem, voter: Subject) -> bool:
+    return not item.has_voted and may_answer(item.policy, item.starter, voter)
+
+
+def _url(run_id: str, approval_id: str) -> str:
+    return f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(approval_id, safe='')}"
 
 
 def _cursor(position: InboxPosition | None) -> str | None:

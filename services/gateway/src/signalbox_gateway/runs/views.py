@@ -83,7 +83,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
     `claim`: who deals with it, until when. `refused`: the latest votes that were refused after their senders
     had a reply: stored until a worker responded, or sent before the question was asked. `asked_policy`: with
-    which it was asked, if a hand-over has replaced the policy since; the digest covers that one.
+    which it was asked, if a hand-over has replaced the policy since; the digest covers that one. `round`: 2
+    for a question that is asked a second time, after the first was closed, and so on.
     """
 
     run_id: str
@@ -117,6 +118,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumProgress, ...]
     decisions: tuple[DecisionView, ...]
     url: str
+    round: int
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -198,10 +200,15 @@ def present(snapshot: Snapshot, epoch: str) -> bytes:
 
 
 def artifact_view(run_id: str, state: ArtifactState) -> ArtifactView:
-    url = f"/v1/runs/{quote(run_id, safe='')}/artifacts/{quote(state.name)}?v={artifact_version(state)}"
+    url = f"{artifact_url(run_id, state.name)}?v={artifact_version(state)}"
     return ArtifactView(
         name=state.name, title=state.title, media_type=state.media_type, size_bytes=state.size_bytes, url=url
     )
+
+
+def artifact_url(run_id: str, name: str) -> str:
+    """The path of the newest artifact of this name."""
+    return f"/v1/runs/{quote(run_id, safe='')}/artifacts/{quote(name)}"
 
 
 def artifact_version(state: ArtifactState) -> str:
@@ -242,6 +249,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         quorum=progress_of(state),
         decisions=_decisions(state),
         url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",
+        round=state.round,
     )
 
 

@@ -77,4 +77,5 @@ def _approval_state(approval: Approval) -> ApprovalState:
         policy=policy if policy.quorum else None,
         votes=approval.votes,
         claim=approval.claim,
+        round=approval.round,
     )

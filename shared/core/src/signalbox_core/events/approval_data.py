@@ -32,6 +32,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         policy: who may decide; left out when it is the default, by which any one approver decides.
         ladder: the steps of an escalation ladder before the deadline; left out without one.
         default_answer: of the ladder, with which the run continues after the deadline.
+        round: 2 or more for a question that is asked again, after all earlier ones of its name were closed.
     """
 
     approval_id: str
@@ -48,6 +49,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     proposal: msgspec.Raw | UnsetType = UNSET
     ladder: tuple[LadderRung, ...] | UnsetType = UNSET
     default_answer: msgspec.Raw | UnsetType = UNSET
+    round: int | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):

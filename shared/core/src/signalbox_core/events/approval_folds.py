@@ -40,6 +40,7 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         about=data.about or None,
         policy=data.policy or None,
         proposal=_proposal(data),
+        round=data.round or 1,
     )
     others, place = snapshot.approvals, _place_of(snapshot, data.approval_id)
     if place is not None:

@@ -86,6 +86,22 @@ def no_progress(policy: Policy) -> tuple[QuorumProgress, ...]:
     return tuple(QuorumProgress(group=item.group, needed=item.needed, counted=0) for item in policy.quorum)
 
 
+def may_answer(policy: Policy | None, starter: str | None, subject: Subject) -> bool:
+    """Whether the policy of a question lets a subject vote for an answer, as its run checks it.
+
+    Args:
+        starter: the subject that started the run; None if that is not recorded.
+    """
+    if policy is None or policy.is_default:
+        return True
+    if policy.exclude_starter and starter in (None, subject.subject):
+        return False
+    if policy.people and subject.subject not in policy.people:
+        return False
+    groups = {quorum.group for quorum in policy.quorum}
+    return None in groups or bool(groups & set(subject.groups))
+
+
 def describe_policy(policy: Policy) -> str:
     """Write the policy for people: `2 of marketing and 1 of legal must agree; the starter may not decide`."""
     parts = [f"{item.needed} of {item.group or 'any group'}" for item in policy.quorum]

@@ -93,6 +93,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         refused: the latest votes that were refused after their senders had a reply.
         asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced
             it.
+        round: 2 for a question that is asked a second time, and so on.
     """
 
     approval_id: str
@@ -122,6 +123,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     handed_to: str | None = None
     refused: tuple[RefusedVoteState, ...] = ()
     asked_policy: Policy | None = None
+    round: int = 1
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

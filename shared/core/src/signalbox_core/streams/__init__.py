@@ -5,10 +5,12 @@ from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.redis_stream import RedisRunStream
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
+    MAX_DECIDED,
     PRESENCE_CHANGED,
     RUN_APPEARED,
     AppendOutcome,
     Cursor,
+    DecidedItem,
     Frame,
     Gap,
     History,
@@ -21,11 +23,13 @@ from signalbox_core.streams.run_stream import (
 
 __all__ = [
     "INBOX_CHANGED",
+    "MAX_DECIDED",
     "PRESENCE_CHANGED",
     "RUN_APPEARED",
     "AppendOutcome",
     "Channels",
     "Cursor",
+    "DecidedItem",
     "Frame",
     "Gap",
     "History",

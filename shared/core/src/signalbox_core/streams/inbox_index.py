@@ -17,8 +17,16 @@ from redis.asyncio.client import Pipeline
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.streams.approval_marks import (
+    Marks,
+    claimer_of,
+    described,
+    is_open,
+    mark_names,
+    vote_mark,
+)
+from signalbox_core.streams.inbox_entries import requested_us
 from signalbox_core.streams.keys import INBOX_TENANTS, RunKeys, inbox_key, inbox_order_key
-from signalbox_core.streams.record import CLOSED_APPROVAL, requested_us
 from signalbox_core.streams.run_stream import InboxItem, InboxPage, InboxPosition
 
 T = TypeVar("T")
@@ -42,7 +50,9 @@ class InboxIndex:
         self._redis = client
         self._compared_at = BoundedDict[str, float](_MAX_TENANTS)
 
-    async def page(self, tenant: str, after: InboxPosition | None, limit: int) -> InboxPage:
+    async def page(
+        self, tenant: str, after: InboxPosition | None, limit: int, voter: str | None
+    ) -> InboxPage:
         """See `RunStream.inbox`."""
         with map_redis_errors("inbox of approvals"):
             await self._compare(tenant)
@@ -52,7 +62,7 @@ class InboxIndex:
                 part = await self._slice(tenant, position, limit - len(items))
                 has_more, total = part.has_more, part.total
                 if part.fields:
-                    items += await self._open_items(tenant, [field for field, _ in part.fields])
+                    items += await self._open_items(tenant, [field for field, _ in part.fields], voter)
                     field, score = part.fields[-1]
                     position = InboxPosition(requested_us=score, field=field)
         return InboxPage(
@@ -85,10 +95,10 @@ class InboxIndex:
             ]
         return _Slice(fields=found[:count], has_more=len(found) > count, total=total)
 
-    async def _open_items(self, tenant: str, fields: Sequence[str]) -> list[InboxItem]:
+    async def _open_items(self, tenant: str, fields: Sequence[str], voter: str | None) -> list[InboxItem]:
         values = cast("list[bytes | None]", await self._redis.hmget(inbox_key(tenant), list(fields)))
         known = [msgspec.json.decode(value, type=InboxItem) for value in values if value is not None]
-        opened = await self._check(known)
+        opened = await self._check(known, voter)
         valid = {entry_field(item) for item in opened}
         stale = [field for field in fields if field not in valid]
         if stale:
@@ -97,18 +107,30 @@ class InboxIndex:
                 await pipe.execute()
         return opened
 
-    async def _check(self, items: Sequence[InboxItem]) -> list[InboxItem]:
-        """Return the items that are pending according to the marks, with pipeline and subject."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for item in items:
-                marks = ("epoch", "terminal", f"approval:{item.approval_id}", "pipeline", "subject")
-                pipe.hmget(RunKeys(item.run_id).meta, *marks)
-            rows = await pipe.execute() if items else []
-        return [
-            _described(item, pipeline, subject)
-            for item, (epoch, terminal, mark, pipeline, subject) in zip(items, rows, strict=True)
-            if epoch is not None and terminal is None and mark != CLOSED_APPROVAL.encode()
+    async def _check(self, items: Sequence[InboxItem], voter: str | None) -> list[InboxItem]:
+        """Return the items that are pending according to the marks, with what these tell of them."""
+        rows = await self._read_marks([(item, mark_names(item.approval_id, voter)) for item in items])
+        opened = [(item, marks) for item, marks in zip(items, rows, strict=True) if is_open(item, marks)]
+        claimed = [
+            (item, (vote_mark(item.approval_id, claimer),))
+            for item, marks in opened
+            if (claimer := claimer_of(item, marks)) is not None
         ]
+        votes = {
+            entry_field(item): next(iter(marks.values()))
+            for (item, _), marks in zip(claimed, await self._read_marks(claimed), strict=True)
+        }
+        return [
+            described(item, marks, voter=voter, claimer_vote=votes.get(entry_field(item)))
+            for item, marks in opened
+        ]
+
+    async def _read_marks(self, wanted: Sequence[tuple[InboxItem, Sequence[str]]]) -> list[Marks]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for item, names in wanted:
+                pipe.hmget(RunKeys(item.run_id).meta, *names)
+            rows = await pipe.execute() if wanted else []
+        return [dict(zip(names, row, strict=True)) for (_, names), row in zip(wanted, rows, strict=True)]
 
     async def _compare(self, tenant: str) -> None:
         """Now and then, repair the order if it does not have as many entries as the hash, and the tenants.
@@ -140,15 +162,6 @@ class InboxIndex:
             for part in _parts(surplus):
                 pipe.zrem(inbox_order_key(tenant), *part)
             await pipe.execute()
-
-
-def _described(item: InboxItem, pipeline: bytes | None, subject: bytes | None) -> InboxItem:
-    """The item with what the marks of its run hold; a stream of an earlier release has no subject."""
-    return replace(
-        item,
-        pipeline=pipeline.decode() if pipeline else item.pipeline,
-        subject=subject.decode() if subject else item.subject,
-    )
 
 
 def add_entry(pipe: Pipeline, tenant: str, item: InboxItem) -> None:

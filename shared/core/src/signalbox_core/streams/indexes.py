@@ -20,6 +20,14 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.streams.decided_index import add_decisions
+from signalbox_core.streams.inbox_entries import (
+    closed_approval,
+    decided_item,
+    decided_items,
+    inbox_item,
+    inbox_items,
+)
 from signalbox_core.streams.inbox_index import add_entry, remove_entries
 from signalbox_core.streams.keys import (
     GAPS,
@@ -30,13 +38,18 @@ from signalbox_core.streams.keys import (
 )
 from signalbox_core.streams.record import (
     APPROVAL_EVENTS,
-    closed_approval,
-    inbox_item,
-    inbox_items,
+    INBOX_FACT_EVENTS,
     is_first,
     pack_tenant_message,
 )
-from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
+from signalbox_core.streams.run_stream import (
+    INBOX_CHANGED,
+    RUN_APPEARED,
+    AppendOutcome,
+    DecidedItem,
+    Gap,
+    InboxItem,
+)
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
 _ENDED_TTL: Final = timedelta(hours=1)
@@ -58,12 +71,15 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
     Attributes:
         closed: the ids of approvals that are not open any more.
+        is_inbox_changed: whether the inbox shows anything else of an approval that stays open.
     """
 
     key: str
     tenant: str
     opened: tuple[InboxItem, ...] = ()
     closed: tuple[str, ...] = ()
+    decided: tuple[DecidedItem, ...] = ()
+    is_inbox_changed: bool = False
     is_open: bool
     is_new: bool
     ended_at: datetime | None
@@ -104,6 +120,7 @@ class RunIndexes:
             key=key,
             tenant=snapshot.tenant,
             opened=inbox_items(snapshot),
+            decided=decided_items(snapshot),
             is_open=is_open,
             is_new=is_open,
             ended_at=ended_at,
@@ -198,19 +215,24 @@ def _change(append: RunAppend) -> _RunChange | None:
     events = append.events
     requested = tuple(inbox_item(event) for event in events if event.name == "approval.requested")
     closed = tuple(approval for event in events if (approval := closed_approval(event)))
+    decided = tuple(item for event in events if (item := decided_item(event)) is not None)
+    is_inbox_changed = any(event.name in INBOX_FACT_EVENTS for event in events)
     ended_at = next((event.time for event in events if event.name in TERMINAL), None)
     ended = ended_at is not None
     first = next(
         (outcome for event, outcome in zip(events, append.outcomes, strict=True) if is_first(event)),
         None,
     )
-    if not (requested or closed or ended or append.has_gap or append.healed or first):
+    is_changed = requested or closed or is_inbox_changed or ended
+    if not (is_changed or append.has_gap or append.healed or first):
         return None
     return _RunChange(
         key=append.key,
         tenant=events[0].tenantid,
         opened=() if ended else requested,
         closed=closed,
+        decided=decided,
+        is_inbox_changed=is_inbox_changed,
         # A duplicate of the first event must not announce a run again, which may have ended since.
         is_open=first is not None and not ended,
         is_new=first is AppendOutcome.APPENDED,
@@ -227,6 +249,7 @@ def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
         add_entry(pipe, tenant, replace(item, run_id=key))
     if change.closed:
         remove_entries(pipe, tenant, [f"{key}/{approval}" for approval in change.closed])
+    add_decisions(pipe, tenant, [replace(item, run_id=key) for item in change.decided])
     if change.has_gap:
         pipe.sadd(GAPS, key)
     else:
@@ -234,7 +257,7 @@ def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
     _add_run_commands(pipe, change)
     if change.is_new:
         pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
-    if change.opened or change.closed:
+    if change.opened or change.closed or change.is_inbox_changed:
         pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
 
 

@@ -60,6 +60,11 @@ def inbox_key(tenant: str) -> str:
     return f"signalbox:inbox:{{{tenant}}}"
 
 
+def decided_key(tenant: str) -> str:
+    """The tenant's approvals that were decided last, ordered by when they were."""
+    return f"signalbox:decided:{{{tenant}}}"
+
+
 def inbox_order_key(tenant: str) -> str:
     """The fields of `inbox_key`, ordered by when the approvals were requested."""
     return f"signalbox:inbox-order:{{{tenant}}}"

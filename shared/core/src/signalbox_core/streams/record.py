@@ -1,7 +1,5 @@
-"""Converts events to the records that the stream's script stores, and to inbox entries. Pure."""
+"""Converts events to the records that the stream's script stores. Pure."""
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -17,19 +15,13 @@ from signalbox_core.events import (
     frame_data,
     snapshot_key,
 )
-from signalbox_core.events.approval_data import (
-    ApprovalDecided,
-    ApprovalExpired,
-    ApprovalRequested,
-    ApprovalVetoed,
-    ApprovalWithdrawn,
-)
 from signalbox_core.events.catalogue import TERMINAL, RunStarted
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.streams.run_stream import Frame, InboxItem
+from signalbox_core.streams.approval_marks import CLOSED_APPROVAL, event_marks, snapshot_approval_marks
+from signalbox_core.streams.inbox_entries import closed_approval
+from signalbox_core.streams.run_stream import Frame
 
 ENDED_STEP: Final = "ended"
-CLOSED_APPROVAL: Final = "closed"
 REOPENS: Final = "run.retried"
 BEGINS: Final = "run.started"
 FIRST_PLAIN_SEQUENCE: Final = 10**15
@@ -39,12 +31,19 @@ PLAIN: Final = "plain"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER: Final = re.compile(r"[0-9]{1,6}\Z")
-_MAX_NUMBER: Final = 9_999
 _APPROVAL_END_EVENTS: Final = frozenset(
     {"approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"}
 )
+INBOX_FACT_EVENTS: Final = frozenset(
+    {
+        "approval.claimed",
+        "approval.released",
+        "approval.delegated",
+        "approval.escalated",
+        "approval.voted",
+    }
+)
+"""Events that change what the inbox shows of an approval that stays pending."""
 APPROVAL_EVENTS: Final = _APPROVAL_END_EVENTS | {"approval.requested"}
 
 
@@ -154,68 +153,10 @@ def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
     for step in snapshot.steps:
         if step.status not in ("pending", "running"):
             marks += [f"step:{step.name}", ENDED_STEP]
-    for approval in snapshot.approvals:
-        marks += [
-            f"approval:{approval.approval_id}",
-            "open" if approval.status == "pending" else CLOSED_APPROVAL,
-        ]
+    marks += snapshot_approval_marks(snapshot)
     if snapshot.status in ENDED:
         marks += ["terminal", f"run.{snapshot.status}"]
     return tuple(marks)
-
-
-def inbox_item(event: CloudEvent) -> InboxItem:
-    """Create the inbox entry of an `approval.requested`; pipeline and subject are read from the stream."""
-    data = msgspec.json.decode(event.data, type=ApprovalRequested)
-    return InboxItem(
-        run_id=event.runid,
-        approval_id=data.approval_id,
-        title=data.title,
-        pipeline="",
-        requested_at=event.time,
-        deadline_at=data.deadline_at,
-    )
-
-
-def requested_us(item: InboxItem) -> int:
-    """The place in the inbox: when the approval was requested, in microseconds since 1970.
-
-    A run may ask many questions at one instant. The number at the end of their ids orders them (`page-2`
-    before `page-10`), which moves an entry by at most 10 ms.
-    """
-    number = _NUMBER.search(item.approval_id)
-    within = min(int(number[0]), _MAX_NUMBER) if number is not None else 0
-    return (item.requested_at - _EPOCH) // timedelta(microseconds=1) + within
-
-
-def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:
-    """Create the inbox entries of the snapshot's pending approvals."""
-    return tuple(
-        InboxItem(
-            run_id=snapshot.run_id,
-            approval_id=approval.approval_id,
-            title=approval.title,
-            pipeline=snapshot.pipeline,
-            requested_at=approval.requested_at,
-            deadline_at=approval.deadline_at,
-            subject=snapshot.subject,
-        )
-        for approval in snapshot.approvals
-        if approval.status == "pending" and snapshot.status not in ENDED
-    )
-
-
-def closed_approval(event: CloudEvent) -> str | None:
-    """Return the id of the approval that this event closes, or None."""
-    if event.name == "approval.decided":
-        return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
-    if event.name == "approval.vetoed":
-        return msgspec.json.decode(event.data, type=ApprovalVetoed).approval_id
-    if event.name == "approval.expired":
-        return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
-    if event.name == "approval.withdrawn":
-        return msgspec.json.decode(event.data, type=ApprovalWithdrawn).approval_id
-    return None
 
 
 def pack_message(epoch: str, record: Record) -> bytes:
@@ -260,16 +201,15 @@ def _marks(event: CloudEvent) -> tuple[str, ...]:
     name = event.name
     if name == "run.started":
         started = msgspec.json.decode(event.data, type=RunStarted)
-        return ("pipeline", started.pipeline, *_subject_mark(started.subject))
+        starter = ("starter", started.starter.subject) if started.starter else ()
+        return ("pipeline", started.pipeline, *_subject_mark(started.subject), *starter)
     if name == "step.started":
         return (_step_mark(snapshot_key(event)), "running")
     if name in _STEP_END_EVENTS:
         return (_step_mark(snapshot_key(event)), ENDED_STEP)
-    if name == "approval.requested":
-        return (f"approval:{inbox_item(event).approval_id}", "open")
     if name in _APPROVAL_END_EVENTS:
         return (f"approval:{closed_approval(event)}", CLOSED_APPROVAL)
-    return ("terminal", name) if name in TERMINAL else ()
+    return ("terminal", name) if name in TERMINAL else event_marks(event)
 
 
 def _subject_mark(subject: str | UnsetType | None) -> tuple[str, ...]:

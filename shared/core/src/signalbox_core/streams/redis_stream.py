@@ -18,6 +18,7 @@ from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.append_script import AppendScript, RunCall, ScriptCall, ScriptResult
+from signalbox_core.streams.decided_index import DecidedIndex
 from signalbox_core.streams.grouped_writes import GroupedWrite, PreparedEvent, group_by_run, prepare_event
 from signalbox_core.streams.inbox_index import InboxIndex
 from signalbox_core.streams.indexes import RunAppend, RunIndexes, updates_indexes
@@ -27,6 +28,7 @@ from signalbox_core.streams.record import Record
 from signalbox_core.streams.run_stream import (
     AppendOutcome,
     Cursor,
+    DecidedItem,
     Frame,
     Gap,
     History,
@@ -62,6 +64,7 @@ class RedisRunStream:
         self._script = AppendScript(client)
         self._indexes = RunIndexes(client)
         self._inbox = InboxIndex(client)
+        self._decided = DecidedIndex(client)
         self._located = BoundedDict[str, None](_MAX_LOCATED)
 
     async def append(self, event: CloudEvent) -> AppendOutcome:
@@ -145,8 +148,18 @@ class RedisRunStream:
                 found: list[bytes | None] = await pipe.execute()
         return [name.decode() if name is not None else None for name in found]
 
-    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
-        return await self._inbox.page(tenant, after, limit)
+    async def inbox(
+        self,
+        tenant: str,
+        *,
+        after: InboxPosition | None = None,
+        limit: int = 200,
+        voter: str | None = None,
+    ) -> InboxPage:
+        return await self._inbox.page(tenant, after, limit, voter)
+
+    async def decided(self, tenant: str, limit: int) -> tuple[DecidedItem, ...]:
+        return await self._decided.newest(tenant, limit)
 
     async def tenants_with_approvals(self) -> list[str]:
         return await self._inbox.tenants()

@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, Snapshot
+from signalbox_core.events.policy import Policy
+from signalbox_core.events.states import ClaimState
 
 RUN_APPEARED: Final = "run.appeared"
 """Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`, the key of the stream."""
@@ -17,6 +19,8 @@ INBOX_CHANGED: Final = "inbox.changed"
 """Sent on `tenant_channel` when an approval was requested or closed."""
 PRESENCE_CHANGED: Final = "presence.changed"
 """Sent on `tenant_channel` when the viewers of a question change; the data is the `presence` event."""
+MAX_DECIDED: Final = 200
+"""How many decided approvals a tenant's list has."""
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,15})")
 
 
@@ -97,11 +101,17 @@ class ProjectedSnapshot(Struct, frozen=True, kw_only=True):
     epoch: str
 
 
-class InboxItem(Struct, frozen=True, kw_only=True):
+class InboxItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A pending approval.
 
     Attributes:
         subject: what its run is about; None when the contract of the pipeline has no subject.
+        round: 2 for a question that is asked a second time after the first was closed.
+        picture: the name of an artifact that shows what the question is about.
+        policy: who may decide; None for the default, by which any one approver decides.
+        starter: the subject that started the run; None if the run does not record it.
+        claim: who deals with it. It may have expired.
+        has_voted: whether the voter for whom the inbox is read has voted.
     """
 
     run_id: str
@@ -111,6 +121,33 @@ class InboxItem(Struct, frozen=True, kw_only=True):
     requested_at: datetime
     deadline_at: datetime | None = None
     subject: str | None = None
+    round: int = 1
+    picture: str | None = None
+    policy: Policy | None = None
+    starter: str | None = None
+    claim: ClaimState | None = None
+    handed_to: str | None = None
+    has_voted: bool = False
+
+
+class DecidedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An approval that people have decided, or ended by a veto.
+
+    Attributes:
+        title, pipeline, subject, requested_at: empty or None until the entry is read.
+        outcome: `modified` if the answer edits what was proposed.
+    """
+
+    run_id: str
+    approval_id: str
+    status: Literal["decided", "vetoed"]
+    decided_by: str
+    decided_at: datetime
+    outcome: str | None = None
+    title: str = ""
+    pipeline: str = ""
+    subject: str | None = None
+    requested_at: datetime | None = None
 
 
 class InboxPosition(Struct, frozen=True, kw_only=True):
@@ -206,8 +243,23 @@ class RunStream(Protocol):
         """Return the run's snapshot from its stream; None when there is no such stream."""
         ...
 
-    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
-        """Return a page of the tenant's pending approvals, oldest first."""
+    async def inbox(
+        self,
+        tenant: str,
+        *,
+        after: InboxPosition | None = None,
+        limit: int = 200,
+        voter: str | None = None,
+    ) -> InboxPage:
+        """Return a page of the tenant's pending approvals, oldest first.
+
+        Args:
+            voter: a subject, whose votes `has_voted` of the entries is about.
+        """
+        ...
+
+    async def decided(self, tenant: str, limit: int) -> tuple[DecidedItem, ...]:
+        """Return the approvals that were decided last, at most `MAX_DECIDED`, newest first."""
         ...
 
     async def tenants_with_approvals(self) -> list[str]:

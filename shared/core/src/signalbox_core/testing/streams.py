@@ -11,22 +11,24 @@ from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of, run_key
+from signalbox_core.streams import inbox_entries
 from signalbox_core.streams import record as records
 from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.projection import BASE, project, running_children, with_ends_of_children
-from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
+from signalbox_core.streams.record import ENDED_STEP, Record
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
     RUN_APPEARED,
     AppendOutcome,
     Cursor,
+    DecidedItem,
     Gap,
     History,
-    InboxItem,
     InboxPage,
     InboxPosition,
     ProjectedSnapshot,
 )
+from signalbox_core.testing.approval_lists import FakeApprovalLists
 from signalbox_core.testing.channels import FakeChannels
 from signalbox_core.testing.stream_state import FakeRunState, frame_of
 
@@ -48,13 +50,13 @@ class FakeRunStream:
         self._now = now
         self._max_frames = max_frames
         self._runs: dict[str, FakeRunState] = {}
-        self._inbox: dict[tuple[str, str], InboxItem] = {}
+        self._approvals = FakeApprovalLists(self._runs)
         self._epochs = (f"e{number}" for number in count(1))
 
     def forget(self) -> None:
         """Lose all data, like Redis after FLUSHALL."""
         self._runs.clear()
-        self._inbox.clear()
+        self._approvals.clear()
 
     async def append(self, event: CloudEvent) -> AppendOutcome:
         return (await self.append_many([event]))[0]
@@ -97,36 +99,21 @@ class FakeRunStream:
         snapshot = with_ends_of_children(replace(snapshot, retried_as=run.retried_as), ends)
         return ProjectedSnapshot(snapshot=snapshot, epoch=run.epoch)
 
-    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
-        found = self._open_items(tenant)
-        start = (after.requested_us, after.field) if after else (-1, "")
-        later = [(place, item) for place, item in found if place > start]
-        more = len(later) > limit
-        (requested_us, field), _ = later[:limit][-1] if later else (start, None)
-        return InboxPage(
-            items=tuple(item for _, item in later[:limit]),
-            next=InboxPosition(requested_us=requested_us, field=field) if more else None,
-            total=len(found),
-        )
+    async def inbox(
+        self,
+        tenant: str,
+        *,
+        after: InboxPosition | None = None,
+        limit: int = 200,
+        voter: str | None = None,
+    ) -> InboxPage:
+        return self._approvals.page(tenant, after, limit, voter)
 
-    def _open_items(self, tenant: str) -> list[tuple[tuple[int, str], InboxItem]]:
-        found = []
-        for (key, _), item in self._inbox.items():
-            run = self._runs.get(key)
-            if (
-                run
-                and run.tenant == tenant
-                and not run.ended
-                and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL
-            ):
-                place = (records.requested_us(item), f"{key}/{item.approval_id}")
-                pipeline = run.marks.get("pipeline") or item.pipeline
-                subject = run.marks.get("subject") or item.subject
-                found.append((place, replace(item, pipeline=pipeline, subject=subject)))
-        return sorted(found, key=lambda entry: entry[0])
+    async def decided(self, tenant: str, limit: int) -> tuple[DecidedItem, ...]:
+        return self._approvals.newest_decided(tenant, limit)
 
     async def tenants_with_approvals(self) -> list[str]:
-        return sorted({self._runs[key].tenant for key, _ in self._inbox if key in self._runs})
+        return self._approvals.tenants()
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         runs = [key for key, run in self._runs.items() if run.tenant == tenant and not run.ended]
@@ -167,13 +154,13 @@ class FakeRunStream:
         waiting = before.parked if before and not ended else {}
         run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
         self._runs[key] = run
-        self._inbox.update({(key, item.approval_id): item for item in records.inbox_items(snapshot)})
+        self._approvals.add_snapshot(key, snapshot)
         self._send(key, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
         self._append_parked(key, run)
         self._update_gap(run, top_before=-1)
         if not ended:
             self._send_tenant_message(run.tenant, RUN_APPEARED, key)
-        if records.inbox_items(snapshot):
+        if inbox_entries.inbox_items(snapshot):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return run.epoch
 
@@ -197,9 +184,7 @@ class FakeRunStream:
         run = self._runs.get(key)
         if run is None:
             run = self._runs[key] = FakeRunState(epoch=next(self._epochs), tenant=event.tenantid)
-        if event.name == "approval.requested":
-            item = records.inbox_item(event)
-            self._inbox[key, item.approval_id] = item
+        self._approvals.add_event(key, event)
         top_before = run.top
         outcome = self._place(key, run, record)
         run.ended_at = run.ended_at or (event.time if record.terminal else None)
@@ -208,14 +193,12 @@ class FakeRunStream:
             self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if (
             event.name == "approval.requested"
-            or records.closed_approval(event)
-            or (record.terminal and self._has_approvals(key))
+            or event.name in records.INBOX_FACT_EVENTS
+            or inbox_entries.closed_approval(event)
+            or (record.terminal and self._approvals.has_any(key))
         ):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return outcome
-
-    def _has_approvals(self, key: str) -> bool:
-        return any(owner == key for owner, _ in self._inbox)
 
     def _send_tenant_message(self, tenant: str, name: str, key: str = "") -> None:
         self.channels.send(

@@ -5,7 +5,7 @@ from typing import Final
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.approval_stream import ApprovalStream
-from signalbox_gateway.api.approvals import ApprovalHandlers
+from signalbox_gateway.api.approvals import ApprovalHandlers, ListApprovals
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.routes.replies import (
     APPROVAL_NOT_FOUND,
@@ -46,11 +46,14 @@ def approval_routes(
             method="GET",
             path="/v1/approvals",
             name="list_approvals",
-            summary="List the pending approvals of the tenant (the inbox)",
+            summary="List the pending approvals of the tenant (the inbox), or those decided last",
             role=Role.VIEWER,
             handle=approvals.inbox,
-            query=schemas.ListApprovals,
-            replies=(Reply(200, "The pending approvals, oldest first", InboxView), INVALID_QUERY),
+            query=ListApprovals,
+            replies=(
+                Reply(200, "Pending approvals, oldest first; decided ones, newest first", InboxView),
+                INVALID_QUERY,
+            ),
         ),
         Endpoint(
             method="GET",

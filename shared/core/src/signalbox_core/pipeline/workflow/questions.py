@@ -20,6 +20,7 @@ from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.continuation import withdraw
 from signalbox_core.pipeline.workflow.ballot.ladder import (
@@ -113,6 +114,8 @@ def open_question(
     """
     is_recorded = state.questions_patch is not None
     data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
+    number = round_of(state.approvals, question.approval.name)
+    data = structs.replace(data, round=number if number > 1 else UNSET)
     asked = AskedQuestion(
         approval=question.approval,
         check=question.check,
@@ -132,6 +135,12 @@ def open_question(
     else:
         state.confirm_question(data, accepts_early=verdict.is_accepted)
     return asked
+
+
+def round_of(approvals: ApprovalRegistry, name: str) -> int:
+    """Return which time a question of this name is asked: 1 unless all earlier ones were closed."""
+    is_asked = any(question.approval.name == name for question in approvals.pending())
+    return 1 if is_asked else approvals.counts.get(name, 0) + 1
 
 
 def _requested(

@@ -100,7 +100,9 @@ export const api = {
   upload: (file) => call("POST", "/v1/objects", { body: file }),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
-  approvals: (options, cursor = null) => get(`/v1/approvals?status=pending${cursor ? `&cursor=${id(cursor)}` : ""}`, options),
+  approvals: ({ cursor = null, mine = false } = {}, options = {}) =>
+    get(`/v1/approvals?status=pending${mine ? "&mine=true" : ""}${cursor ? `&cursor=${id(cursor)}` : ""}`, options),
+  decidedApprovals: (limit) => get(`/v1/approvals?status=decided&limit=${limit}`),
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
   object: (runId, approvalId, objection) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/objection`, { body: objection }),

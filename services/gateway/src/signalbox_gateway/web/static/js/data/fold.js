@@ -159,7 +159,7 @@ function approvalRequested(snapshot, data, frame) {
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
     about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null, refused: [], asked_policy: null,
-    proposal: data.proposal ?? null, outcome: null, modified: [],
+    proposal: data.proposal ?? null, outcome: null, modified: [], round: data.round ?? 1,
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }

@@ -3,7 +3,7 @@ import { api } from "./api.js";
 
 const EVERY_MS = 15_000;
 // Of 200 questions each.
-const MAX_PAGES = 5;
+export const MAX_PAGES = 5;
 
 export class InboxWatch {
   #timer = 0;
@@ -57,10 +57,10 @@ export class InboxWatch {
   async load() {
     const read = this.#begun += 1;
     const isWhole = this.#readers.size > 0;
-    const { approvals, total, next } = await pages(null, isWhole ? MAX_PAGES : 1);
+    const { approvals, total, next } = await pagesOf(pending, null, isWhole ? MAX_PAGES : 1);
     // The oldest come first, so new ones are on the last page: those in between need no second read.
     const from = this.#last ?? next;
-    const later = next ? await pages(from, MAX_PAGES) : { approvals: [], last: null, next: null };
+    const later = next ? await pagesOf(pending, from, MAX_PAGES) : { approvals: [], last: null, next: null };
     // A late response must not replace that of a later read: a decided question would come back.
     if (read < this.#applied) return this.approvals;
     this.#applied = read;
@@ -88,11 +88,13 @@ export class InboxWatch {
   }
 }
 
-/** Reads pages from a cursor on: their questions, the cursor of the last one read, and that of the next one, if there is one. */
-async function pages(from, most) {
+const pending = (cursor) => api.approvals({ cursor });
+
+/** Reads pages from a cursor on with `readPage(cursor)`: their questions, the cursor of the last one read, and that of the next one, if there is one. */
+export async function pagesOf(readPage, from, most) {
   const found = { approvals: [], total: 0, last: from, next: from };
   for (let read = 0; read === 0 || (found.next && read < most); read += 1) {
-    const page = await api.approvals({}, found.next);
+    const page = await readPage(found.next);
     found.approvals.push(...page.approvals);
     Object.assign(found, { total: page.total, last: found.next, next: page.next_cursor ?? null });
   }

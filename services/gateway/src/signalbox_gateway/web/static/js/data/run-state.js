@@ -1,6 +1,8 @@
 // What a run is doing, in a status and in words. Pure.
 import { statusWord } from "../ui/status.js";
 import { hasEnded } from "./fold.js";
+import { session } from "./session.js";
+import { awaitedName } from "./waiting-for.js";
 
 const CAUSES = {
   no_worker: "no worker", workflow_error: "code error", non_determinism: "code changed", deadlock: "deadlock",
@@ -18,7 +20,8 @@ export function runState(snapshot) {
   if (blocked) return { ...blocked, until: null };
   if (pending.length && ["running", "queued"].includes(snapshot.status)) {
     const [until = null] = pending.map((approval) => approval.deadline_at).filter(Boolean).sort();
-    return { status: "attention", text: "Waiting for a decision", until };
+    const name = awaitedName(pending, session()?.subject);
+    return { status: "attention", text: name ? `Waiting for ${name}` : "Waiting for a decision", until };
   }
   const isWorking = snapshot.steps.some((step) => step.status === "running");
   if (snapshot.status === "paused" && isWorking) {
@@ -37,7 +40,9 @@ export function runState(snapshot) {
 export function listState(run) {
   const blocked = blockedState(run);
   if (blocked) return blocked;
-  if (run.waiting && run.status === "running") return { status: "attention", text: "Waiting for a person" };
+  if (run.waiting && run.status === "running") {
+    return { status: "attention", text: `Waiting for ${awaitedName(run.questions ?? [], session()?.subject) ?? "a person"}` };
+  }
   return queuedState(run) ?? { status: run.status, text: statusWord(run.status) };
 }
 

@@ -1,4 +1,4 @@
-// The inbox: pending questions next to the chosen one. A sent decision opens the next question.
+// The inbox: the questions of a view next to the chosen one. A sent decision opens the next question.
 import { RunFeed } from "../data/run-feed.js";
 import { keyOf } from "../data/inbox-watch.js";
 import { presenceList } from "../data/presence.js";
@@ -9,18 +9,19 @@ import { LinkState } from "../ui/link-state.js";
 import { openPage } from "../ui/open-page.js";
 import { parsePlace, replaceAddress } from "../ui/place.js";
 import { setTitle } from "../ui/title.js";
-import { addressOfQuestion, inOrder, QuestionList } from "./question-list.js";
+import { QuestionList } from "./question-list.js";
 import { Question } from "./question.js";
+import { ViewLinks, addressOfQuestion, addressOfView, emptyView, inOrder, readView, viewOf } from "./views.js";
 
 const PRESENCE_MS = 15_000;
 const WIDE = matchMedia("(min-width: 60.01rem)");
 
-export async function inboxPage({ parts: [run, approval], inbox }) {
-  const page = new InboxPage(inbox);
+export async function inboxPage({ parts: [run, approval], query, inbox }) {
+  const page = new InboxPage(inbox, viewOf(query));
   await openPage(page, run, approval);
   return {
     title: "Inbox", titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
-    navigate: ({ parts }) => page.choose(parts[0], parts[1]),
+    navigate: ({ parts, query: next }) => page.navigate(viewOf(next), parts[0], parts[1]),
   };
 }
 
@@ -30,31 +31,32 @@ class InboxPage {
   #done = new Set();   // decided here; the list may still have them for a moment
   #at = 0;   // the place of the chosen question, kept when it leaves the list
   #isClosed = false;
+  #begun = 0;   // reads
+  #applied = 0;
 
-  constructor(inbox) {
-    this.inbox = inbox;
+  constructor(inbox, view) {
+    Object.assign(this, { inbox, view });
+    this.views = new ViewLinks();
     this.list = new QuestionList();
     this.link = new LinkState();
     this.count = span("count");
     this.problem = div("");
     this.main = div("triage-main");
-    this.none = h("div", { class: "empty" }, h("h2", {}, "Nothing to decide"), h("p", {}, "New questions appear here automatically."));
     this.element = div("triage",
       h("section", { class: "triage-side", "aria-label": "Questions" },
-        div("triage-head", h("h1", {}, "Inbox"), this.count, this.link.element), this.problem, this.list.element, keysHint()),
+        div("triage-head", h("h1", {}, "Inbox"), this.count, this.link.element), this.views.element, this.problem, this.list.element, keysHint()),
       this.main);
   }
 
   async open(run, approval) {
     this.stopWhole = this.inbox.readWhole();
-    await this.inbox.load();
-    this.#take(this.inbox.approvals, this.inbox.total);
+    await this.#load();
     // First the question that the address names: without one, a change of the inbox chooses.
     await this.choose(run, approval);
-    this.stopListening = this.inbox.listen((approvals, total) => this.#changed(approvals, total));
+    this.stopListening = this.inbox.listen(() => this.#reload());
     this.feed = new RunFeed({
       started: () => {}, reported: () => {}, progress: () => {},
-      changed: () => this.inbox.refresh(), state: (state) => this.link.set(state),
+      changed: () => this.#refresh(), state: (state) => this.link.set(state),
       presence: (question) => presenceList.update(question),
     });
     this.stopPresence = presenceList.listen(() => this.#list());
@@ -80,31 +82,73 @@ class InboxPage {
 
   entered() { setTitle("Inbox"); }
 
+  /** Shows another view, or another question of the same one. */
+  async navigate(view, run, approval) {
+    if (view !== this.view) {
+      this.view = view;
+      this.#take({ approvals: [], total: 0 });
+      if (!await this.#tryLoad()) return;
+    }
+    await this.choose(run, approval);
+  }
+
   /** Shows a question; without one, on a wide screen, the first. */
   async choose(run, approval) {
     const first = WIDE.matches ? this.#items.find((item) => !this.#done.has(keyOf(item))) : undefined;
     const chosen = run ? { run_id: run, approval_id: approval } : first;
     // While the page was loading, the user may have gone on to another one.
-    if (chosen && !run && isOfInbox(parsePlace())) replaceAddress(addressOfQuestion(chosen));
+    if (chosen && !run && isOfInbox(parsePlace())) replaceAddress(addressOfQuestion(chosen, this.view));
     this.chosen = chosen ? keyOf(chosen) : null;
     this.element.toggleAttribute("data-chosen", Boolean(chosen));
     this.#list();
     this.question?.close();
-    this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(keyOf(chosen), isOpen), back: "#/inbox" }) : null;
-    replace(this.main, this.question?.element ?? this.none);
+    this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(keyOf(chosen), isOpen), back: addressOfView(this.view) }) : null;
+    replace(this.main, this.question?.element ?? emptyView(this.view));
     await this.question?.load();
   }
 
-  #take(approvals, total) {
-    this.#items = inOrder(approvals);
+  /** Reads the questions of the view; false if the user has gone to another view or page meanwhile. */
+  async #load() {
+    const { view } = this;
+    const read = this.#begun += 1;
+    const found = await readView(view, this.inbox);
+    if (this.#isClosed || view !== this.view) return false;
+    replace(this.problem);
+    // A late response must not replace that of a later read.
+    if (read > this.#applied) this.#take(found);
+    this.#applied = Math.max(read, this.#applied);
+    return true;
+  }
+
+  /** As `#load`, with the reason shown if it fails. */
+  async #tryLoad() {
+    try {
+      return await this.#load();
+    } catch (problem) {
+      if (!this.#isClosed && problem.status !== 401) replace(this.problem, problemNotice(problem));
+      return false;
+    }
+  }
+
+  #take({ approvals, total }) {
+    this.#items = inOrder(approvals, this.view);
     const listed = new Set(approvals.map(keyOf));
     for (const key of this.#done) if (!listed.has(key)) this.#done.delete(key);
     this.#total = total;
   }
 
-  #changed(approvals, total) {
-    replace(this.problem);
-    this.#take(approvals, total);
+  /** The stream has reported a change. The other views can change where the pending questions of all do not. */
+  async #refresh() {
+    await this.inbox.refresh();
+    if (this.view !== "all") await this.#reload();
+  }
+
+  /** Shows what has changed; the chosen question stays, whether it is still listed or not. */
+  async #reload() {
+    if (this.view === "all") {
+      replace(this.problem);
+      this.#take(this.inbox);
+    } else if (!await this.#tryLoad()) return;
     this.#list();
     if (!this.chosen) { if (WIDE.matches && this.#items.length) this.choose(); return; }
     if (!this.#items.some((item) => keyOf(item) === this.chosen)) this.question?.reload();
@@ -113,27 +157,26 @@ class InboxPage {
   #list() {
     const place = this.#items.findIndex((item) => keyOf(item) === this.chosen);
     if (place >= 0) this.#at = place;
-    this.list.show(this.#items, this.chosen);
+    this.views.select(this.view);
+    this.list.show(this.#items, this.chosen, this.view);
     setText(this.count, countText(this.#items.length, this.#total));
   }
 
   /** Opens the next question, at the same place, if the decided one is still shown: its response may be late. */
   async #decided(decided, isOpen) {
     if (!isOpen) this.#done.add(decided);
-    try {
-      await this.inbox.load();
-      replace(this.problem);
-    } catch (problem) { replace(this.problem, problemNotice(problem)); return; }
-    if (this.#isClosed || this.chosen !== decided) return;
+    if (!await this.#tryLoad()) return;
+    if (this.view !== "all") this.inbox.refresh();   // for the number in the rail
+    if (this.chosen !== decided) return;
     const others = this.#items.filter((item) => keyOf(item) !== decided && !this.#done.has(keyOf(item)));
     const next = others[Math.min(this.#at, others.length - 1)];
-    location.hash = next ? addressOfQuestion(next) : "#/inbox";
+    location.hash = next ? addressOfQuestion(next, this.view) : addressOfView(this.view);
   }
 
   #move(by) {
     const at = this.#items.findIndex((item) => keyOf(item) === this.chosen);
     const next = this.#items[at < 0 ? this.#at : at + by];
-    if (next) location.hash = addressOfQuestion(next);
+    if (next) location.hash = addressOfQuestion(next, this.view);
   }
 }
 

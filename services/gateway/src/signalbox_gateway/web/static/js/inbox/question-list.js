@@ -1,37 +1,45 @@
-// The list of pending questions, the nearest deadline first.
+// The list of questions in the inbox.
+import { addressOf } from "../data/api.js";
 import { keyOf } from "../data/inbox-watch.js";
 import { presenceList, presenceText } from "../data/presence.js";
 import { hasDraft } from "../data/drafts.js";
-import { h, replace, setText, span } from "../ui/dom.js";
+import { session } from "../data/session.js";
+import { awaitedName } from "../data/waiting-for.js";
+import { h, pictureElement, replace, setText, span } from "../ui/dom.js";
 import { full, humane } from "../ui/format.js";
 import { statusDot } from "../ui/status.js";
 import { shortAgo, shortLeft } from "../ui/ticker.js";
+import { LABELS, addressOfQuestion } from "./views.js";
 
 const SOON_MS = 600_000;
-
-export const addressOfQuestion = ({ run_id: run, approval_id: approval }) =>
-  `#/inbox/${encodeURIComponent(run)}/${encodeURIComponent(approval)}`;
-
-export const inOrder = (approvals) => [...approvals].sort((one, other) =>
-  (one.deadline_at ?? "9").localeCompare(other.deadline_at ?? "9") || one.requested_at.localeCompare(other.requested_at));
 
 export class QuestionList {
   #rows = new Map();
 
   constructor() {
-    this.element = h("ol", { class: "questions inbox", "aria-label": "Pending questions" });
+    this.element = h("ol", { class: "questions inbox" });
   }
 
-  show(approvals, chosen) {
+  show(approvals, chosen, view) {
+    this.#select(view);
     const kept = new Set(approvals.map(keyOf));
     for (const [key, row] of this.#rows) if (!kept.has(key)) { row.remove(); this.#rows.delete(key); }
     for (const [index, item] of approvals.entries()) {
       const key = keyOf(item);
-      if (!this.#rows.has(key)) this.#rows.set(key, row(item));
+      if (!this.#rows.has(key)) this.#rows.set(key, row(item, view));
       const element = this.#rows.get(key);
       if (this.element.children[index] !== element) this.element.insertBefore(element, this.element.children[index] ?? null);
       mark(element, item, key === chosen);
     }
+  }
+
+  /** A question leads to an address within the view, so its rows are those of one view. */
+  #select(view) {
+    if (this.view === view) return;
+    this.view = view;
+    this.#rows.clear();
+    replace(this.element);
+    this.element.setAttribute("aria-label", LABELS[view]);
   }
 }
 
@@ -40,21 +48,32 @@ function mark(element, item, isChosen) {
   if (isChosen) link.setAttribute("aria-current", "true");
   else link.removeAttribute("aria-current");
   replace(link.querySelector(".question-draft"), hasDraft(item.run_id, item.approval_id) ? "Draft" : null);
-  setText(link.querySelector(".question-who"), presenceText(presenceList.others(item.run_id, item.approval_id)));
+  setText(link.querySelector(".question-who"), whoText(item));
 }
 
-/** The title of the question, unless it stands in place of a subject; its pipeline and its run. */
-function factsOf({ subject, title, pipeline, run_id: runId }) {
-  return [subject ? title : null, humane(pipeline), runId].filter(Boolean).join(" · ");
+/** Who has decided the question, who has it open, or for whom it waits; empty if none of these is known. */
+function whoText(item) {
+  if (item.decided_by) {
+    const changes = item.outcome === "modified" ? ", with changes" : "";
+    return item.status === "vetoed" ? `Vetoed by ${item.decided_by}` : `Decided by ${item.decided_by}${changes}`;
+  }
+  const name = awaitedName([item], session()?.subject);
+  return presenceText(presenceList.others(item.run_id, item.approval_id)) || (name ? `Waiting for ${name}` : "");
 }
 
-function row(item) {
-  const { deadline_at: deadline } = item;
+/** The round, the title of the question unless it stands in place of a subject, its pipeline and its run. */
+function factsOf({ subject, title, pipeline, round, run_id: runId }) {
+  return [round > 1 ? `Round ${round}` : null, subject ? title : null, humane(pipeline), runId].filter(Boolean).join(" · ");
+}
+
+function row(item, view) {
+  const { deadline_at: deadline, decided_at: decidedAt } = item;
   const left = deadline
     ? h("span", { class: "question-left", "data-soon": Date.parse(deadline) - Date.now() < SOON_MS },
       span("visually-hidden", `open until ${full(deadline)}`), shortLeft(deadline))
     : span("question-left");
-  return h("li", {}, h("a", { class: "question", href: addressOfQuestion(item) },
-    statusDot("attention"), span("question-title", item.subject ?? item.title), left,
-    span("question-facts", h("span", {}, factsOf(item)), span("question-who"), span("question-draft"), shortAgo(item.requested_at))));
+  const picture = item.picture ? pictureElement({ class: "question-picture", src: addressOf(item.picture), alt: "", loading: "lazy" }) : null;
+  return h("li", {}, h("a", { class: "question", href: addressOfQuestion(item, view) },
+    statusDot(decidedAt ? item.status : "attention"), span("question-title", item.subject ?? item.title), left, picture,
+    span("question-facts", h("span", {}, factsOf(item)), span("question-draft"), shortAgo(decidedAt ?? item.requested_at)), span("question-who")));
 }

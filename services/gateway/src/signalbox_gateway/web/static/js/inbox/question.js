@@ -37,6 +37,8 @@ export class Question {
       replace(this.body, this.panels.element);
       this.#describe(run, approval);
       this.panels.update({ approvals: [approvalOf(approval)] });
+      const closed = this.panels.element.querySelector(".approval > details");
+      if (closed) closed.open = true;
     } catch (problem) {
       if (!this.#closed && problem.status !== 401) replace(this.body, problemNotice(problem), this.#againButton());
     }

@@ -5,6 +5,7 @@ import { Problem } from "../data/api.js";
 import { Continuation } from "../data/continuation.js";
 import { hasEnded, shortName } from "../data/fold.js";
 import { runState } from "../data/run-state.js";
+import { claimLeft } from "../data/waiting-for.js";
 import { RunWatch } from "../data/stream.js";
 import { PipelineView } from "../documents/pipeline-view.js";
 import { announce, toast } from "../ui/announce.js";
@@ -106,6 +107,7 @@ class RunPage {
     this.timeline.close();
     this.controls.close();
     cancelAnimationFrame(this.#drawing);
+    clearTimeout(this.claimTimer);
   }
 
   /** Parts that measure themselves draw once they are in the document. */
@@ -187,6 +189,9 @@ class RunPage {
     this.pipeline.setAttribute("href", snapshot.pipeline ? `#/?q=${encodeURIComponent(`pipeline:${snapshot.pipeline}`)}` : "#/");
     this.sign.set(status, text);
     this.#timeLeft(until);
+    clearTimeout(this.claimTimer);
+    const left = claimLeft(snapshot);
+    if (left) this.claimTimer = setTimeout(() => this.#head(this.watch.snapshot), left);
     setTitle(`${status === "attention" ? "● " : ""}${this.title}`);
     this.#clock(snapshot);
   }

@@ -7,7 +7,7 @@ const MAX_KNOWN = 5000;
 export class OpenRuns {
   #known = new Map();
 
-  /** Takes in a snapshot; returns {waiting, until} if that differs from what the snapshot before had, else null. */
+  /** Takes in a snapshot; returns {waiting, until, questions} if that differs from what the snapshot before had, else null. */
   take(snapshot) {
     const { run_id: runId, steps, approvals } = snapshot;
     const wait = waitOf(approvals.filter((approval) => approval.status === "pending"));
@@ -15,10 +15,10 @@ export class OpenRuns {
     this.#known.delete(runId);
     this.#known.set(runId, { steps: stepsOf(steps), wait });
     if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.keys().next().value);
-    return before?.wait.waiting === wait.waiting && before.wait.until === wait.until ? null : wait;
+    return JSON.stringify(before?.wait) === JSON.stringify(wait) ? null : wait;
   }
 
-  /** [run id, {waiting, until}] of every run that waits, for a new listing: `take` returns what has changed alone. */
+  /** [run id, {waiting, until, questions}] of every run that waits, for a new listing: `take` returns what has changed alone. */
   waits() { return [...this.#known].map(([runId, { wait }]) => [runId, wait]).filter(([, { waiting }]) => waiting); }
 
   /** {done, total, percent} of a run; null while unknown. */
@@ -33,7 +33,12 @@ export function withWaits(runs, approvals) {
 
 function waitOf(questions) {
   const [until = null] = questions.map((item) => item.deadline_at).filter(Boolean).sort();
-  return { waiting: questions.length > 0, until };
+  return { waiting: questions.length > 0, until, questions: questions.map(askedOf) };
+}
+
+/** What tells for whom a question waits, of a snapshot's question as of the inbox's. */
+function askedOf({ claim = null, handed_to = null, people, policy }) {
+  return { claim, handed_to, people: people ?? policy?.people ?? [] };
 }
 
 function stepsOf(steps) {

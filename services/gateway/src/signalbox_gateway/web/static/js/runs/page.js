@@ -166,7 +166,7 @@ class RunsPage {
   /** One page of the server's list; the inbox shows which runs wait for a person. */
   async #read(query) {
     const options = { signal: this.#stop.signal };
-    const [answer, inbox] = await Promise.all([api.runs(query, options), api.approvals(options)]);
+    const [answer, inbox] = await Promise.all([api.runs(query, options), api.approvals({}, options)]);
     return { ...answer, runs: withWaits(answer.runs, inbox.approvals) };
   }
 

@@ -1,0 +1,231 @@
+"""What a run's meta hash holds about its approvals, so that a list of them needs no snapshot. Pure.
+
+The marks are set together with the events, so they are as current as the stream.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.events.approval_data import (
+    ApprovalClaimed,
+    ApprovalHandedOver,
+    ApprovalReleased,
+    ApprovalRequested,
+    ApprovalVoted,
+)
+from signalbox_core.events.catalogue import ArtifactCreated
+from signalbox_core.events.policy import Policy
+from signalbox_core.events.states import ApprovalState, ClaimState, Snapshot
+from signalbox_core.ids import run_id_of
+from signalbox_core.streams.run_stream import DecidedItem, InboxItem
+
+CLOSED_APPROVAL: Final = "closed"
+_RUN_MARKS: Final = ("epoch", "terminal", "pipeline", "subject", "starter", "page")
+"""Of the run as a whole; `page` is the picture of its first page."""
+_OF_PENDING: Final = ("approval", "claim", "handed", "policy")
+_OF_DECIDED: Final = ("title", "asked")
+_FIRST_PAGE: Final = re.compile(r"page-0*1\.(?:jpg|png|webp)")
+_SIZE: Final = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+
+Marks = Mapping[str, bytes | None]
+
+
+class _ClaimMark(Struct, frozen=True, kw_only=True):
+    """`sequence`: of the event; a later vote of the subject ends the claim."""
+
+    claim: ClaimState
+    sequence: int
+
+
+class _OptionPicture(Struct, frozen=True):
+    artifact: str
+    size: str = ""
+
+
+class _PicturedOption(Struct, frozen=True):
+    pictures: tuple[_OptionPicture, ...] = ()
+
+
+def mark_names(approval_id: str, voter: str | None) -> tuple[str, ...]:
+    """The names of the marks that describe an approval; with a voter, also that of its vote."""
+    own = tuple(f"{name}:{approval_id}" for name in _OF_PENDING)
+    return (*_RUN_MARKS, *own, *((vote_mark(approval_id, voter),) if voter is not None else ()))
+
+
+def decided_mark_names(approval_id: str) -> tuple[str, ...]:
+    """The names of the marks that describe a decided approval."""
+    return ("epoch", "pipeline", "subject", *(f"{name}:{approval_id}" for name in _OF_DECIDED))
+
+
+def vote_mark(approval_id: str, subject: str) -> str:
+    """The name of the mark with the sequence of a subject's latest vote."""
+    return f"vote:{approval_id}/{subject}"
+
+
+def event_marks(event: CloudEvent) -> tuple[str, ...]:
+    """Return names and values of the marks that an event sets, except those of outcomes."""
+    marks_of = _MARKS_OF.get(event.name)
+    return marks_of(event) if marks_of is not None else ()
+
+
+def snapshot_approval_marks(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return names and values of the marks of a snapshot's approvals and pages."""
+    pages = [mark for artifact in snapshot.artifacts for mark in _page_mark(artifact.name)]
+    starter = ("starter", snapshot.starter.subject) if snapshot.starter is not None else ()
+    approvals = [mark for state in snapshot.approvals for mark in _state_marks(state, snapshot.sequence)]
+    return (*starter, *pages, *approvals)
+
+
+def _state_marks(state: ApprovalState, sequence: int) -> tuple[str, ...]:
+    approval_id = state.approval_id
+    marks = [f"approval:{approval_id}", "open" if state.status == "pending" else CLOSED_APPROVAL]
+    marks += [f"title:{approval_id}", state.title, f"asked:{approval_id}", state.requested_at.isoformat()]
+    if state.handed_to is not None:
+        marks += [f"handed:{approval_id}", state.handed_to]
+    if state.asked_policy is not None and state.policy is not None:
+        marks += [f"policy:{approval_id}", _encoded(state.policy)]
+    if state.claim is not None:
+        marks += _claim_mark(approval_id, state.claim, sequence)
+    for vote in state.votes:
+        # The claim is one that no vote has ended.
+        marks += [vote_mark(approval_id, vote.voted_by.subject), "0"]
+    return tuple(marks)
+
+
+def is_open(item: InboxItem, marks: Marks) -> bool:
+    """Whether the approval of an entry is pending."""
+    closed = marks[f"approval:{item.approval_id}"] == CLOSED_APPROVAL.encode()
+    return marks["epoch"] is not None and marks["terminal"] is None and not closed
+
+
+def claimer_of(item: InboxItem, marks: Marks) -> str | None:
+    """The subject that has claimed the approval, whether its claim is still in effect or not."""
+    found = marks[f"claim:{item.approval_id}"]
+    return msgspec.json.decode(found, type=_ClaimMark).claim.by.subject if found else None
+
+
+def described(
+    item: InboxItem, marks: Marks, *, voter: str | None = None, claimer_vote: bytes | None = None
+) -> InboxItem:
+    """The entry with what the marks of its run hold; a stream of an earlier release has not all of them.
+
+    Args:
+        claimer_vote: the mark of the latest vote of `claimer_of`.
+    """
+    claimed = marks[f"claim:{item.approval_id}"]
+    claim = msgspec.json.decode(claimed, type=_ClaimMark) if claimed else None
+    if claim is not None and int(claimer_vote or 0) > claim.sequence:
+        claim = None
+    policy = marks[f"policy:{item.approval_id}"]
+    return replace(
+        item,
+        pipeline=_text(marks["pipeline"]) or item.pipeline,
+        subject=_text(marks["subject"]) or item.subject,
+        picture=item.picture or _text(marks["page"]),
+        starter=_text(marks["starter"]),
+        claim=claim.claim if claim is not None else None,
+        handed_to=_text(marks[f"handed:{item.approval_id}"]),
+        policy=msgspec.json.decode(policy, type=Policy) if policy else item.policy,
+        has_voted=voter is not None and marks[vote_mark(item.approval_id, voter)] is not None,
+    )
+
+
+def described_decision(item: DecidedItem, marks: Marks) -> DecidedItem:
+    """The entry with what the marks of its run hold; a stream of an earlier release has not all of them."""
+    asked = _text(marks[f"asked:{item.approval_id}"])
+    return replace(
+        item,
+        run_id=run_id_of(item.run_id),
+        title=_text(marks[f"title:{item.approval_id}"]) or item.approval_id,
+        pipeline=_text(marks["pipeline"]) or "",
+        subject=_text(marks["subject"]),
+        requested_at=datetime.fromisoformat(asked) if asked is not None else item.decided_at,
+    )
+
+
+def picture_of(options: msgspec.Raw) -> str | None:
+    """The artifact of the first option that has pictures: the one whose shape is closest to a square."""
+    try:
+        found = msgspec.json.decode(options, type=tuple[_PicturedOption, ...])
+    except msgspec.DecodeError:
+        return None
+    pictures = next((option.pictures for option in found if option.pictures), ())
+    return min(pictures, key=_distance_to_square).artifact if pictures else None
+
+
+def _distance_to_square(picture: _OptionPicture) -> float:
+    match = _SIZE.fullmatch(picture.size)
+    if match is None:
+        return float("inf")
+    width, height = int(match[1]), int(match[2])
+    return max(width, height) / min(width, height)
+
+
+def _claim_mark(approval_id: str, claim: ClaimState, sequence: int) -> tuple[str, ...]:
+    return (f"claim:{approval_id}", _encoded(_ClaimMark(claim=claim, sequence=sequence)))
+
+
+def _page_mark(artifact: str) -> tuple[str, ...]:
+    return ("page", artifact) if _FIRST_PAGE.fullmatch(artifact) else ()
+
+
+def _requested(event: CloudEvent) -> tuple[str, ...]:
+    data = msgspec.json.decode(event.data, type=ApprovalRequested)
+    own = data.approval_id
+    return (f"approval:{own}", "open", f"title:{own}", data.title, f"asked:{own}", event.time.isoformat())
+
+
+def _claimed(event: CloudEvent) -> tuple[str, ...]:
+    data = msgspec.json.decode(event.data, type=ApprovalClaimed)
+    claim = ClaimState(by=data.claimed_by, until=data.until)
+    return _claim_mark(data.approval_id, claim, event.sequence or 0)
+
+
+def _released(event: CloudEvent) -> tuple[str, ...]:
+    data = msgspec.json.decode(event.data, type=ApprovalReleased)
+    return (f"claim:{data.approval_id}", "")
+
+
+def _handed_over(event: CloudEvent) -> tuple[str, ...]:
+    data = msgspec.json.decode(event.data, type=ApprovalHandedOver)
+    marks = [f"handed:{data.approval_id}", data.to]
+    if data.policy:
+        marks += [f"policy:{data.approval_id}", _encoded(data.policy)]
+    if data.delegated_by:
+        marks += [f"claim:{data.approval_id}", ""]
+    return tuple(marks)
+
+
+def _voted(event: CloudEvent) -> tuple[str, ...]:
+    data = msgspec.json.decode(event.data, type=ApprovalVoted)
+    return (vote_mark(data.approval_id, data.voted_by.subject), str(event.sequence or 0))
+
+
+def _artifact_created(event: CloudEvent) -> tuple[str, ...]:
+    return _page_mark(msgspec.json.decode(event.data, type=ArtifactCreated).name)
+
+
+_MARKS_OF: Final[Mapping[str, Callable[[CloudEvent], tuple[str, ...]]]] = {
+    "approval.requested": _requested,
+    "approval.claimed": _claimed,
+    "approval.released": _released,
+    "approval.delegated": _handed_over,
+    "approval.escalated": _handed_over,
+    "approval.voted": _voted,
+    "artifact.created": _artifact_created,
+}
+
+
+def _encoded(value: Struct) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode() if value else None
