@@ -2,7 +2,6 @@
 
 import { ALL, hasHistory } from "./run-streams.js";
 
-const MAX_REMEMBERED = 1000;
 
 export class Watch {
   #channel;
@@ -10,7 +9,8 @@ export class Watch {
   #on;
   #options;
   #positions = new Map();
-  #ended = new Map();   // the epoch of each ended run's stream
+  // The epoch of the stream of each run that has ended.
+  #ended = new Map();
   #state = "";
 
   /** runs: run ids, or `[ALL]`. options: {history, from, resume}. */
@@ -61,17 +61,12 @@ export class Watch {
 
   onFrame(name, body, cursor) {
     const run = body.run_id ?? body.runid;
-    if (this.isOver || (this.#ended.has(run) && !this.#isRetried(name, run, body))) return;
+    // Only snapshots have an epoch: a run that was retried after its end has a new stream, which begins with one.
+    if (this.#isAll && body.epoch && body.epoch !== this.#ended.get(run)) this.#ended.delete(run);
+    if (this.isOver || this.#ended.has(run)) return;
     if (name === "runs" || name === "presence") {
       if (this.#isAll) this.#on[name]?.(body);
     } else if (this.#isAll || this.#runs.includes(run)) this.#accept(name, run, body, cursor);
-  }
-
-  /** A run that was retried after its end has a new stream, which begins with a snapshot. */
-  #isRetried(name, run, { epoch }) {
-    const isNew = this.#isAll && (name === "snapshot" || name === "open") && Boolean(epoch) && epoch !== this.#ended.get(run);
-    if (isNew) this.#ended.delete(run);
-    return isNew;
   }
 
   get #isAll() { return this.#runs[0] === ALL; }
@@ -109,7 +104,7 @@ export class Watch {
       return;
     }
     // The id of a tenant's stream has no cursors of single runs.
-    const epoch = cursor?.split(":")[0] ?? position?.epoch ?? "";
+    const epoch = cursor?.split(":")[0] ?? position?.epoch;
     if (!position && body.sequence !== 1 && !this.#isAll) return;
     const known = position ?? { epoch, sequence: body.sequence - 1, hasSnapshot: false };
     known.epoch ||= epoch;
@@ -139,23 +134,24 @@ export class Watch {
   #onEnd(run, cursor) {
     const position = this.#positions.get(run);
     if (!position) return;
-    const [epoch, sequence] = (cursor ?? "").split(":");
+    const [epoch, sequence] = cursor?.split(":") ?? [];
     const isBehind = epoch === position.epoch && sequence > position.sequence && !position.isLoose;
     if (isBehind || position.isResyncing) this.#resync(run, position);
     else this.#finish("end", run);
   }
 
   #finish(name, run) {
-    this.#ended.set(run, this.#positions.get(run)?.epoch ?? "");
+    this.#ended.set(run, this.#positions.get(run)?.epoch);
     this.#positions.delete(run);
     this.#on[name]?.(run);
     if (this.isOver) return;
     if (this.#isAll) {
-      if (this.#ended.size > MAX_REMEMBERED) this.#ended.delete(this.#ended.keys().next().value);
-      return;
+      // Of a tenant's runs, the last ends are remembered.
+      if (this.#ended.size > 1000) this.#ended.delete([...this.#ended.keys()][0]);
+    } else {
+      if (this.#ended.size === this.#runs.length) this.#setState("ended");
+      this.#channel.drop(this, [run]);
     }
-    if (this.#ended.size === this.#runs.length) this.#setState("ended");
-    this.#channel.drop(this, [run]);
   }
 
   #setState(state, reason) {
