@@ -98,7 +98,7 @@ async def test_a_batch_waits_for_the_answer_to_an_unsure_document() -> None:
         async def others_are_done() -> bool:
             return letters(await run.snapshot()) == "wcwc"
 
-        await eventually(others_are_done, within_s=20)
+        await eventually(others_are_done, within_s=60)
         await child_of(pipeline, run, 0).decide("kind", KindDecision(kind="other"), by="lan")
         await child_of(pipeline, run, 2).decide("kind", KindDecision(kind="letter"), by="minh")
         result: BatchResult = await run.result()
@@ -127,7 +127,7 @@ async def test_a_cancelled_batch_cancels_its_documents() -> None:
             BatchInput(documents=upload_all(objects, [unclear_file()]), wait_for_confirmation=True)
         )
         waiting = child_of(pipeline, run, 0)
-        await eventually(lambda: "approval.requested" in waiting.event_names(), within_s=20)
+        await eventually(lambda: "approval.requested" in waiting.event_names(), within_s=60)
 
         await run.cancel("not needed")
         with suppress(WorkflowFailureError):
@@ -136,5 +136,5 @@ async def test_a_cancelled_batch_cancels_its_documents() -> None:
         async def child_is_cancelled() -> bool:
             return (await waiting.handle.describe()).status == WorkflowExecutionStatus.CANCELED
 
-        await eventually(child_is_cancelled, within_s=20)
+        await eventually(child_is_cancelled, within_s=60)
         await eventually(lambda: waiting.event_names()[-1] == "run.cancelled")

@@ -86,7 +86,7 @@ async def test_a_batch_larger_than_one_execution_accounts_for_every_document_onc
     async with pipeline_under_test(SPEC, activities=batch_activities(objects)) as pipeline:
         run = await pipeline.start(BatchInput(manifest="uploads/acme/list", parallel=25))
         result: BatchResult = await run.result()
-        await eventually(lambda: run.event_names()[-1] == "run.completed", within_s=20)
+        await eventually(lambda: run.event_names()[-1] == "run.completed", within_s=60)
         description = await run.handle.describe()
         snapshot = await run.snapshot()
 

@@ -67,7 +67,7 @@ async def test_the_subscriber_waits_for_a_missing_subscription(local: Local) -> 
     async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
         await local.subscription(topic)
         await publish(local.host, 1)
-        await eventually(seen.has(1), within_s=20)
+        await eventually(seen.has(1), within_s=60)
 
 
 async def test_recycled_streams_are_reopened_without_loss(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ async def test_recycled_streams_are_reopened_without_loss(tmp_path: Path) -> Non
         async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
             for n in range(1, 11):
                 await publish(local.host, n)
-                await eventually(seen.has(n), within_s=20)
+                await eventually(seen.has(n), within_s=60)
         await local.close()
 
     assert list(dict.fromkeys(seen.sequences)) == list(range(1, 11))

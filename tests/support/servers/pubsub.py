@@ -48,7 +48,7 @@ class Local:
         return list(response.message_ids)
 
     async def pull(
-        self, subscription: str, *, most: int = 100, timeout_s: float = 5.0
+        self, subscription: str, *, most: int = 100, timeout_s: float = 30.0
     ) -> list[types.ReceivedMessage]:
         """Pull what is available now or within `timeout_s`."""
         response = await self.subscriber.pull(
@@ -177,7 +177,7 @@ class Program:
     async def stop(self) -> int:
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.process.wait()
 
 
