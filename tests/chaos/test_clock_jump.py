@@ -47,7 +47,7 @@ def hosts(clock: HostClock, tmp_path: Path) -> Iterator[RunningStack]:
 
 
 async def jumps_of(stack: RunningStack) -> int:
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
         text = (await http.get(f"{str(stack.endpoints.receiver).rstrip('/')}/metrics")).text
     found = re.search(r"^signalbox_receiver_clock_jumps_total (\S+)$", text, re.MULTILINE)
     return int(float(found[1])) if found else 0

@@ -45,7 +45,7 @@ async def receive(source: EventSource, handler: Handler, until: Callable[[], boo
     """Run the subscriber until the condition holds, then cancel it."""
     running = asyncio.create_task(source.run(handler))
     try:
-        await eventually(until, within_s=20)
+        await eventually(until, within_s=60)
     finally:
         await cancel_and_wait(running)
 

@@ -193,7 +193,7 @@ async def test_a_delay_beyond_the_deadline_ends_the_run_at_once(client: Client, 
 async def test_the_deadline_ends_a_running_attempt(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("stall")) as under_test:
         error = await failure_of(
-            await under_test.start(AiTaskInput(task="summarise", text=TEXT, deadline_s=5))
+            await under_test.start(AiTaskInput(task="summarise", text=TEXT, deadline_s=10))
         )
 
         assert (error.code, error.step) == ("deadline_passed", "call_model")

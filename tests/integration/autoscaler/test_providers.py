@@ -85,7 +85,7 @@ async def until(provider: Provider, launch_id: str, *states: ExecutionState | No
         found = await execution(provider, launch_id)
         return (found,) if (found.state if found else None) in states else None
 
-    return (await eventually(reached, within_s=20))[0]
+    return (await eventually(reached, within_s=60))[0]
 
 
 async def test_a_launch_runs_its_workers_each_with_its_index(provider: Provider, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_a_launch_runs_its_workers_each_with_its_index(provider: Provider,
     assert found is not None
     assert found.handle == handle
     await eventually(
-        lambda: {path.name for path in tmp_path.glob("l-1-*")} == {"l-1-0", "l-1-1"}, within_s=20
+        lambda: {path.name for path in tmp_path.glob("l-1-*")} == {"l-1-0", "l-1-1"}, within_s=60
     )
     await eventually(lambda: (tmp_path / "l-1-0").read_text() == "green\n")
     (tmp_path / "end").write_text("0")
@@ -181,7 +181,7 @@ async def test_workers_of_an_autoscaler_that_stops_drain(tmp_path: Path) -> None
     await provider.launch(spec_of("l-6", tmp_path))
     # A worker writes its file after its signal handler is installed.
     await eventually(
-        lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20
+        lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=60
     )
 
     await provider.aclose()
@@ -199,11 +199,11 @@ async def test_a_command_that_cannot_be_started_is_refused(tmp_path: Path) -> No
 
 async def test_cloud_run_errors_are_refusals_or_uncertain(tmp_path: Path) -> None:
     async with cloud_run_program([]) as address:
-        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=0.5)
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=3)
         await set_faults(address, refuse=1)
         with pytest.raises(LaunchRefused, match="Quota exceeded"):
             await provider.launch(spec_of("refused", tmp_path))
-        await set_faults(address, slow_replies=1, slow_reply_s=5)
+        await set_faults(address, slow_replies=1, slow_reply_s=20)
         with pytest.raises(LaunchUncertain):
             await provider.launch(spec_of("slow", tmp_path))
         await set_faults(address, lost_replies=1)
@@ -273,7 +273,7 @@ async def wait_for_pods(folder: Path, launch_id: str, *, starts: int) -> None:
         files = list(folder.glob(f"{launch_id}-*"))
         return len(files) == 2 and sum(len(path.read_text().split()) for path in files) == starts
 
-    await eventually(started, within_s=20)
+    await eventually(started, within_s=60)
 
 
 @pytest.mark.parametrize("template", ["no-such-template", "empty"])
@@ -390,7 +390,7 @@ async def test_one_failed_worker_does_not_end_the_others(
         found = await execution(provider, "l-15")
         return found if found and found.failed == 1 else None
 
-    found = await eventually(one_failed, within_s=20)
+    found = await eventually(one_failed, within_s=60)
     assert (found.state, found.running) == (ExecutionState.RUNNING, 1)
     (tmp_path / "end").write_text("0")
     ended = await until(provider, "l-15", ExecutionState.FAILED)
@@ -428,8 +428,8 @@ async def test_tasks_of_the_emulated_cloud_run_start_during_concurrent_calls() -
     """The emulator forks: gRPC fork handlers would kill a child during another call, so it disables them."""
     async with cloud_run_program([sys.executable, "-c", ""]) as address:
         await set_faults(address, slow_replies=1_000, slow_reply_s=3)
-        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=10)
-        template = LaunchSpec(launch_id="", workers=4, timeout_s=60, environment={})
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=60)
+        template = LaunchSpec(launch_id="", workers=4, timeout_s=120, environment={})
 
         async def launch(number: int) -> None:
             await asyncio.sleep(number * 0.05)
@@ -442,6 +442,6 @@ async def test_tasks_of_the_emulated_cloud_run_start_during_concurrent_calls() -
         async with asyncio.TaskGroup() as group:
             for number in range(20):
                 group.create_task(launch(number))
-            watching = [group.create_task(eventually(ended, within_s=60)) for _ in range(4)]
+            watching = [group.create_task(eventually(ended, within_s=120)) for _ in range(4)]
         assert sum(item.failed for item in watching[0].result() or ()) == 0
         await provider.aclose()

@@ -83,7 +83,7 @@ async def test_the_lists_have_only_the_own_run(tenants: Tenants, worker: None) -
     async def is_settled() -> bool:
         return bool(await listed(tenants.acme, "completed")) and bool(await listed(tenants.other, "running"))
 
-    await eventually(is_settled, within_s=20)
+    await eventually(is_settled, within_s=60)
     assert await listed(tenants.acme, "completed") == [f"/v1/runs/{run_id}"]
     assert await listed(tenants.acme, "running") == []
     assert await listed(tenants.other, "completed") == []

@@ -83,7 +83,7 @@ def unsigned(issuer: Issuer) -> str:
 def signed_with_the_public_key(issuer: Issuer) -> str:
     """Algorithm confusion: HMAC with the public key as the secret."""
     token = issuer.token(alg="RS256")
-    jwks = httpx2.get(f"{issuer.origin}/keys", trust_env=False).json()["keys"]
+    jwks = httpx2.get(f"{issuer.origin}/keys", trust_env=False, timeout=60).json()["keys"]
     kid = jwt.get_unverified_header(token)["kid"]
     public = jwt.PyJWK(next(key for key in jwks if key["kid"] == kid)).key.public_bytes(
         Encoding.PEM, PublicFormat.SubjectPublicKeyInfo

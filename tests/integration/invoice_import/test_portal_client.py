@@ -38,7 +38,7 @@ CODES = iter(companies(60)[number] for number in count(3))
 
 @pytest.fixture
 async def client(portal: Portal) -> AsyncIterator[PortalClient]:
-    opened = PortalClient(PortalSettings(url=portal.url, query_timeout_s=0.5, export_timeout_s=2))
+    opened = PortalClient(PortalSettings(url=portal.url, query_timeout_s=5, export_timeout_s=10))
     yield opened
     await opened.close()
 

@@ -50,7 +50,7 @@ async def test_after_five_wrong_passwords_the_account_is_locked(portal: Portal) 
 
 
 async def test_a_request_without_request_id_is_blocked_by_the_firewall(portal: Portal) -> None:
-    answer = httpx2.get(f"{portal.url}/captcha", trust_env=False)
+    answer = httpx2.get(f"{portal.url}/captcha", trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()) == (403, {"status": 403, "message": WAF})
 
 

@@ -61,7 +61,7 @@ async def worker_process(
 
 async def is_ready(port: int) -> bool:
     with contextlib.suppress(httpx2.TransportError):
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
             return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
     return False
 

@@ -21,17 +21,21 @@ class Issuer:
         """A token for the viewer lan of tenant acme. `claims` override the defaults; None removes a claim."""
         requested = {"sub": "lan", "tenant": "acme", "roles": ["viewer"], **claims}
         return str(
-            httpx2.post(f"{self.origin}/token", json=requested, trust_env=False).json()["access_token"]
+            httpx2.post(f"{self.origin}/token", json=requested, trust_env=False, timeout=60).json()[
+                "access_token"
+            ]
         )
 
     def rotate(self) -> None:
-        httpx2.post(f"{self.origin}/rotate", trust_env=False).raise_for_status()
+        httpx2.post(f"{self.origin}/rotate", trust_env=False, timeout=60).raise_for_status()
 
     def go(self, *, down: bool) -> None:
-        httpx2.post(f"{self.origin}/down", json={"down": down}, trust_env=False).raise_for_status()
+        httpx2.post(
+            f"{self.origin}/down", json={"down": down}, trust_env=False, timeout=60
+        ).raise_for_status()
 
     def fetches(self) -> dict[str, int]:
-        return dict(httpx2.get(f"{self.origin}/stats", trust_env=False).json())
+        return dict(httpx2.get(f"{self.origin}/stats", trust_env=False, timeout=60).json())
 
     def trusted(self, **members: object) -> dict[str, object]:
         """The issuer's entry for the gateway's issuers file."""

@@ -78,7 +78,7 @@ async def kubernetes_call(
     address: str, method: str, path: str, body: Any = None, *, group: str = "api/v1"
 ) -> httpx2.Response:
     """Call the emulated API server as an operator would, in the namespace `signalbox`."""
-    async with httpx2.AsyncClient(headers={"Authorization": "Bearer secret"}) as http:
+    async with httpx2.AsyncClient(headers={"Authorization": "Bearer secret"}, timeout=60) as http:
         return await http.request(method, f"http://{address}/{group}/namespaces/signalbox/{path}", json=body)
 
 

@@ -58,12 +58,12 @@ def proxy(name: str, gateway: str, folder: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{port}"
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(60)
 
 
 def _wait_until_listening(port: int, log: Path) -> None:
     """Not a coroutine, because Playwright's tests already run an event loop."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not is_listening(port):
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
