@@ -1,7 +1,6 @@
 """Decision links: reading never decides, one decision per link, and every other use is refused by name."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +15,10 @@ from starlette.applications import Starlette
 
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys, load_link_keys
+from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys
 from support.drivers.api_calls import asked, ended, started
 from support.drivers.browser import ARGUMENTS, browser_path
+from support.fakes.link_keys import write_link_keys
 from support.servers.gateway import PATIENCE, client_of
 from support.servers.streams import http_server
 
@@ -37,9 +37,7 @@ async def no_drain() -> None:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
-    path = tmp_path / "link-keys"
-    path.write_text(base64.b64encode(b"k" * 32).decode())
-    return FollowedFile(path, load_link_keys, content="link keys")
+    return write_link_keys(tmp_path / "link-keys")
 
 
 @pytest.fixture

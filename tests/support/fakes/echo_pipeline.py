@@ -17,7 +17,10 @@ with workflow.unsafe.imports_passed_through():
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`ask` makes the run wait for a person, by `policy` if it is given; `number` is shown as evidence."""
+    """`ask` makes the run wait for a person, by `policy` if it is given; `number` is shown as evidence.
+
+    `about` is what the question is about, `proposal` the word that it proposes.
+    """
 
     text: Annotated[str, Meta(title="Text", min_length=1, max_length=200), Find()]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
@@ -26,6 +29,8 @@ class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     artifact: str | None = None
     fail: bool = False
     policy: Policy | UnsetType = UNSET
+    about: str | UnsetType = UNSET
+    proposal: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.text.isspace():
@@ -102,5 +107,7 @@ class Echo:
                     evidence=None if request.number is UNSET else request.number,
                     check=check_word,
                     policy=request.policy or None,
+                    subject=request.about or None,
+                    proposal={"word": request.proposal} if request.proposal else None,
                 )
             return EchoResult(text=answer.word)

@@ -24,6 +24,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.outcomes import run_ended
+from signalbox_gateway.runs.views import PolicyView, approval_view
 
 Token = Annotated[str, Meta(min_length=1, max_length=4_000)]
 _CLAIM_TTL: Final = timedelta(minutes=1)
@@ -51,7 +52,10 @@ class DecideByLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class LinkQuestionView(Struct, frozen=True, kw_only=True):
-    """The question of a link, for its recipient."""
+    """The question of a link, for its recipient, with everything that its digest covers.
+
+    `about`, `proposal`, `policy` and `asked_policy` are those of `ApprovalView`.
+    """
 
     recipient: str
     run_title: str
@@ -60,6 +64,11 @@ class LinkQuestionView(Struct, frozen=True, kw_only=True):
     answer_schema: msgspec.Raw
     options: msgspec.Raw
     evidence: msgspec.Raw
+    digest: str
+    about: str | None
+    proposal: msgspec.Raw
+    policy: PolicyView
+    asked_policy: PolicyView | None
     deadline_at: datetime | None
     expires_at: datetime
 
@@ -88,19 +97,7 @@ class LinkDecisionHandlers:
     async def show(self, call: ApiCall) -> Response:
         link = await self._verify((await call.body(OpenLink)).token)
         snapshot, state = await self._require_open(link)
-        return json_response(
-            LinkQuestionView(
-                recipient=link.to,
-                run_title=snapshot.title,
-                approval_id=state.approval_id,
-                title=state.title,
-                answer_schema=state.answer_schema,
-                options=state.options,
-                evidence=state.evidence,
-                deadline_at=state.deadline_at,
-                expires_at=link.expires_at,
-            )
-        )
+        return json_response(_question_view(link, snapshot, state))
 
     async def decide(self, call: ApiCall) -> Response:
         """Send the decision through the handler of every other decision, as the recipient of the link."""
@@ -168,6 +165,26 @@ def check_link(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> 
         raise Conflict(f"this question {reason}; nothing to do", code=code)
     if snapshot.status in ENDED:
         raise run_ended(snapshot.run_id, snapshot.status)
+
+
+def _question_view(link: DecisionLink, snapshot: Snapshot, state: ApprovalState) -> LinkQuestionView:
+    shown = approval_view(snapshot.run_id, state)
+    return LinkQuestionView(
+        recipient=link.to,
+        run_title=snapshot.title,
+        approval_id=shown.approval_id,
+        title=shown.title,
+        answer_schema=shown.answer_schema,
+        options=shown.options,
+        evidence=shown.evidence,
+        digest=shown.digest,
+        about=shown.about,
+        proposal=shown.proposal,
+        policy=shown.policy,
+        asked_policy=shown.asked_policy,
+        deadline_at=shown.deadline_at,
+        expires_at=link.expires_at,
+    )
 
 
 def _used() -> Conflict:

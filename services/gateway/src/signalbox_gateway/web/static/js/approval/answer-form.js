@@ -1,21 +1,26 @@
-// The answer to any question: options and evidence as data, and a form from the answer's schema.
+// The answer to any question: options, evidence and proposal as data, and a form from the answer's schema that begins
+// with the proposal.
 import { div, h } from "../ui/dom.js";
 import { schemaForm } from "../forms/form.js";
 import { dataView } from "../ui/data-view.js";
 import { pictureQuestion } from "./picture-question.js";
 
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
 export class AnswerForm {
   sendLabel = "Send decision";
   tally = null;
 
-  constructor(approval, draft = null) {
-    this.form = schemaForm(approval.answer_schema, draft?.value ?? {});
+  /** heading: of the parts, one level below that of the question. */
+  constructor(approval, draft = null, { heading = "h3" } = {}) {
+    const { proposal } = approval;
+    this.form = schemaForm(approval.answer_schema, draft?.value ?? (isObject(proposal) ? proposal : {}));
     if (draft) this.form.restoreText(draft.text ?? {});
     const asked = pictureQuestion(approval.evidence);
-    const parts = asked ? [] : [["Options", approval.options], ["Evidence", approval.evidence]]
-      .filter(([, value]) => value !== null && value !== undefined);
+    const facts = asked ? [] : [["Options", approval.options], ["Evidence", approval.evidence]];
+    const parts = [...facts, ["Proposal", proposal]].filter(([, value]) => value !== null && value !== undefined);
     this.element = div("answer", asked,
-      parts.map(([title, value]) => div("asked", h("h3", {}, title), dataView(value))), this.form.element);
+      parts.map(([title, value]) => div("asked", h(heading, {}, title), dataView(value))), this.form.element);
   }
 
   /** A digit chooses an option of the first choice, a letter the first option that begins with it. */

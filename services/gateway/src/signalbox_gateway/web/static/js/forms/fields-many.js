@@ -16,6 +16,9 @@ export function arrayField(node, context, buildField) {
   return kind === "object" ? new GroupsField(node, context, buildField) : jsonField(node, context);
 }
 
+/** A prefilled list; a proposal may have another form than the schema. */
+const listOf = (value) => (Array.isArray(value) ? value : []);
+
 /** What a list without entries is sent as: left out where the contract's default is empty too, null where it may be null. */
 function emptyList(node, { required }) {
   if (!required && !node.default?.length) return undefined;
@@ -50,7 +53,7 @@ function linesField(node, context, { parse, check }) {
 
 function checksField(node, context, choices) {
   const label = node.title ?? humane(context.name);
-  const start = new Set(context.value ?? node.default ?? []);
+  const start = new Set(listOf(context.value ?? node.default));
   // The default has the contract's order; the schema's enum may be sorted.
   const values = [...new Set([...(node.default ?? []), ...choices])];
   const boxes = values.map((value) => [value, h("input", { type: "checkbox", checked: start.has(value) })]);
@@ -77,7 +80,7 @@ class GroupsField {
     this.focusTarget = h("button", { type: "button", class: "button quiet", onclick: () => this.#addEmpty() }, icon("plus"), "Add one");
     this.problem = h("p", { class: "problem" });
     this.element = h("fieldset", { class: "group" }, h("legend", {}, this.label), hint(node), this.list, this.focusTarget, this.problem);
-    for (const value of context.value ?? node.default ?? []) this.#add(value);
+    for (const value of listOf(context.value ?? node.default)) this.#add(value);
     const least = context.required && !node.nullable ? node.minItems ?? 0 : 0;
     while (this.#rows.length < least) this.#add(undefined);
   }

@@ -113,7 +113,7 @@ function inputField(node, context, control, { parse, check, limits = null }) {
   const label = node.title ?? humane(name);
   const shell = shellOf({ node, label, control, required, limits });
   const start = context.value ?? node.default;
-  if (start !== undefined && start !== null) control.value = String(start);
+  if (start !== undefined && start !== null && typeof start !== "object") control.value = String(start);
   const filled = () => control.value !== "";
   const problems = () => {
     // A control for a number or a date whose text is none has an empty value.

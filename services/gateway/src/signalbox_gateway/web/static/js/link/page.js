@@ -1,5 +1,7 @@
 // The page of a decision link. It reads the token from the fragment, shows the question, and sends one decision.
 import { AnswerForm } from "../approval/answer-form.js";
+import { checkShown, loadCheck } from "../approval/signing.js";
+import { policyText } from "../approval/votes.js";
 import { addressOf } from "../data/api.js";
 import { div, h, replace } from "../ui/dom.js";
 import { full } from "../ui/format.js";
@@ -58,23 +60,28 @@ function load() {
 
 function showQuestion(question) {
   document.title = question.title;
-  const form = new AnswerForm(question);
+  loadCheck();
+  const form = new AnswerForm(question, null, { heading: "h2" });
   const trouble = h("p", { class: "field-problem", role: "alert" });
   const send = h("button", { type: "submit", class: "button primary" }, "Send decision");
   const facts = [question.run_title, `You are deciding as ${question.recipient}`, question.deadline_at ? `Deadline: ${full(question.deadline_at)}` : null];
-  const element = h("form", { class: "panel", onsubmit: (event) => { event.preventDefault(); decide(form, send, trouble); } },
+  const element = h("form", { class: "panel", onsubmit: (event) => { event.preventDefault(); decide(question, form, send, trouble); } },
     form.element, trouble, div("actions", send));
-  replace(main, h("h1", {}, question.title), h("p", { class: "lead" }, facts.filter(Boolean).join(" · ")), element,
+  const rule = policyText(question.policy);
+  replace(main, h("h1", {}, question.title), question.about ? h("p", { class: "approval-about" }, question.about) : null,
+    h("p", { class: "lead" }, facts.filter(Boolean).join(" · ")),
+    rule ? h("p", { class: "hint" }, `${rule[0].toUpperCase()}${rule.slice(1)}.`) : null, element,
     h("p", { class: "hint" }, "This link can be used once. Opening this page changes nothing."));
 }
 
-async function decide(form, send, trouble) {
+async function decide(question, form, send, trouble) {
   const problems = form.problems();
   form.show(problems);
   if (problems.length) return;
   send.disabled = true;
   replace(trouble);
   try {
+    await checkShown(question);
     const { status } = await call("/v1/links/decision", { token, answer: form.read() });
     showEnd("Thank you", DONE[status] ?? "Your decision is accepted.");
   } catch (problem) {
@@ -82,7 +89,7 @@ async function decide(form, send, trouble) {
     if (isFinal(problem)) { showProblem(problem); return; }
     const errors = (problem.errors ?? []).map((error) => ({ field: error.field, message: error.detail }));
     form.show(errors.map((error) => ({ ...error, field: (error.field ?? "").replace(/^answer\.?/, "") })));
-    if (!errors.length) replace(trouble, problem.detail ?? "This did not work; try again.");
+    if (!errors.length) replace(trouble, problem.detail ?? problem.message ?? "This did not work; try again.");
   }
 }
 
