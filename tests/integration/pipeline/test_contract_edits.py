@@ -1,94 +1,37 @@
 """An edit of the contract leaves runs with open and with decided questions running."""
 
 import asyncio
-import importlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace as replace_decision
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import CloudEvent
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
-from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.subjects import Subject
-from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
-from support.assertions.eventually import eventually
-from support.whole.chain.activities import nothing
-
-CONTRACT = '''
-from datetime import timedelta
-from typing import Annotated
-
-from msgspec import Meta, Struct
-
-from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline.spec import Approval, PipelineSpec, Policy, Quorum, Step
-
-
-class Order(Struct, frozen=True, kw_only=True):
-    size: int = 3
-
-
-class Offer(Struct, frozen=True, kw_only=True):
-    number: int
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """The choice."""
-
-    number: Annotated[int, Meta(title="Number", ge=0)]
-
-
-class Chosen(Struct, frozen=True, kw_only=True):
-    numbers: list[int]
-
-
-def check(answer: Choice) -> None:
-    if answer.number > 5:
-        raise InvalidInput("too large", field="number")
-
-
-FIRST = Approval(name="first", title="First?", answer=Choice, deadline=timedelta(days=3))
-SECOND = Approval(name="second", title="Second?", answer=Choice, deadline=timedelta(days=3))
-SPEC = PipelineSpec(
-    name="edited", title="Edited", input=Order, result=Chosen, workflow="edited_pipeline.workflow:Edited",
-    steps=(Step("choose", "Choose"),), approvals=(FIRST, SECOND),
+from signalbox_core.temporal.names import MEMO_PATCHES, MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.testing.pipeline import (
+    FakeEmitter,
+    PipelineUnderTest,
+    RunUnderTest,
+    pipeline_under_test,
+    replay,
 )
-'''
-WORKFLOW = """
-from temporalio import workflow
-
-from edited_pipeline.contract import FIRST, SECOND, SPEC, Chosen, Offer, Order, check
-from signalbox_core.pipeline.options import QUICK, CallOptions
-from signalbox_core.pipeline.run import Run
+from support.assertions.eventually import eventually
+from support.fakes.edited_pipeline import CONTRACT, Deploy, choice, deployments
 from support.whole.chain.activities import nothing
 
-
-@workflow.defn(name="edited")
-class Edited:
-    @workflow.init
-    def __init__(self, order: Order) -> None:
-        self.signalbox = Run(SPEC)
-
-    @workflow.run
-    async def run(self, order: Order) -> Chosen:
-        async with self.signalbox as run, run.step("choose") as step:
-            if not order.size:
-                await step.call(nothing, 0, CallOptions(timeout=QUICK.timeout, maximum_attempts=1))
-            offers = [Offer(number=number) for number in range(order.size)]
-            numbers = []
-            for approval in (FIRST, SECOND):
-                numbers.append((await run.ask(approval, options=offers, check=check)).number)
-            return Chosen(numbers=numbers)
-"""
 FIRST = 'FIRST = Approval(name="first",'
 LONG = "x" * 17_000
 EDITS = [
@@ -103,6 +46,7 @@ EDITS = [
                  id="option field"),
     pytest.param("First?\", answer=Choice, deadline=timedelta(days=3)",
                  "First?\", answer=Choice, deadline=timedelta(seconds=1)", id="deadline"),
+    pytest.param(FIRST, FIRST + " links=True,", id="links"),
     pytest.param(FIRST, FIRST + " policy=Policy(quorum=(Quorum(2),)),", id="policy"),
 ]  # fmt: skip
 
@@ -115,40 +59,9 @@ class StuckEmitter(FakeEmitter):
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], PipelineSpec]]:
-    """Write a version of the contract and import it afresh, as a newly deployed worker does."""
-    folder = tmp_path / "edited_pipeline"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    (folder / "activities.py").touch()
-    (folder / "workflow.py").write_text(WORKFLOW)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-
-    def write(contract: str) -> PipelineSpec:
-        (folder / "contract.py").write_text(contract)
-        forget()
-        importlib.invalidate_caches()
-        spec: PipelineSpec = importlib.import_module("edited_pipeline.contract").SPEC
-        return spec
-
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "edited_pipeline"]:
-            del sys.modules[name]
-
-    yield write
-    forget()
-
-
-def choice(approval_id: str, number: int, digest: str | None = None) -> Decision:
-    return Decision(
-        approval_id=approval_id,
-        decision_id=f"{approval_id}-{number}",
-        answer=msgspec.Raw(msgspec.json.encode({"number": number})),
-        decided_by="lan",
-        digest=digest,
-        decider=Subject(subject="key:tester", kind="service"),
-    )
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
+    with deployments(tmp_path, monkeypatch) as deploy:
+        yield deploy
 
 
 async def decide(run: RunUnderTest, approval_id: str, number: int) -> None:
@@ -172,7 +85,7 @@ async def seen_digest(run: RunUnderTest, approval_id: str) -> str:
 @pytest.mark.parametrize(("before", "after"), EDITS)
 @pytest.mark.parametrize("state", ["asking", "open", "decided"])
 async def test_an_edited_contract_leaves_the_run_going(
-    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str, state: str
+    client: Client, deploy: Deploy, before: str, after: str, state: str
 ) -> None:
     edited = CONTRACT.replace(before, after)
     assert edited != CONTRACT
@@ -208,7 +121,7 @@ async def test_an_edited_contract_leaves_the_run_going(
 @pytest.mark.parametrize("titles", [("Edited", LONG), (LONG, "Edited")], ids=["longer", "shorter"])
 @pytest.mark.parametrize("place", ['title="Edited"', '"Choose"'], ids=["pipeline", "step"])
 async def test_an_edited_title_does_not_change_how_events_are_delivered(
-    client: Client, deploy: Callable[[str], PipelineSpec], place: str, titles: tuple[str, str]
+    client: Client, deploy: Deploy, place: str, titles: tuple[str, str]
 ) -> None:
     before, after = (CONTRACT.replace(place, place[: place.index('"')] + f'"{title}"') for title in titles)
     old = deploy(before)
@@ -222,7 +135,7 @@ async def test_an_edited_title_does_not_change_how_events_are_delivered(
 
 @pytest.mark.parametrize(("before", "after"), EDITS)
 async def test_a_decision_by_signal_is_not_validated_again(
-    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str
+    client: Client, deploy: Deploy, before: str, after: str
 ) -> None:
     old = deploy(CONTRACT.replace('name="first"', 'name="first", early=True'))
     async with pipeline_under_test(old, activities=[], client=client) as pipeline:
@@ -241,9 +154,7 @@ async def test_a_decision_by_signal_is_not_validated_again(
     await replay(new, await run.handle.fetch_history())
 
 
-async def test_a_new_required_field_is_named_with_the_reason(
-    client: Client, deploy: Callable[[str], PipelineSpec]
-) -> None:
+async def test_a_new_required_field_is_named_with_the_reason(client: Client, deploy: Deploy) -> None:
     old = deploy(CONTRACT)
     async with pipeline_under_test(old, activities=[], client=client) as pipeline:
         run = await pipeline.start(old.input())
@@ -264,7 +175,7 @@ async def test_a_new_required_field_is_named_with_the_reason(
 
 
 async def test_an_open_question_keeps_the_policy_with_which_it_was_asked(
-    client: Client, deploy: Callable[[str], PipelineSpec]
+    client: Client, deploy: Deploy
 ) -> None:
     policy = 'policy=Policy(quorum=(Quorum(2, "marketing"),), people=("key:an", "key:lan"))'
     old = deploy(CONTRACT.replace(FIRST, f"{FIRST} {policy},"))
@@ -298,3 +209,77 @@ def vote_of(voter: str, group: str, digest: str) -> Decision:
         decision_id=voter,
         decider=Subject(subject=f"key:{voter}", groups=(group,)),
     )
+
+
+def by_link(digest: str) -> Decision:
+    recipient = Subject(subject="mailto:lan@acme.test", name="lan@acme.test")
+    vote = choice("first", 1, digest)
+    return replace_decision(vote, decision_id="by-link", decider=recipient, decided_by="lan@acme.test")
+
+
+@pytest.mark.parametrize("state", ["asking", "open"])
+@pytest.mark.parametrize("permits", [True, False], ids=["links on, then off", "links off, then on"])
+async def test_an_open_question_is_decided_by_link_as_when_it_was_asked(
+    client: Client, deploy: Deploy, permits: bool, state: str
+) -> None:
+    before, after = (CONTRACT.replace(FIRST, f"{FIRST} links={links},") for links in (permits, not permits))
+    old = deploy(before)
+    emitter = StuckEmitter() if state == "asking" else FakeEmitter()
+    async with pipeline_under_test(old, activities=[], client=client, emitter=emitter) as pipeline:
+        run = await pipeline.start(old.input())
+        asked = await run.approval("first")
+        if state == "open":
+            await eventually(lambda: is_recorded(run))
+
+    new = deploy(after)
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
+        await replay(new, await run.handle.fetch_history())
+        if permits:
+            await run.send(by_link(asked.digest))
+        else:
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await run.send(by_link(asked.digest))
+            assert isinstance(refused.value.cause, ApplicationError)
+            assert refused.value.cause.type == "not_allowed_by_policy"
+            await run.send(choice("first", 1, asked.digest))
+        await decide(run, "second", 0)
+        assert (await run.result()).numbers == [1, 0]
+    for spec in (new, deploy(before)):
+        await replay(spec, await run.handle.fetch_history())
+
+
+@pytest.mark.parametrize("permits", [True, False], ids=["links on", "links off"])
+async def test_a_run_of_an_earlier_version_follows_the_deployed_contract(
+    client: Client, deploy: Deploy, permits: bool
+) -> None:
+    """Its start does not state that questions record links."""
+    old = deploy(CONTRACT.replace(FIRST, f"{FIRST} links={not permits},"))
+    async with pipeline_under_test(old, activities=[], client=client) as pipeline:
+        run = await start_as_earlier(pipeline, old.input())
+        asked = await run.approval("first")
+        await eventually(lambda: is_recorded(run))
+    requested = next(item for item in pipeline.emitter.milestones if item.name == "approval.requested")
+    assert "links" not in msgspec.json.decode(requested.data)
+
+    new = deploy(CONTRACT.replace(FIRST, f"{FIRST} links={permits},"))
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
+        if permits:
+            await run.send(by_link(asked.digest))
+        else:
+            with pytest.raises(WorkflowUpdateFailedError):
+                await run.send(by_link(asked.digest))
+            await run.send(choice("first", 1, asked.digest))
+        await decide(run, "second", 0)
+        assert (await run.result())["numbers"] == [1, 0]
+    await replay(new, await run.handle.fetch_history())
+
+
+async def start_as_earlier(pipeline: PipelineUnderTest, value: Struct) -> RunUnderTest:
+    handle: WorkflowHandle[Any, Any] = await pipeline.client.start_workflow(
+        "edited",
+        value,
+        id=run_key("acme", f"edited-{uuid.uuid4().hex[:12]}"),
+        task_queue=pipeline.task_queue,
+        memo={MEMO_TENANT: "acme", MEMO_STARTED_BY: "tester", MEMO_PATCHES: (LEAN_QUESTIONS,)},
+    )
+    return RunUnderTest(handle, pipeline.emitter, converter=pipeline.client.data_converter)

@@ -33,6 +33,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         ladder: the steps of an escalation ladder before the deadline; left out without one.
         default_answer: of the ladder, with which the run continues after the deadline.
         round: 2 or more for a question that is asked again, after all earlier ones of its name were closed.
+        links: whether people without an account may decide by link; left out by earlier versions.
     """
 
     approval_id: str
@@ -50,6 +51,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     ladder: tuple[LadderRung, ...] | UnsetType = UNSET
     default_answer: msgspec.Raw | UnsetType = UNSET
     round: int | UnsetType = UNSET
+    links: bool | UnsetType = UNSET
 
 
 class ApprovalReminded(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,14 @@ A title may be edited while runs are open, and replay must piggyback the same ev
 whose start does not state the patch counts titles, as it did before.
 """
 
+RECORDED_LINKS: Final = "signalbox.recorded-links"
+"""The patch since which a question records whether it may be decided by link; it is stated only.
+
+The questions of a run whose start does not state it follow the live contract, as before.
+"""
+
 
 def stated_patches(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the patches to state for a run; its child runs inherit them."""
-    return (UNTITLED_SIZES, *((LEAN_QUESTIONS,) if spec.approvals or spec.children else ()))
+    of_questions = (LEAN_QUESTIONS, RECORDED_LINKS) if spec.approvals or spec.children else ()
+    return (UNTITLED_SIZES, *of_questions)

@@ -20,6 +20,7 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import check_assignment
 from signalbox_core.pipeline.workflow.ballot.carried import CarriedQuestion, carried_question
+from signalbox_core.pipeline.workflow.ballot.link_votes import check_recorded_permission
 from signalbox_core.pipeline.workflow.ballot.signed_vote import verify_vote_signature
 from signalbox_core.pipeline.workflow.ballot.tally import check_voter
 from signalbox_core.pipeline.workflow.ballot.vote import (
@@ -152,12 +153,13 @@ class ApprovalRegistry:
         validate_content(self._asked[decision.approval_id], decision)
 
     def check_recorded(self, decision: Decision) -> None:
-        """Check a decision against the policy and the digest that are recorded. Looks at no contract.
+        """Check a decision against the policy, links and digest that are recorded. Looks at no contract.
 
         Raises:
             ApplicationError: `not_allowed_by_policy`, `stale_digest`, or as `verify_vote_signature`.
         """
         question = self._asked[decision.approval_id]
+        check_recorded_permission(question, decision)
         if decision.decision_id not in question.replies:
             check_voter(question.policy, question.starter, decision.decider, objects=decision.objection)
         digest = question.digest

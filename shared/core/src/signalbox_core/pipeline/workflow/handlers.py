@@ -26,12 +26,13 @@ from signalbox_core.pipeline.contract.messages import (
 from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
+from signalbox_core.pipeline.workflow.ballot.link_votes import check_live_permission
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote import preview_of, validate_content
 from signalbox_core.pipeline.workflow.ballot.vote_events import check_size
 from signalbox_core.pipeline.workflow.recorded import recorded_refusal, recorded_signal_verdict
 from signalbox_core.pipeline.workflow.state import RunState
-from signalbox_core.subjects import LINK_PREFIX, Subject
+from signalbox_core.subjects import Subject
 
 
 class RunMessageHandlers:
@@ -69,28 +70,18 @@ class RunMessageHandlers:
 
         Raises:
             ApplicationError: `not_allowed_by_policy` when an agent votes, or a link is used although the
-                contract permits none; `conflict` when the run has ended or is being cancelled;
+                question permits none; `conflict` when the run has ended or is being cancelled;
                 `digest_required`; `answer_too_large`; else as `ApprovalRegistry.validate`.
         """
         _require_no_agent(decision.decider)
         self._require_open_run()
-        self._require_permitted_link(decision)
+        check_live_permission(self._state.approvals.find(decision.approval_id), decision)
         self._state.approvals.validate(decision, allow_early=allow_early)
         asked = self._state.approvals.find(decision.approval_id)
         if asked is not None and asked.is_open and not allow_early:
             require_digest(decision)
             if decision.decision_id not in asked.replies:
                 check_size(asked, decision, workflow.now())
-
-    def _require_permitted_link(self, decision: Decision) -> None:
-        if decision.decider is None or not decision.decider.subject.startswith(LINK_PREFIX):
-            return
-        asked = self._state.approvals.find(decision.approval_id)
-        if asked is None or not asked.approval.links:
-            raise non_retryable_error(
-                messages.NOT_ALLOWED_BY_POLICY,
-                f"approval {decision.approval_id} accepts no decision by link; its contract needs links=True",
-            )
 
     def _require_open_run(self) -> None:
         if self._state.journal.has_ended:

@@ -16,7 +16,7 @@ from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
-from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
+from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS, RECORDED_LINKS
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
@@ -29,7 +29,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     rungs_before,
     take_rung,
 )
-from signalbox_core.pipeline.workflow.origin import run_starter
+from signalbox_core.pipeline.workflow.origin import run_starter, stated_patches
 from signalbox_core.pipeline.workflow.recorded import EarlyVerdict
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
@@ -180,6 +180,7 @@ def _requested(
         proposal=content.proposal if content.proposal is not None else UNSET,
         ladder=rungs_before(ladder, now, deadline_at),
         default_answer=default_answer_of(ladder),
+        links=approval.links if is_recorded and RECORDED_LINKS in stated_patches() else UNSET,
     )
 
 
