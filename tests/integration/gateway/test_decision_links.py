@@ -1,6 +1,7 @@
 """Decision links: reading never decides, one decision per link, and every other use is refused by name."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +24,9 @@ from support.servers.gateway import PATIENCE, client_of
 from support.servers.streams import http_server
 
 PAGE = "/decide"
+CURL = shutil.which("curl")
 SCANNERS = (
-    "curl/8.5.0",
+    "Outlook-iOS/2.0",
     "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0; SafeLinks)",
     "BarracudaLinkProtect/1.0",
     "facebookexternalhit/1.1",
@@ -86,12 +88,13 @@ async def test_two_hundred_reads_and_a_browser_change_nothing_and_one_post_decid
         # A scanner gets the address with its fragment, or puts it where it should not be.
         for number in range(100):
             place = (PAGE, f"{PAGE}?{token}", f"/v1/links/question?token={token}", "/v1/links/decision")[
-                number % 4
+                number // len(SCANNERS) % 4
             ]
             agent = {"user-agent": SCANNERS[number % len(SCANNERS)], "purpose": "prefetch"}
             for method in ("HEAD", "GET"):
                 response = await scanner.request(method, place, headers=agent)
                 assert response.status_code == (200 if place.startswith(PAGE) else 405)
+        await look_with_curl(f"{origin}{PAGE}", token)
         await look_with_a_browser(f"{origin}{PAGE}#{token}")
         approval = (await caller.get(f"/v1/runs/{link.run_id}/approvals/word")).json()
         assert approval["status"] == "pending"
@@ -112,6 +115,31 @@ async def test_two_hundred_reads_and_a_browser_change_nothing_and_one_post_decid
     }
     assert (approval["decided_by"], approval["note"]) == ("lan@acme.test", "by link")
     assert len(approval["decisions"]) == 1
+
+
+async def look_with_curl(address: str, token: str) -> None:
+    """HEAD and GET of the page with the program that people and scripts use, where it is installed."""
+    if CURL is None:
+        return
+    options = (
+        "--silent",
+        "--show-error",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "30",
+        "--write-out",
+        "\n%{http_code}",
+    )
+    for place in (f"{address}#{token}", f"{address}?{token}", f"{address}?{token}#{token}"):
+        for method in (["--head"], []):
+            process = await asyncio.create_subprocess_exec(
+                CURL, *options, *method, place, stdout=asyncio.subprocess.PIPE
+            )
+            printed, _ = await process.communicate()
+            content, _, status = printed.decode().rpartition("\n")
+            assert (process.returncode, status) == (0, "200")
+            assert ("<!doctype html>" in content) == (not method)
 
 
 async def look_with_a_browser(address: str) -> None:
