@@ -19,6 +19,7 @@ from support.drivers.api_calls import asked, ended, started
 from support.drivers.axe import violations_of
 from support.drivers.browser import ARGUMENTS, browser_path
 from support.fakes.link_keys import write_link_keys
+from support.servers.gateway import PATIENCE
 from support.servers.streams import http_server
 
 POLICY = {"quorum": [{"needed": 1, "group": "partners"}], "veto": ["legal"]}
@@ -38,7 +39,7 @@ def keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
 
 @pytest.fixture
 async def origin(parts: Parts, keys: FollowedFile[LinkKeys]) -> AsyncIterator[str]:
-    app: Starlette = Gateway(replace(parts, link_keys=keys)).app()
+    app: Starlette = Gateway(replace(parts, link_keys=keys), deadline=PATIENCE).app()
     async with http_server(app, no_drain) as (_, origin):
         yield origin
 

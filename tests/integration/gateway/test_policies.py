@@ -1,73 +1,28 @@
-"""Every entry point of a vote × every rule of a policy × own and other tenant: nobody bypasses a policy.
+"""Votes by a policy: counted, changed, vetoed, claimed and delegated."""
 
-The entry points are read from the route table, so a new one is covered at once; the workflow's update and
-signal are entry points as well.
-"""
-
-import sys
-import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import httpx2
 import msgspec
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
-from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from signalbox_client.models import Approval
 from signalbox_client.shown_question import verified_digest
-from signalbox_core.crypto.api_keys import Role
-from signalbox_core.events import Snapshot
-from signalbox_core.events.snapshot import ApprovalState, RefusedVoteState
+from signalbox_core.events.snapshot import RefusedVoteState
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline import Policy, Quorum
-from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DECIDE, UPDATE_DECIDE, Decision
-from signalbox_core.subjects import Subject
-from signalbox_gateway.api.endpoint import Dispatcher, Endpoint
+from signalbox_core.pipeline.contract.messages import SIGNAL_DECIDE
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from support.assertions.eventually import eventually
-from support.drivers.api_calls import Json, asked, ended, started
+from support.drivers.api_calls import Json, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.servers.gateway import ORIGIN, PATIENCE
-
-DECIDERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "an": ("marketing",),
-    "lan": ("marketing",),
-    "minh": ("legal",),
-    "nam": (),
-}
-KEYS: Final[Mapping[str, Mapping[str, object]]] = {
-    **{name: {"roles": ["operator", "approver"], "groups": groups} for name, groups in DECIDERS.items()},
-    "bot": {"roles": ["operator", "approver"], "kind": "agent", "groups": ["marketing", "legal"]},
-    "robot": {"roles": ["operator", "approver"], "kind": "service", "groups": ["marketing", "legal"]},
-    "stranger": {"roles": ["admin"], "tenant": "other", "groups": ["marketing", "legal"]},
-}
-RULES: Final[Mapping[str, tuple[Policy, str]]] = {
-    "quorum": (Policy(quorum=(Quorum(2, "marketing"),)), "minh"),
-    "no group": (Policy(quorum=(Quorum(1, "marketing"), Quorum(1, "legal"))), "nam"),
-    "exclude_starter": (Policy(quorum=(Quorum(2),), exclude_starter=True), "an"),
-    "people": (Policy(quorum=(Quorum(2),), people=("key:an", "key:lan")), "minh"),
-    "agent": (Policy(quorum=(Quorum(1, "marketing"),)), "bot"),
-    "agent, default": (Policy(), "bot"),
-    "signature": (Policy(quorum=(Quorum(1, "marketing"),), veto=("legal",), require_signature=True), "lan"),
-    "signature, veto": (Policy(veto=("legal",), require_signature=True), "minh"),
-    "signature, default": (Policy(require_signature=True), "nam"),
-    "signature, service": (Policy(quorum=(Quorum(1, "marketing"),), require_signature=True), "robot"),
-    "tenant": (Policy(quorum=(Quorum(1, "marketing"),)), "stranger"),
-    "tenant, default": (Policy(), "stranger"),
-}
-"""A policy, and a caller whom it excludes. The run was started by An."""
-As = Callable[[str], httpx2.AsyncClient]
-
-
-def secret(name: str) -> str:
-    return f"sbx_policies_{name}"
+from support.votes.policies import KEYS, RULES, As, forged, run_with, secret, workflow_state
 
 
 @pytest.fixture
@@ -86,137 +41,12 @@ def as_user(app: Starlette, worker: None) -> As:
     )
 
 
-def vote_endpoints(app: Starlette) -> list[Endpoint]:
-    """The endpoints that act on an approval."""
-    dispatchers = [
-        route.app
-        for route in app.routes
-        if isinstance(route, Route | Mount) and isinstance(route.app, Dispatcher)
-    ]
-    return [
-        endpoint
-        for dispatcher in dispatchers
-        for endpoint in dispatcher.endpoints
-        if endpoint.role is Role.APPROVER and endpoint.method == "POST" and "/approvals" in endpoint.path
-    ]
-
-
-BODIES: Final[Mapping[str, Mapping[str, object]]] = {
-    "decide": {"answer": {"word": "yes"}},
-    "object": {"reason": "misleading"},
-    "claim_approval": {},
-    "release_approval": {},
-    "delegate_approval": {"to": "key:lan"},
-    "decide_many": {},
-}
-BOUND: Final = {"decide", "object"}
-"""The endpoints that take the digest of the question."""
-
-
-def expected_refusal(policy: Policy) -> tuple[int, str]:
-    """Status and code of a vote that a rule excludes; that of a signature excludes every unsigned vote."""
-    return (422, "signature_required") if policy.require_signature else (403, "not_allowed_by_policy")
-
-
-def body_of(endpoint: Endpoint, run_id: str, digest: str) -> Mapping[str, object]:
-    body = BODIES[endpoint.name]
-    if endpoint.name == "decide_many":
-        vote = {"run_id": run_id, "approval_id": "word", "digest": digest, **BODIES["decide"]}
-        return {"decisions": [vote]}
-    return {"digest": digest, **body} if endpoint.name in BOUND else body
-
-
-def path_of(endpoint: Endpoint, run_id: str) -> str:
-    return endpoint.path.replace("{run_id}", run_id).replace("{approval_id}", "word")
-
-
-async def run_with(as_user: As, policy: Policy) -> tuple[str, str]:
-    """Start a run that asks by this policy; its id and the digest of its question."""
-    async with as_user("an") as starter:
-        given = {} if policy.is_default else {"policy": msgspec.to_builtins(policy)}
-        run_id = await started(starter, ask=True, **given)
-        await asked(starter, run_id)
-        approval = await starter.get(f"/v1/runs/{run_id}/approvals/word")
-    return run_id, str(approval.json()["digest"])
-
-
-async def workflow_state(temporal: Client, run_id: str) -> ApprovalState:
-    handle = temporal.get_workflow_handle(run_key("acme", run_id))
-    snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
-    return snapshot.approvals[0]
-
-
 async def failure_of(temporal: Client, run_id: str) -> ApplicationError:
     """The error with which the run failed."""
     with pytest.raises(WorkflowFailureError) as failed:
         await temporal.get_workflow_handle(run_key("acme", run_id)).result()
     assert isinstance(failed.value.cause, ApplicationError)
     return failed.value.cause
-
-
-def forged(caller: str, digest: str, *, objection: bool) -> Decision:
-    """The message that a gateway would send for this caller."""
-    kind = KEYS[caller].get("kind", "human")
-    groups = KEYS[caller]["groups"]
-    return Decision(
-        approval_id="word",
-        decision_id=f"{caller}-{uuid.uuid4().hex[:6]}",
-        answer=msgspec.Raw(b"null" if objection else b'{"word":"yes"}'),
-        decided_by=caller,
-        decider=msgspec.convert({"subject": f"key:{caller}", "kind": kind, "groups": groups}, Subject),
-        objection=objection,
-        note="misleading",
-        digest=digest,
-    )
-
-
-@pytest.mark.parametrize("rule", RULES)
-async def test_no_entry_point_bypasses_a_rule(
-    app: Starlette, as_user: As, temporal: Client, rule: str
-) -> None:
-    policy, excluded = RULES[rule]
-    endpoints = vote_endpoints(app)
-    assert {endpoint.name for endpoint in endpoints} == set(BODIES), "add the new endpoint's body"
-    run_id, digest = await run_with(as_user, policy)
-    status, code = expected_refusal(policy)
-    attempts = 0
-
-    async with as_user(excluded) as caller:
-        for endpoint in endpoints:
-            if policy.require_signature and endpoint.name not in {*BOUND, "decide_many"}:
-                continue  # the rule is about votes; these endpoints cast none
-            body = body_of(endpoint, run_id, digest)
-            refused = await caller.request("POST", path_of(endpoint, run_id), json=body)
-            attempts += 1
-            if refused.status_code == 200:
-                assert endpoint.name == "decide_many"
-                (result,) = refused.json()["results"]
-                expected_code = "unknown_run" if excluded == "stranger" else code
-                assert (result["status"], result["code"]) == ("refused", expected_code)
-                continue
-            expected = {404} if excluded == "stranger" else {status}
-            assert refused.status_code in expected, (endpoint.name, refused.text)
-            if excluded != "stranger":
-                assert refused.json()["code"] == code
-    if excluded != "stranger":
-        attempts += await attempt_messages(temporal, run_id, excluded, digest, code)
-
-    state = await workflow_state(temporal, run_id)
-    assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
-    assert (state.claim, state.handed_to) == (None, None)
-    sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
-
-
-async def attempt_messages(temporal: Client, run_id: str, caller: str, digest: str, code: str) -> int:
-    """Vote past the gateway, by update and by signal."""
-    handle = temporal.get_workflow_handle(run_key("acme", run_id))
-    for objection in (False, True):
-        with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(UPDATE_DECIDE, forged(caller, digest, objection=objection))
-        assert isinstance(refused.value.cause, ApplicationError)
-        assert refused.value.cause.type == code
-        await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=objection))
-    return 4
 
 
 async def test_votes_are_counted_and_the_answer_says_what_is_needed(as_user: As, temporal: Client) -> None:
