@@ -111,6 +111,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "note": text,
             "outcome": st.just("modified"),
             "modified": st.just(["/x/0"]),
+            "door": st.just("api"),
         },
     ),
     "approval.claimed": st.fixed_dictionaries(
@@ -135,6 +136,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "note": text,
             "group": st.none() | st.just("legal"),
             "quorum": st.just([{"needed": 2, "counted": 1, "group": "legal"}, {"needed": 1, "counted": 0}]),
+            "door": st.just("link"),
         },
     ),
     "approval.vote_refused": st.fixed_dictionaries(
@@ -152,7 +154,8 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "decision_id": st.just("d"),
             "voted_by": st.sampled_from([{"subject": "key:an", "name": "An"}, {"subject": "i#lan"}]),
             "reason": st.just("misleading"),
-        }
+        },
+        optional={"door": st.just("console")},
     ),
     "approval.expired": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "approval.withdrawn": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),

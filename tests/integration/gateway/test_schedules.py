@@ -16,7 +16,12 @@ from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS, RECORDED_LINKS, UNTITLED_SIZES
+from signalbox_core.pipeline.contract.stated_patches import (
+    DETAILED_OUTCOMES,
+    LEAN_QUESTIONS,
+    RECORDED_LINKS,
+    UNTITLED_SIZES,
+)
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_PATCHES
 from signalbox_gateway.api.schedules.changes import started_just_now
@@ -128,7 +133,12 @@ async def test_a_triggered_run_is_like_one_that_a_caller_started(
     }
     assert run_id.startswith(f"{schedule_id}~")
     described = await temporal.get_workflow_handle(run_key("acme", run_id)).describe()
-    assert await described.memo_value(MEMO_PATCHES) == [UNTITLED_SIZES, LEAN_QUESTIONS, RECORDED_LINKS]
+    assert await described.memo_value(MEMO_PATCHES) == [
+        UNTITLED_SIZES,
+        LEAN_QUESTIONS,
+        RECORDED_LINKS,
+        DETAILED_OUTCOMES,
+    ]
     assert run["parent"] is None
 
     async def is_shown() -> bool:

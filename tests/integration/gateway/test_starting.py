@@ -8,7 +8,12 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from signalbox_core.ids import new_run_id, run_key
-from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS, RECORDED_LINKS, UNTITLED_SIZES
+from signalbox_core.pipeline.contract.stated_patches import (
+    DETAILED_OUTCOMES,
+    LEAN_QUESTIONS,
+    RECORDED_LINKS,
+    UNTITLED_SIZES,
+)
 from signalbox_core.temporal import names
 from signalbox_gateway.api.start_run import IdempotencyKeys
 from signalbox_gateway.app import Parts
@@ -33,7 +38,12 @@ async def test_a_start_states_the_patches_of_the_run(caller: httpx2.AsyncClient,
     await caller.post("/v1/runs", json=start_body(run_id=(run_id := new_run_id("echo"))))
 
     described = await temporal.get_workflow_handle(run_key("acme", run_id)).describe()
-    assert await described.memo_value(names.MEMO_PATCHES) == [UNTITLED_SIZES, LEAN_QUESTIONS, RECORDED_LINKS]
+    assert await described.memo_value(names.MEMO_PATCHES) == [
+        UNTITLED_SIZES,
+        LEAN_QUESTIONS,
+        RECORDED_LINKS,
+        DETAILED_OUTCOMES,
+    ]
 
 
 async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient) -> None:

@@ -129,6 +129,7 @@ class ApprovalDecision(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     note: str | None = None
     decider: Subject | None = None
+    door: str | None = None
 
 
 class ApprovalPolicy(Struct, frozen=True, kw_only=True):
@@ -150,6 +151,7 @@ class Approval(Struct, frozen=True, kw_only=True):
         votes: the latest vote of each subject, if a policy governs the question.
         quorum: how far the newest answer has come.
         asked_policy: with which it was asked, if a hand-over has replaced the policy since.
+        door: how the deciding vote, or the veto, came; None if that was not recorded.
     """
 
     approval_id: str
@@ -181,6 +183,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None = None
     decider: Subject | None = None
     note: str | None = None
+    door: str | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from signalbox_core.canonical_json import compact_json
+from signalbox_core.decision_doors import Door
 from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.events.snapshot import ENDED, Snapshot
 from signalbox_core.ids import derived_id, run_key
@@ -166,7 +167,10 @@ def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
     )
 
 
-def decision_of(call: ApiCall, request: Decide | DecideItem, approval_id: str) -> Decision:
+def decision_of(
+    call: ApiCall, request: Decide | DecideItem, approval_id: str, *, door: Door | None = None
+) -> Decision:
+    """Build the decision of a request; its door is that of the caller's credentials by default."""
     return Decision(
         approval_id=approval_id,
         decision_id=request.decision_id or _new_id(call, approval_id),
@@ -175,6 +179,7 @@ def decision_of(call: ApiCall, request: Decide | DecideItem, approval_id: str) -
         digest=request.digest,
         note=request.note,
         decider=call.principal.subject,
+        door=door or call.principal.door,
     )
 
 
@@ -188,6 +193,7 @@ def _objection(call: ApiCall, request: RaiseObjection, approval_id: str) -> Deci
         note=request.reason,
         decider=call.principal.subject,
         objection=True,
+        door=call.principal.door,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
 from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import ApiKey, read_api_keys
@@ -108,7 +109,8 @@ class Authenticator:
             )
         if not is_read_only and request.scope.get("method") not in _SAFE_METHODS:
             self.check_origin(request)
-        return self._principal_of_grant(await self._sessions.find(token), "session")
+        principal = self._principal_of_grant(await self._sessions.find(token), "session")
+        return structs.replace(principal, door="console")
 
     async def listener(self, request: HTTPConnection, run_id: str) -> Principal:
         """Authenticate a listener of the run: like `principal`, and accepts `?ticket=`.
@@ -171,6 +173,7 @@ class Authenticator:
             subject=subject,
             expires_at=minter.expires_at,
             scope=scope,
+            door="token",
         )
 
     def _principal_of_grant(

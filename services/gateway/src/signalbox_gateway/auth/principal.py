@@ -8,6 +8,7 @@ from msgspec import Struct
 from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import Role
+from signalbox_core.decision_doors import Door
 from signalbox_core.errors import Forbidden
 from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.issuers import TokenIdentity
@@ -32,6 +33,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         expires_at: when the credentials expire: the earlier of API key or token and of session or ticket.
         token_identity: the verified claims of a token; None for an API key.
         scope: of a scoped token, which permits less than its roles; None for other credentials.
+        door: how the request came; decisions record it.
     """
 
     key_id: str
@@ -42,6 +44,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     token_identity: TokenIdentity | None = None
     scope: TokenScope | None = None
+    door: Door = "api"
 
     def has(self, role: Role) -> bool:
         return any(role in CONTAINS[own] for own in self.roles)

@@ -10,13 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.policy import (
-    Policy,
-    Quorum,
-    QuorumProgress,
-    describe_policy,
-    no_progress,
-)
+from signalbox_core.events.policy import Policy, Quorum, QuorumProgress, describe_policy, no_progress
 from signalbox_core.events.snapshot import (
     ApprovalState,
     ApprovalStatus,
@@ -73,6 +67,7 @@ class DecisionView(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     note: str | None = None
     decider: Subject | None = None
+    door: str | None = None
 
 
 class ApprovalView(Struct, frozen=True, kw_only=True):
@@ -85,6 +80,8 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     had a reply: stored until a worker responded, or sent before the question was asked. `asked_policy`: with
     which it was asked, if a hand-over has replaced the policy since; the digest covers that one. `round`: 2
     for a question that is asked a second time, after the first was closed, and so on.
+    `door`: how the deciding vote, or the veto, came: `api`, `console`, `token`, `link`, `bulk` or `signal`;
+    null if that was not recorded.
     """
 
     run_id: str
@@ -103,6 +100,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     decided_by: str | None
     decider: Subject | None
     decided_at: datetime | None
+    door: str | None
     answer: msgspec.Raw
     note: str | None
     handed_to: str | None
@@ -234,6 +232,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         decided_by=state.decided_by,
         decider=state.decider,
         decided_at=state.decided_at,
+        door=state.door,
         answer=state.answer,
         note=state.note,
         handed_to=state.handed_to,
@@ -294,5 +293,6 @@ def _decisions(state: ApprovalState) -> tuple[DecisionView, ...]:
             answer=state.answer,
             note=state.note,
             decider=state.decider,
+            door=state.door,
         ),
     )

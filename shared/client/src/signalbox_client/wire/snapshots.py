@@ -78,4 +78,5 @@ def _approval_state(approval: Approval) -> ApprovalState:
         votes=approval.votes,
         claim=approval.claim,
         round=approval.round,
+        door=last.door,
     )

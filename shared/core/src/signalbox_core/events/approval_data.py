@@ -85,6 +85,8 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
         group: the group for which the vote counts; null for any group.
         quorum: how far the newest answer has come with this vote; empty before the first answer.
         signature: of the vote, made with the voter's passkey.
+        door: how the vote came, as the gateway knows from the credentials and the request; left out if it
+            does not.
     """
 
     approval_id: str
@@ -98,6 +100,7 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
     policy_digest: str = ""
     quorum: tuple[QuorumProgress, ...] = ()
     signature: PasskeySignature | UnsetType = UNSET
+    door: str | UnsetType = UNSET
 
 
 class ApprovalDecided(Struct, frozen=True, kw_only=True):
@@ -105,7 +108,8 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
 
     `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome. `outcome` is
     `modified` if the answer edits what was proposed; `modified` has the JSON pointers of the edited members.
-    `signatures` are those of the votes that made the outcome, made with the voters' passkeys.
+    `signatures` are those of the votes that made the outcome, made with the voters' passkeys. `door` is how
+    the deciding vote came.
     """
 
     approval_id: str
@@ -121,6 +125,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     outcome: Literal["modified"] | UnsetType = UNSET
     modified: tuple[str, ...] | UnsetType = UNSET
     signatures: tuple[PasskeySignature, ...] | UnsetType = UNSET
+    door: str | UnsetType = UNSET
 
 
 class ApprovalVetoed(Struct, frozen=True, kw_only=True):
@@ -129,6 +134,7 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     Attributes:
         group: that veto group.
         signatures: of the objection, made with the passkey of who objected; at most one.
+        door: how the objection came.
     """
 
     approval_id: str
@@ -139,6 +145,7 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     group: str | None = None
     policy_digest: str = ""
     signatures: tuple[PasskeySignature, ...] | UnsetType = UNSET
+    door: str | UnsetType = UNSET
 
 
 class ApprovalVoteRefused(Struct, frozen=True, kw_only=True):
@@ -147,6 +154,7 @@ class ApprovalVoteRefused(Struct, frozen=True, kw_only=True):
     Attributes:
         code: as of the problem with which the gateway refuses such a vote.
         reason: the code in words.
+        door: how the vote came.
     """
 
     approval_id: str
@@ -154,6 +162,7 @@ class ApprovalVoteRefused(Struct, frozen=True, kw_only=True):
     voted_by: Subject
     code: str
     reason: str
+    door: str | UnsetType = UNSET
 
 
 class ApprovalClaimed(Struct, frozen=True, kw_only=True):

@@ -101,6 +101,7 @@ def _approval_voted(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         note=data.note,
         group=data.group,
         quorum=data.quorum,
+        door=data.door or None,
     )
     return _with_approval(
         snapshot,
@@ -149,6 +150,7 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             decider=data.decider or None,
             outcome=data.outcome or None,
             modified=data.modified or (),
+            door=data.door or None,
         ),
     )
 
@@ -167,6 +169,7 @@ def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             decided_at=event.time,
             note=data.reason,
             decider=data.voted_by,
+            door=data.door or None,
         ),
     )
 

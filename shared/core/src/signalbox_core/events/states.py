@@ -52,6 +52,7 @@ class VoteState(Struct, frozen=True, kw_only=True):
         answer: null of an objection; its reason is the note.
         group: the group for which the vote counted when it was cast; None for any group.
         quorum: how far the newest answer had come then.
+        door: how the vote came; None if the gateway did not record it.
     """
 
     decision_id: str
@@ -62,6 +63,7 @@ class VoteState(Struct, frozen=True, kw_only=True):
     note: str | None = None
     group: str | None = None
     quorum: tuple[QuorumProgress, ...] = ()
+    door: str | None = None
 
 
 class RefusedVoteState(Struct, frozen=True, kw_only=True):
@@ -94,6 +96,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced
             it.
         round: 2 for a question that is asked a second time, and so on.
+        door: how the deciding vote, or the veto, came.
     """
 
     approval_id: str
@@ -124,6 +127,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     refused: tuple[RefusedVoteState, ...] = ()
     asked_policy: Policy | None = None
     round: int = 1
+    door: str | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):

@@ -202,6 +202,7 @@ def _principal_of(link: DecisionLink) -> Principal:
         tenant=link.tenant,
         roles=frozenset({Role.APPROVER}),
         subject=link.subject,
+        door="link",
     )
 
 

@@ -114,7 +114,8 @@ def _group_by_run(call: ApiCall, request: DecideMany) -> Mapping[str, Sequence[D
                 field=f"decisions[{number}].approval_id",
             )
         named.add((item.run_id, item.approval_id))
-        by_run.setdefault(item.run_id, []).append(decision_of(call, item, item.approval_id))
+        decision = decision_of(call, item, item.approval_id, door="bulk")
+        by_run.setdefault(item.run_id, []).append(decision)
     return by_run
 
 

@@ -63,6 +63,7 @@ class Decision(Struct, frozen=True, kw_only=True):
             arrives before its question.
         decider: the subject that decides; None in messages of earlier releases. `decided_by` is a name.
         signature: made with the decider's passkey, which the gateway has found registered.
+        door: how the gateway got the decision (`signalbox_core.decision_doors`); callers cannot choose it.
     """
 
     approval_id: str
@@ -74,6 +75,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     decider: Subject | None = None
     objection: bool = False
     signature: PasskeySignature | None = None
+    door: str | None = None
 
 
 class DecisionRecord(Struct, frozen=True, kw_only=True):

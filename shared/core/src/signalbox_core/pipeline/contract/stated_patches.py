@@ -26,9 +26,15 @@ RECORDED_LINKS: Final = "signalbox.recorded-links"
 
 The questions of a run whose start does not state it follow the live contract, as before.
 """
+DETAILED_OUTCOMES: Final = "signalbox.detailed-outcomes"
+"""The patch since which events of approvals state more, and so are larger; it is stated only.
+
+A vote by signal has the door `signal`. The size of an event determines whether it piggybacks, so runs whose
+start does not state the patch go on without these members.
+"""
 
 
 def stated_patches(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the patches to state for a run; its child runs inherit them."""
-    of_questions = (LEAN_QUESTIONS, RECORDED_LINKS) if spec.approvals or spec.children else ()
-    return (UNTITLED_SIZES, *of_questions)
+    of_questions = (LEAN_QUESTIONS, RECORDED_LINKS, DETAILED_OUTCOMES)
+    return (UNTITLED_SIZES, *(of_questions if spec.approvals or spec.children else ()))

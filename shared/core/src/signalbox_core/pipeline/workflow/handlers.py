@@ -6,9 +6,11 @@ Queries `snapshot` and `judge_decisions`; updates `decide` and `assign_approval`
 
 from collections.abc import Callable
 
+from msgspec import structs
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from signalbox_core.decision_doors import SIGNAL_DOOR
 from signalbox_core.events import Snapshot, catalogue
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
@@ -155,6 +157,8 @@ class RunMessageHandlers:
     async def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. A refusal is an event, `approval.vote_refused`."""
         self._signal_count += 1
+        if decision.door is None and self._state.details_outcomes:
+            decision = structs.replace(decision, door=SIGNAL_DOOR)
         key = f"signalbox.signal-{self._signal_count}"
         # Histories without recorded verdicts may hold any early decision.
         allow_early = workflow.unsafe.is_replaying()

@@ -18,7 +18,7 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import causes, non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
-from signalbox_core.pipeline.contract.stated_patches import UNTITLED_SIZES
+from signalbox_core.pipeline.contract.stated_patches import DETAILED_OUTCOMES, UNTITLED_SIZES
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
@@ -64,6 +64,7 @@ class RunState:
         # At the start, because a patch is not reliable right after a local activity.
         self.follows_ladders = follows_ladders(spec)
         self.questions_patch = questions_patch(spec)
+        self.details_outcomes = DETAILED_OUTCOMES in stated_patches()
         self.outcomes = OutcomeWaits()
         self.recorder = QuestionRecorder(self.outbox, self._restore_question, self.questions_patch)
         self.clean_ups: list[CleanUp] = []

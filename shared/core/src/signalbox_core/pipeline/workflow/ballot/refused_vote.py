@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import UNSET
+
 from signalbox_core.events.approval_data import ApprovalVoteRefused
 from signalbox_core.passkeys.verification import SIGNATURE_INVALID, SIGNATURE_MISMATCH, USER_NOT_VERIFIED
 from signalbox_core.pipeline.contract import messages
@@ -41,4 +43,5 @@ def refused_vote(decision: Decision, code: str) -> ApprovalVoteRefused:
         voted_by=voter_of(decision),
         code=code,
         reason=REASONS.get(code, "the run did not accept it"),
+        door=decision.door or UNSET,
     )

@@ -73,6 +73,7 @@ def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
             policy_digest=policy.digest,
             quorum=voted.quorum if voted is not None else (),
             signature=decision.signature or UNSET,
+            door=decision.door or UNSET,
         )
     return ApprovalVoted(
         approval_id=question.approval_id,
@@ -85,6 +86,7 @@ def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
         policy_digest=policy.digest,
         quorum=voted.quorum if voted is not None else (),
         signature=decision.signature or UNSET,
+        door=decision.door or UNSET,
     )
 
 
@@ -98,6 +100,7 @@ def _vetoed(question: AskedQuestion, decision: Decision) -> ApprovalVetoed:
         group=veto_group(question.policy, voter),
         policy_digest=question.policy.digest,
         signatures=(decision.signature,) if decision.signature is not None else UNSET,
+        door=decision.door or UNSET,
     )
 
 
@@ -121,6 +124,7 @@ def _decided(question: AskedQuestion, decision: Decision, record: DecisionRecord
         outcome="modified" if edited else UNSET,
         modified=edited or UNSET,
         signatures=_signatures(question, decision, record) or UNSET,
+        door=decision.door or UNSET,
     )
 
 

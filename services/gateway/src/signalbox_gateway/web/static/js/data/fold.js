@@ -75,7 +75,7 @@ const CHANGES = {
     withApproval(snapshot, data.approval_id, {
       status: "decided", claim: null, decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
-      outcome: data.outcome ?? null, modified: data.modified ?? [],
+      outcome: data.outcome ?? null, modified: data.modified ?? [], door: data.door ?? null,
     }),
   "approval.claimed": (snapshot, data) =>
     withApproval(snapshot, data.approval_id, { claim: { by: subject(data.claimed_by), until: data.until } }),
@@ -87,7 +87,7 @@ const CHANGES = {
   "approval.vetoed": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
       status: "vetoed", claim: null, decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
-      note: data.reason, decider: subject(data.voted_by),
+      note: data.reason, decider: subject(data.voted_by), door: data.door ?? null,
     }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
@@ -159,7 +159,7 @@ function approvalRequested(snapshot, data, frame) {
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
     deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
     about: data.about ?? null, policy: policy(data.policy), votes: [], claim: null, handed_to: null, refused: [], asked_policy: null,
-    proposal: data.proposal ?? null, outcome: null, modified: [], round: data.round ?? 1,
+    proposal: data.proposal ?? null, outcome: null, modified: [], round: data.round ?? 1, door: null,
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }
@@ -171,6 +171,7 @@ function approvalVoted(snapshot, data, frame) {
   const vote = {
     decision_id: data.decision_id, voted_by: subject(data.voted_by), voted_at: frame.time, answer: data.answer, objection: data.objection ?? false,
     note: data.note ?? null, group: data.group ?? null, quorum: (data.quorum ?? []).map((item) => ({ ...item, group: item.group ?? null })),
+    door: data.door ?? null,
   };
   const others = (approval.votes ?? []).filter((item) => item.voted_by.subject !== vote.voted_by.subject);
   const claim = approval.claim?.by.subject === vote.voted_by.subject ? null : approval.claim ?? null;
