@@ -157,7 +157,13 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         },
         optional={"door": st.just("console")},
     ),
-    "approval.expired": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.expired": st.fixed_dictionaries(
+        {"approval_id": st.sampled_from(APPROVALS)},
+        optional={
+            "outcome": st.sampled_from(["expired", "defaulted"]),
+            "answer": st.just({"x": [3]}) | st.none(),
+        },
+    ),
     "approval.withdrawn": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
     "run.paused": st.just({}),

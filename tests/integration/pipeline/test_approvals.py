@@ -234,6 +234,7 @@ async def test_without_a_decision_the_run_fails_at_the_deadline(
         assert failure.code == "approval_expired"
         requested, reminded, expired = run.events()[-4:-1]
         assert round((reminded.time - requested.time).total_seconds() / 3600) == 36
+        assert msgspec.json.decode(expired.data) == {"approval_id": "pick", "outcome": "expired"}
         assert round((expired.time - requested.time).total_seconds() / 3600) == 72
 
 

@@ -18,17 +18,21 @@ from temporalio.exceptions import ApplicationError
 from signalbox_client.models import Approval
 from signalbox_client.shown_question import verified_digest
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalExpired, ApprovalRequested
+from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import Snapshot, fold
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.spec import PipelineSpec, Policy, Quorum
 from signalbox_core.redis.client import open_redis
 from signalbox_core.subjects import Subject
+from signalbox_core.temporal.names import MEMO_TENANT
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from signalbox_gateway.runs.views import approval_view
 from support.assertions.eventually import eventually
 from support.drivers.notifier_bench import NotifierBench, write_routes
 from support.fakes.ladder_pipeline import (
+    GIVEN_DEFAULT,
     HANDED,
     REMOVED,
     SHORTENED,
@@ -68,6 +72,8 @@ async def test_a_ladder_of_two_weeks_takes_each_rung_once_over_three_worker_rest
     days = [round((event.time - asked_at).total_seconds() / 86_400, 2) for event in of_approval]
     assert days == [0, 1, 3, 5, 9, 14]
     assert result == LadderResult(published=False)
+    expired = decode_data(of_approval[-1], ApprovalExpired)
+    assert (expired.outcome, expired.answer) == ("defaulted", msgspec.Raw(b'{"publish":false}'))
     await notify_each_once(redis, tmp_path, events)
 
 
@@ -101,8 +107,44 @@ async def notify_each_once(redis: Redis, folder: Path, events: list[CloudEvent])
             *["Reminder, decision pending"] * 2,
             "Decision delegated",
             "Decision escalated",
-            "Expired without a decision",
+            "Expired, continued with the default answer",
         ]
+
+
+async def test_a_default_answer_that_the_code_gives_is_the_outcome() -> None:
+    async with pipeline_under_test(GIVEN_DEFAULT, activities=[], skip_time=True) as pipeline:
+        run = await pipeline.start(LadderInput())
+        assert await run.result() == LadderResult(published=True)
+        await eventually(lambda: "run.completed" in run.event_names(), within_s=60)
+        snapshot, history = await run.snapshot(), await run.handle.fetch_history()
+    state = snapshot.approvals[0]
+    assert (state.status, state.outcome, state.answer) == (
+        "expired",
+        "defaulted",
+        msgspec.Raw(b'{"publish":true}'),
+    )
+    shown = approval_view(run.run_id, state)
+    assert (shown.outcome, shown.answer, shown.decisions) == ("defaulted", state.answer, ())
+    await replay(GIVEN_DEFAULT, history)
+
+
+async def test_a_run_that_started_before_outcomes_were_detailed_keeps_the_sizes_of_its_events() -> None:
+    async with pipeline_under_test(SPEC, activities=[], skip_time=True) as pipeline:
+        handle = await pipeline.client.start_workflow(
+            SPEC.name,
+            LadderInput(),
+            id=run_key("acme", "ladder-before"),
+            task_queue=pipeline.task_queue,
+            memo={MEMO_TENANT: "acme"},
+        )
+        run = RunUnderTest(handle, pipeline.emitter)
+        await run.result()
+        await eventually(lambda: "run.completed" in run.event_names(), within_s=60)
+        snapshot, history = await run.snapshot(), await handle.fetch_history()
+    (expired,) = [event for event in run.events() if event.name == "approval.expired"]
+    assert bytes(expired.data) == b'{"approval_id":"publish"}'
+    assert (snapshot.approvals[0].status, snapshot.approvals[0].outcome) == ("expired", None)
+    await replay(SPEC, history)
 
 
 async def test_a_decision_ends_the_ladder(client: Client) -> None:

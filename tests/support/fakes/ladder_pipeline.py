@@ -82,6 +82,12 @@ HANDED: Final = replace(
     workflow="support.fakes.ladder_pipeline:WorkflowOfHandedQuestion",
 )
 
+GIVEN_DEFAULT: Final = replace(
+    SPEC,
+    approvals=(replace(PUBLISH, ladder=(Expire(after=timedelta(hours=1)),)),),
+    workflow="support.fakes.ladder_pipeline:WorkflowWithGivenDefault",
+)
+
 
 async def ask(run: Run, request: LadderInput) -> LadderResult:
     async with run, run.step("ask"):
@@ -137,3 +143,20 @@ class WorkflowOfHandedQuestion:
     @workflow.run
     async def run(self, request: LadderInput) -> LadderResult:
         return await ask(self.signalbox, request)
+
+
+@workflow.defn(name="ladder")
+class WorkflowWithGivenDefault:
+    """The code gives the default answer, and the contract has none."""
+
+    @workflow.init
+    def __init__(self, _request: LadderInput) -> None:
+        self.signalbox = Run(GIVEN_DEFAULT)
+
+    @workflow.run
+    async def run(self, request: LadderInput) -> LadderResult:
+        async with self.signalbox as run, run.step("ask"):
+            answer: LadderAnswer = await run.ask(
+                "publish", options=[request.text], default=LadderAnswer(publish=True)
+            )
+        return LadderResult(published=answer.publish)

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.events.approval_data import ApprovalDecided
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalExpired
 from signalbox_core.ledger.entries import decode_entry, event_key
 from signalbox_core.ledger.log import LedgerDamaged, TenantLog
 from signalbox_core.subjects import Subject
@@ -109,6 +109,16 @@ async def test_the_decider_of_a_decision_is_recorded() -> None:
     entry = decode_entry(stored_entries(store)[0])
     assert (entry.actor.kind, entry.actor.groups) == ("human", ("legal",))
     assert set(entry.digests) == {"subject", "name", "answer", "data"}
+
+
+async def test_a_default_answer_is_another_outcome_than_an_expiry() -> None:
+    store, event = FakeObjectStore(), expired("a")
+    data = ApprovalExpired(approval_id="publish", outcome="defaulted", answer=msgspec.Raw(b"true"))
+    defaulted = replace(event, data=msgspec.Raw(msgspec.json.encode(data)), id="other", sequence=9)
+    await open_log(store).append([event, defaulted])
+    entries = [decode_entry(body) for body in stored_entries(store)]
+    assert [entry.outcome for entry in entries] == ["expired", "defaulted"]
+    assert "answer" in entries[1].digests
 
 
 @pytest.mark.parametrize("data", [b"[1]", b'"x"', b"null", b'{"approval_id": 7, "digest": [], "groups": 1}'])

@@ -68,6 +68,13 @@ def test_a_notification_has_the_subject_of_its_run() -> None:
     assert notification_of(event, STATE, snapshot, origin="https://signalbox.test").subject == "Coffee"
 
 
+def test_a_default_answer_is_named_in_the_headline() -> None:
+    event = make_event("approval.expired", ApprovalExpired(approval_id="ok", outcome="defaulted"), sequence=3)
+    found = notification_of(event, STATE, SNAPSHOT, origin="https://signalbox.test")
+    assert found.headline.startswith("Expired, continued with the default answer: ")
+    assert found.outcome == "defaulted"
+
+
 def test_a_mail_has_both_parts_one_line_of_subject_and_a_stable_id() -> None:
     mail = mail_of(NOTIFICATION, sender="Signalbox <signalbox@example.com>", to="lan@acme.test")
     again = mail_of(NOTIFICATION, sender="Signalbox <signalbox@example.com>", to="lan@acme.test")

@@ -151,6 +151,7 @@ class Approval(Struct, frozen=True, kw_only=True):
         votes: the latest vote of each subject, if a policy governs the question.
         quorum: how far the newest answer has come.
         asked_policy: with which it was asked, if a hand-over has replaced the policy since.
+        outcome: `modified`; after the deadline `expired`, or `defaulted` if the run continues with `answer`.
         door: how the deciding vote, or the veto, came; None if that was not recorded.
     """
 
@@ -184,6 +185,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     decider: Subject | None = None
     note: str | None = None
     door: str | None = None
+    answer: msgspec.Raw = NULL
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

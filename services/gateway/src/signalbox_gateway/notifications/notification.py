@@ -23,6 +23,7 @@ HEADLINES: Final[Mapping[str, str]] = {
     "approval.withdrawn": "No decision needed any more",
 }
 """The events that can be routed, and how their notifications begin."""
+_DEFAULTED: Final = "Expired, continued with the default answer"
 PENDING: Final = frozenset(
     {"approval.requested", "approval.reminded", "approval.delegated", "approval.escalated"}
 )
@@ -44,6 +45,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         url: the approval or its run in the console.
         handed_to: the group or subject to which the ladder has handed the question over.
         decide_url: decides without an account, as the one recipient; a secret.
+        outcome: more precise than the event, as `modified` or `defaulted`; None if it is not.
     """
 
     id: str
@@ -60,11 +62,13 @@ class Notification(Struct, frozen=True, kw_only=True):
     handed_to: str | None = None
     decide_url: str | None = None
     subject: str | None = None
+    outcome: str | None = None
 
     @property
     def headline(self) -> str:
         """One line, `Decision requested: Publish these ads?`."""
-        return " ".join(f"{HEADLINES[self.event]}: {self.title}".split())
+        start = _DEFAULTED if self.outcome == "defaulted" else HEADLINES[self.event]
+        return " ".join(f"{start}: {self.title}".split())
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
@@ -89,6 +93,7 @@ class _ApprovalEvent(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     decided_by: str | None = None
     to: str | None = None
+    outcome: str | None = None
 
 
 def addressees_of(event: CloudEvent, state: ApprovalState | None) -> frozenset[str]:
@@ -154,4 +159,5 @@ def notification_of(
         decided_by=data.decided_by,
         handed_to=data.to or (state.handed_to if state is not None else None),
         subject=snapshot.subject if snapshot is not None else None,
+        outcome=data.outcome,
     )

@@ -53,6 +53,7 @@ class _WebhookData(Struct, frozen=True, kw_only=True):
     decided_by: str | None
     handed_to: str | None
     subject: str | None
+    outcome: str | None
 
 
 class _WebhookPayload(Struct, frozen=True, kw_only=True):
@@ -73,5 +74,6 @@ def _payload(notification: Notification) -> _WebhookPayload:
         decided_by=notification.decided_by,
         handed_to=notification.handed_to,
         subject=notification.subject,
+        outcome=notification.outcome,
     )
     return _WebhookPayload(type=notification.event, timestamp=notification.at, data=data)

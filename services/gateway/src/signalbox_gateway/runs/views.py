@@ -76,6 +76,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     `about`: what the question is about. `votes`: the latest vote of each subject, if a policy governs the
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
+    After the deadline it is `expired`, or `defaulted` if the run continues with the default, in `answer`.
     `claim`: who deals with it, until when. `refused`: the latest votes that were refused after their senders
     had a reply: stored until a worker responded, or sent before the question was asked. `asked_policy`: with
     which it was asked, if a hand-over has replaced the policy since; the digest covers that one. `round`: 2

@@ -8,14 +8,14 @@ from signalbox_core.events.catalogue import Failure
 
 
 def describe(event: StreamEvent) -> str:
-    """A few words on an event: its error, or its title and who decided."""
+    """A few words on an event: its error, or its title and who or what decided."""
     details = msgspec.json.decode(event.data, type=_EventDetails)
     if details.error:
         return describe_failure(replace(details.error, step=details.title or details.error.step))
     if details.reason:
         return details.reason
     return " ".join(
-        filter(None, (details.title or details.step or details.name or details.approval_id, details.decider))
+        filter(None, (details.title or details.step or details.name or details.approval_id, details.ending))
     )
 
 
@@ -26,11 +26,14 @@ class _EventDetails(msgspec.Struct, frozen=True):
     approval_id: str | None = None
     decided_by: str | None = None
     modified: tuple[str, ...] = ()
+    outcome: str | None = None
     reason: str | None = None
     error: Failure | None = None
 
     @property
-    def decider(self) -> str | None:
+    def ending(self) -> str | None:
+        if self.outcome == "defaulted":
+            return "undecided, the run continues with the default answer"
         modified = f", modified: {', '.join(self.modified)}" if self.modified else ""
         return f"by {self.decided_by}{modified}" if self.decided_by else None
 

@@ -1,6 +1,6 @@
 """Converts a run as the gateway returns it to the snapshot that events fold into."""
 
-from signalbox_client.models import NULL, Approval, ApprovalDecision, Run
+from signalbox_client.models import Approval, Run
 from signalbox_core.events.policy import Policy
 from signalbox_core.events.snapshot import ApprovalState, ArtifactState, Snapshot
 
@@ -71,12 +71,14 @@ def _approval_state(approval: Approval) -> ApprovalState:
         decided_by=last.decided_by,
         decider=last.decider,
         decided_at=last.decided_at,
-        answer=last.answer if isinstance(last, ApprovalDecision) else NULL,
+        answer=last.answer,
         note=last.note,
         about=approval.about,
         policy=policy if policy.quorum else None,
         votes=approval.votes,
         claim=approval.claim,
         round=approval.round,
+        outcome=approval.outcome,
+        modified=approval.modified,
         door=last.door,
     )

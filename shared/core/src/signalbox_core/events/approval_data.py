@@ -181,7 +181,16 @@ class ApprovalReleased(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):
+    """The deadline passed.
+
+    Attributes:
+        outcome: `defaulted` if the run continues with a default answer; left out by earlier releases.
+        answer: that default answer; left out if it is too large for an event.
+    """
+
     approval_id: str
+    outcome: Literal["expired", "defaulted"] | UnsetType = UNSET
+    answer: msgspec.Raw | UnsetType = UNSET
 
 
 class ApprovalWithdrawn(Struct, frozen=True, kw_only=True):

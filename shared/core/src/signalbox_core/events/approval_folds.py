@@ -176,7 +176,17 @@ def _approval_vetoed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, approval_data.ApprovalExpired)
-    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
+    answer = data.answer
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            status="expired",
+            outcome=data.outcome or None,
+            answer=state.answer if isinstance(answer, UnsetType) else answer,
+        ),
+    )
 
 
 def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:

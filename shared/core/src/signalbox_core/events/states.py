@@ -91,6 +91,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         policy: None for the default, by which any one approver decides.
         proposal: the answer as proposed; null without one.
         outcome: `modified` if the answer edits the proposal; `modified` has the members as JSON pointers.
+            After the deadline `expired`, or `defaulted` if the run continues with the default, `answer`.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
         refused: the latest votes that were refused after their senders had a reply.
         asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced

@@ -29,8 +29,9 @@ The questions of a run whose start does not state it follow the live contract, a
 DETAILED_OUTCOMES: Final = "signalbox.detailed-outcomes"
 """The patch since which events of approvals state more, and so are larger; it is stated only.
 
-A vote by signal has the door `signal`. The size of an event determines whether it piggybacks, so runs whose
-start does not state the patch go on without these members.
+A vote by signal has the door `signal`, and `approval.expired` has the outcome and the default answer. The
+size of an event determines whether it piggybacks, so runs whose start does not state the patch go on without
+these members.
 """
 
 

@@ -26,7 +26,10 @@ class ApprovalPhase(StrEnum):
     """An objection with the right of veto ended the question."""
     EXPIRED = "expired"
     DEFAULTED = "defaulted"
-    """The deadline passed and the run continues with its default answer. The snapshot shows `expired`."""
+    """The deadline passed and the run continues with its default answer.
+
+    The snapshot has the status `expired` and the outcome `defaulted`.
+    """
     WITHDRAWN = "withdrawn"
     """The run no longer asks: its `ask` was cancelled, or it continued as new without the question."""
     CANCELLED = "cancelled"

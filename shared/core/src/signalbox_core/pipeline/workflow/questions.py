@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 from temporalio import workflow
 
 from signalbox_core.events import approval_data
 from signalbox_core.events.policy import Policy, check_narrowed
 from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
-from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, Decision
+from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, MAX_ANSWER_BYTES, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS, RECORDED_LINKS
 from signalbox_core.pipeline.contract.step_header import current_call
@@ -184,10 +184,14 @@ def _requested(
     )
 
 
-async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
-    """Wait until the question has an outcome. A decision that arrives with the deadline wins."""
+async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, default: object) -> None:
+    """Wait until the question has an outcome. A decision that arrives with the deadline wins.
+
+    Args:
+        default: with which the pipeline continues after the deadline; UNSET without one.
+    """
     try:
-        await _wait_for_votes(state, asked, has_default=has_default)
+        await _wait_for_votes(state, asked, default=default)
     except asyncio.CancelledError:
         # A cancelled run closes its questions when it ends.
         if workflow.cancellation_reason() is None:
@@ -215,7 +219,7 @@ def answer_of(asked: AskedQuestion, open_for: timedelta) -> Any:
     )
 
 
-async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
+async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, default: object) -> None:
     if state.follows_ladders or asked.is_resumed:
         # The rungs are those that the history has. Votes that waited precede a deadline that has passed.
         await workflow.wait_condition(lambda: not asked.defers_votes)
@@ -231,10 +235,26 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, has_default:
         take_rung(state, asked, rung)
     if await _ended_by_votes_within(state, asked, asked.deadline_at - workflow.now()):
         return
-    has_default = has_default or asked.requested.default_answer is not UNSET
+    has_default = default is not UNSET or asked.requested.default_answer is not UNSET
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
-    state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))
+    expired = approval_data.ApprovalExpired(approval_id=asked.approval_id)
+    if state.details_outcomes:
+        expired = structs.replace(
+            expired,
+            outcome="defaulted" if has_default else "expired",
+            answer=_default_answer(asked, default),
+        )
+    state.record_event("approval.expired", expired)
+
+
+def _default_answer(asked: AskedQuestion, default: object) -> msgspec.Raw | UnsetType:
+    """The answer with which the run continues, if there is one that fits into an event."""
+    if default is UNSET:
+        answer = asked.requested.default_answer
+    else:
+        answer = _raw(default) if isinstance(default, Struct) else UNSET
+    return UNSET if isinstance(answer, UnsetType) or len(bytes(answer)) > MAX_ANSWER_BYTES else answer
 
 
 async def _ended_by_votes_within(state: RunState, asked: AskedQuestion, limit: timedelta) -> bool:

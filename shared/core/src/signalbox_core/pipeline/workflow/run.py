@@ -252,9 +252,9 @@ class Run:
             proposal=proposal,
         )
         asked = await ask_question(self.state, question, self._handlers.refusal_of_early)
-        has_default = not isinstance(default, UnsetType)
-        await wait_for_outcome(self.state, asked, has_default=has_default)
+        await wait_for_outcome(self.state, asked, default=default)
         await self.state.hold_for_cancel()
+        has_default = not isinstance(default, UnsetType)
         return default if has_default and not asked.is_voted_out else answer_of(asked, open_for)
 
     async def wait_for(

@@ -9,6 +9,7 @@ const QUESTIONS = {
   delegated: "Question delegated", escalated: "Question escalated", voted: "Vote cast", vote_refused: "Vote refused",
   decided: "Decided", vetoed: "Vetoed", expired: "Question expired", withdrawn: "Question withdrawn",
 };
+const OUTCOMES = { modified: ", with changes", defaulted: ", default answer taken" };
 const ADMIN = "admin";
 
 /** The filters, {value, text, role?} in groups: kinds of events, and the events of questions. */
@@ -28,7 +29,7 @@ export const FILTERS = [
 export function actionText({ action, outcome }) {
   const [kind, verb] = action.split(".");
   const words = (verb ?? "").replaceAll("_", " ");
-  if (kind === "approval") return `${QUESTIONS[verb] ?? `Question ${words}`}${outcome === "modified" ? ", with changes" : ""}`;
+  if (kind === "approval") return `${QUESTIONS[verb] ?? `Question ${words}`}${OUTCOMES[outcome] ?? ""}`;
   return `${KINDS[kind] ?? kind} ${words}`;
 }
 

@@ -111,6 +111,7 @@ export function openApproval(runId, approval, { decided }) {
 function endText(approval) {
   if (approval.status === "vetoed") return `${approval.decided_by} objected, which ended this question: ${approval.note}`;
   if (approval.status === "withdrawn") return "The run no longer asks this question.";
+  if (approval.outcome === "defaulted") return "This question expired, and the run continued with the default answer.";
   if (approval.status === "expired") return "This question expired without a decision.";
   if (approval.status !== "decided") return "The run ended before this question was decided.";
   const what = decidedSummary(approval);

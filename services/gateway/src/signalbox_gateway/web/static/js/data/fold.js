@@ -89,7 +89,10 @@ const CHANGES = {
       status: "vetoed", claim: null, decision_id: data.decision_id, decided_by: data.voted_by.name ?? data.voted_by.subject, decided_at: frame.time,
       note: data.reason, decider: subject(data.voted_by), door: data.door ?? null,
     }),
-  "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
+  "approval.expired": (snapshot, data) =>
+    withApproval(snapshot, data.approval_id, {
+      status: "expired", outcome: data.outcome ?? null, ...(data.answer === undefined ? {} : { answer: data.answer }),
+    }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
   "wait.requested": waitRequested,
   "wait.received": (snapshot, data, frame) =>

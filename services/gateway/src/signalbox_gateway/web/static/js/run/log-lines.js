@@ -72,7 +72,7 @@ const TEXTS = {
   "approval.vote_refused": (data) => ["attention", `The vote of ${nameOf(data.voted_by)} was refused: ${data.reason}`],
   "approval.vetoed": (data) => ["failed", `Vetoed by ${nameOf(data.voted_by)}: ${data.reason}`],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
-  "approval.expired": () => ["expired", "Expired without a decision"],
+  "approval.expired": (data) => ["expired", data.outcome === "defaulted" ? "Expired: the run continues with the default answer" : "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
   "wait.requested": (data) => ["waiting", waitText(data)],
   "wait.received": (data) => received(data),
