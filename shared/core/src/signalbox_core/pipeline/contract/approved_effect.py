@@ -17,6 +17,7 @@ from signalbox_core.errors import Conflict
 from signalbox_core.events.effect_digest import is_as_approved
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.events.policy import CountedVote
+from signalbox_core.subjects import Subject
 
 NOT_WHAT_WAS_APPROVED: Final = "not_what_was_approved"
 
@@ -56,6 +57,10 @@ class DecisionReceipt(Struct, frozen=True, kw_only=True):
         answer: as it was accepted.
         votes: with a policy, the votes that made the decision, each with the group for which it counted.
         policy_digest: of the policy by which they were counted; None for the default.
+        decider: who gave the deciding vote: subject, kind, groups; None of a decision of an earlier release,
+            which has only the display name, `decided_by`.
+        rule: by which that vote counted, `quorum`; None with the default policy: any approver decides.
+        group: for which that vote counted; None for any group.
     """
 
     approval_id: str
@@ -67,6 +72,9 @@ class DecisionReceipt(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw
     votes: tuple[CountedVote, ...] = ()
     policy_digest: str | None = None
+    decider: Subject | None = None
+    rule: str | None = None
+    group: str | None = None
 
     @property
     def answer_digest(self) -> str:

@@ -29,6 +29,7 @@ def build_receipt(asked: AskedQuestion) -> DecisionReceipt:
             f"approval {asked.approval_id} has no decision, so there is no receipt; "
             "call run.receipt after run.ask has returned a person's answer"
         )
+    counted = record.votes or ()
     return DecisionReceipt(
         approval_id=asked.approval_id,
         name=asked.approval.name,
@@ -37,8 +38,11 @@ def build_receipt(asked: AskedQuestion) -> DecisionReceipt:
         question_digest=asked.digest,
         shown=ShownQuestion(options=asked.requested.options, evidence=asked.requested.evidence),
         answer=record.answer,
-        votes=record.votes or (),
+        votes=counted,
         policy_digest=None if asked.policy.is_default else asked.policy.digest,
+        decider=record.decider,
+        rule="quorum" if record.result else None,
+        group=next((vote.group for vote in counted if vote.decision_id == record.decision_id), None),
     )
 
 
