@@ -6,7 +6,8 @@ interceptor, the delivery activity and an object store on disk.
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
@@ -30,7 +32,7 @@ from signalbox_core.pipeline.contract.approved_effect import (
     EffectApproval,
     ShownQuestion,
 )
-from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.contract.emitter import EventBatch, batch_of
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import json_schema
 from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
@@ -38,7 +40,8 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.delivery import DeliverActivities
-from signalbox_core.temporal.names import HEADER_CALL
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities, RecordRequest
+from signalbox_core.temporal.names import HEADER_CALL, HEADER_EVENTS
 from signalbox_core.testing.emitter import FakeEmitter
 from support.letters.activities import LetterActivities
 from support.letters.contract import SEND, SPEC, Attachment, ChosenLetters, Letter, chosen_letters
@@ -174,38 +177,107 @@ async def test_an_effect_of_a_changed_answer_is_refused(letters: LetterActivitie
     assert letters.outgoing == []
 
 
-async def test_a_changed_event_in_the_outbox_is_not_delivered() -> None:
-    event = with_effect_digest(
-        CloudEvent(
-            id="e-1",
-            source="/signalbox/worker",
-            type="dev.signalbox.letter.sent.v1",
-            time=datetime(2026, 1, 1, tzinfo=UTC),
-            subject="letters-1",
-            tenantid="acme",
-            runid="letters-1",
-            sequence=7,
-            stepid="send",
-            data=msgspec.Raw(msgspec.json.encode(LAN)),
-        )
+SENT = with_effect_digest(
+    CloudEvent(
+        id="e-1",
+        source="/signalbox/worker",
+        type="dev.signalbox.letter.sent.v1",
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        subject="letters-1",
+        tenantid="acme",
+        runid="letters-1",
+        sequence=7,
+        stepid="send",
+        data=msgspec.Raw(msgspec.json.encode(LAN)),
     )
-    body, emitter, chance = msgspec.json.encode(event), FakeEmitter(), random.Random(3)
-    deliver = DeliverActivities(emitter).deliver
+)
+ORDINARY = replace(SENT, id="e-0", sequence=6, effectdigest=None)
 
-    async def deliver_bytes(changed: bytes) -> None:
-        batch = EventBatch(events=(msgspec.json.decode(changed, type=CloudEvent),))
-        await ActivityEnvironment().run(deliver, batch)
 
-    # A change of the attribute's name takes the event's protection away, so its name is left out.
-    name = body.index(b'"effectdigest"')
-    protected = [at for at in range(len(body)) if not name <= at < name + len(b'"effectdigest"')]
+async def deliver(emitter: FakeEmitter, batch: bytes) -> None:
+    work = DeliverActivities(emitter).deliver
+    await ActivityEnvironment().run(work, msgspec.json.decode(batch, type=EventBatch))
+
+
+async def carry(emitter: FakeEmitter, batch: bytes) -> None:
+    """The events travel in the header of another activity."""
+
+    async def other() -> None:
+        pass
+
+    inbound = ActivityInterceptor(emitter).intercept_activity(Body())
+    headers = {
+        HEADER_CALL: to_payload(StepCall(tenant="acme")),
+        HEADER_EVENTS: Payload(metadata={"encoding": b"json/plain"}, data=batch),
+    }
+    work = ExecuteActivityInput(fn=other, args=[], executor=None, headers=headers)
+    await ActivityEnvironment().run(inbound.execute_activity, work)
+
+
+async def record(emitter: FakeEmitter, batch: bytes) -> None:
+    """The events are delivered with the recording of a question."""
+    decoded = msgspec.json.decode(batch, type=EventBatch)
+    request = RecordRequest(events=decoded.events, approved=decoded.approved, deliver=True)
+    await ActivityEnvironment().run(QuestionActivities(emitter).record, request)
+
+
+WAYS = [pytest.param(way, id=way.__name__) for way in (deliver, carry, record)]
+
+
+@pytest.mark.parametrize("send", WAYS)
+async def test_a_changed_event_in_the_outbox_is_not_delivered(
+    send: Callable[[FakeEmitter, bytes], Awaitable[None]],
+) -> None:
+    whole, event = msgspec.json.encode(batch_of([SENT])), msgspec.json.encode(SENT)
+    emitter, chance = FakeEmitter(), random.Random(3)
+    begin = whole.index(event)
+
+    async def send_changed(changed: bytes) -> None:
+        await send(emitter, whole[:begin] + changed + whole[begin + len(event) :])
+
     for _ in range(TIMES):
-        at = chance.choice(protected)
-        changed = body[:at] + bytes([body[at] ^ chance.randrange(1, 256)]) + body[at + 1 :]
         with pytest.raises(REFUSED):
-            await deliver_bytes(changed)
+            await send_changed(change(event, chance))
+    name = event.index(b'"effectdigest"')
+    for at in range(name, name + len(b'"effectdigest"')):
+        with pytest.raises(REFUSED):
+            await send_changed(event[:at] + bytes([event[at] ^ 1]) + event[at + 1 :])
 
     assert emitter.milestones == []
+    await send_changed(event)
+    assert [item.id for item in emitter.milestones] == ["e-1"]
+
+
+@pytest.mark.parametrize("send", WAYS)
+async def test_an_approved_event_of_a_changed_batch_is_delivered_as_approved_or_not_at_all(
+    send: Callable[[FakeEmitter, bytes], Awaitable[None]],
+) -> None:
+    whole, emitter = msgspec.json.encode(batch_of([SENT])), FakeEmitter()
+    for at in range(len(whole)):
+        with suppress(*REFUSED):
+            await send(emitter, whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+
+    assert all(event == SENT for event in emitter.milestones)
+
+
+@pytest.mark.parametrize("send", WAYS)
+async def test_batches_of_older_workers_are_delivered(
+    send: Callable[[FakeEmitter, bytes], Awaitable[None]],
+) -> None:
+    emitter = FakeEmitter()
+    await send(emitter, msgspec.json.encode({"events": [ORDINARY, SENT]}))
+
+    assert emitter.milestones == [ORDINARY, SENT]
+
+
+def test_a_batch_without_approved_events_is_encoded_as_by_older_workers() -> None:
+    assert msgspec.json.encode(batch_of([ORDINARY])) == msgspec.json.encode({"events": [ORDINARY]})
+
+
+def test_parts_of_a_batch_keep_its_approved_events() -> None:
+    lost = replace(SENT, effectdigest=None)
+
+    assert batch_of([ORDINARY, lost], approved=("e-1", "e-2")).approved == ("e-1",)
 
 
 async def test_a_changed_argument_is_refused_before_the_activity_runs(letters: LetterActivities) -> None:

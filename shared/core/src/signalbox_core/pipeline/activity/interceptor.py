@@ -36,6 +36,7 @@ from signalbox_core.traces import TraceContext, Tracing, current_context, parse_
 
 _NO_TENANT: Final = StepCall(tenant="")
 """For an activity whose workflow has no tenant. Without a step it reports no progress events."""
+_NO_EVENTS: Final = EventBatch(events=())
 _HEARTBEAT_INTERVAL_S: Final = 1.0
 
 
@@ -92,9 +93,10 @@ class _ActivityInbound(ActivityInboundInterceptor):
 
     async def _execute(self, input: ExecuteActivityInput, call: StepCall) -> Any:  # noqa: A002
         carried = input.headers.get(HEADER_EVENTS)
-        events = msgspec.json.decode(carried.data, type=EventBatch).events if carried is not None else ()
+        batch = msgspec.json.decode(carried.data, type=EventBatch) if carried is not None else _NO_EVENTS
+        events = batch.events
         _check_tenant(call, events)
-        _check_approval(call, events, input.args)
+        _check_approval(call, batch, input.args)
         if events:
             self._emitter.forward(events)
         emissions = emissions_of(input.fn)
@@ -188,14 +190,14 @@ def _check_tenant(call: StepCall, events: Sequence[CloudEvent]) -> None:
         )
 
 
-def _check_approval(call: StepCall, events: Sequence[CloudEvent], arguments: Sequence[object]) -> None:
+def _check_approval(call: StepCall, batch: EventBatch, arguments: Sequence[object]) -> None:
     """Check that the activity and the events that travel with it are what was approved.
 
     Raises:
         ApplicationError: `not_what_was_approved`, not retryable.
     """
     try:
-        check_events(events)
+        check_events(batch.events, batch.approved)
         if call.approval is not None:
             check_argument(call.approval, arguments[0] if arguments else None)
     except Conflict as error:

@@ -1,6 +1,6 @@
 """The protocol for sending events: implemented by the worker's signed HTTP client and by a fake for tests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -11,8 +11,30 @@ SOURCE: Final = "/signalbox/worker"
 """The CloudEvents source of every event that a run emits."""
 
 
-class EventBatch(Struct, frozen=True, kw_only=True):
+class EventBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Events of one run to deliver.
+
+    Attributes:
+        approved: ids of the events that a person approved. One that arrives without its digest is refused;
+            batches of older releases name none.
+    """
+
     events: tuple[CloudEvent, ...]
+    approved: tuple[str, ...] = ()
+
+
+def batch_of(events: Sequence[CloudEvent], *, approved: Collection[str] = ()) -> EventBatch:
+    """Return a batch that names its approved events.
+
+    Args:
+        approved: of a batch that the events were in.
+    """
+    return EventBatch(events=tuple(events), approved=approved_ids(events, approved))
+
+
+def approved_ids(events: Sequence[CloudEvent], approved: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the ids of the events that have a digest or are known to be approved."""
+    return tuple(event.id for event in events if event.effectdigest is not None or event.id in approved)
 
 
 class Emitter(Protocol):

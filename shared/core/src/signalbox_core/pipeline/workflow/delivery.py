@@ -1,6 +1,6 @@
 """The delivery of a run's events: the activity, and the batches that the receiver accepts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -65,7 +65,7 @@ class DeliverActivities:
         tenant = tenant_of(activity.info().workflow_id or "")
         if tenant is not None and any(event.tenantid != tenant for event in batch.events):
             raise tenant_mismatch(f"an event to deliver does not belong to tenant {tenant}, as its run does")
-        check_approved_events(batch.events)
+        check_approved_events(batch.events, batch.approved)
         try:
             await self._emitter.deliver(batch.events)
         except Unavailable as error:
@@ -74,14 +74,17 @@ class DeliverActivities:
         return Delivered(is_awaited=True)
 
 
-def check_approved_events(events: Sequence[CloudEvent]) -> None:
+def check_approved_events(events: Sequence[CloudEvent], approved: Collection[str]) -> None:
     """Check that approved events are delivered as they were emitted.
+
+    Args:
+        approved: ids of the events that must have a digest.
 
     Raises:
         ApplicationError: `not_what_was_approved`, not retryable.
     """
     try:
-        check_events(events)
+        check_events(events, approved)
     except Conflict as error:
         raise as_application_error(error) from error
 

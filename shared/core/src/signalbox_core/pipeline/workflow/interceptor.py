@@ -27,7 +27,7 @@ from temporalio.worker import (
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import tenant_of
-from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.contract.emitter import batch_of
 from signalbox_core.pipeline.contract.external_event import DELIVER_EVENT
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
@@ -170,7 +170,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         # Only the pipeline's own workers certainly have the interceptor that unpacks the events.
         events = run.state.outbox.piggyback_events() if input.task_queue is None else ()
         if events:
-            input.headers = {**input.headers, HEADER_EVENTS: to_payload(EventBatch(events=events))}
+            input.headers = {**input.headers, HEADER_EVENTS: to_payload(batch_of(events))}
         handle = super().start_activity(input)
         run.state.outbox.track_activity(handle)
         return handle

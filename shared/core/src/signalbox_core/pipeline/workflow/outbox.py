@@ -13,7 +13,7 @@ sure that a repeated last workflow task ends the same way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
@@ -23,7 +23,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.contract.emitter import EventBatch, batch_of
 from signalbox_core.pipeline.workflow.delivery import (
     DELIVER,
     Delivered,
@@ -163,7 +163,7 @@ class Outbox:
             try:
                 await workflow.execute_local_activity(
                     DELIVER,
-                    EventBatch(events=batch),
+                    batch_of(batch),
                     schedule_to_close_timeout=FINAL_DELIVERY_TIMEOUT,
                     retry_policy=_FINAL_RETRY,
                 )
@@ -235,7 +235,7 @@ class OutboxWorkflow:
     @workflow.run
     async def run(self, batch: EventBatch) -> None:
         for part in batches(batch.events):
-            await _execute_delivery(part)
+            await _execute_delivery(part, batch.approved)
 
 
 async def start_outbox_children(events: Sequence[CloudEvent]) -> None:
@@ -253,10 +253,12 @@ async def start_outbox_children(events: Sequence[CloudEvent]) -> None:
             await _start_child(f"{child_id}/{workflow.info().run_id}", part)
 
 
-async def _execute_delivery(batch: tuple[CloudEvent, ...]) -> Delivered | None:
+async def _execute_delivery(
+    batch: tuple[CloudEvent, ...], approved: Collection[str] = ()
+) -> Delivered | None:
     delivered: Delivered | None = await workflow.execute_activity(
         DELIVER,
-        EventBatch(events=batch),
+        batch_of(batch, approved=approved),
         result_type=Delivered | None,  # type: ignore[arg-type]
         start_to_close_timeout=_ATTEMPT_TIMEOUT,
         retry_policy=_RETRY,
@@ -268,7 +270,7 @@ async def _execute_delivery(batch: tuple[CloudEvent, ...]) -> Delivered | None:
 async def _start_child(child_id: str, part: tuple[CloudEvent, ...]) -> None:
     await workflow.start_child_workflow(
         OUTBOX,
-        EventBatch(events=part),
+        batch_of(part),
         id=child_id,
         parent_close_policy=workflow.ParentClosePolicy.ABANDON,
         cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,

@@ -17,7 +17,7 @@ from temporalio.common import Priority, RetryPolicy
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
-from signalbox_core.pipeline.contract.emitter import Emitter
+from signalbox_core.pipeline.contract.emitter import Emitter, approved_ids
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS
 from signalbox_core.pipeline.workflow.delivery import batches, check_approved_events
@@ -70,12 +70,14 @@ class RecordRequest(Struct, frozen=True, kw_only=True):
         accepted_early: the ids of the events whose questions accept the decision that arrived before them.
         refused_early: by event id, the codes with which the other questions refuse it.
         deliver: whether to deliver the events; False while another delivery of the run is in flight.
+        approved: as of `EventBatch`.
     """
 
     events: tuple[CloudEvent, ...]
     accepted_early: tuple[str, ...] = ()
     refused_early: dict[str, str] = {}
     deliver: bool = False
+    approved: tuple[str, ...] = ()
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -127,7 +129,7 @@ class QuestionActivities:
 
         An unavailable receiver does not fail it: a question is open whether or not its event is delivered.
         """
-        check_approved_events(request.events)
+        check_approved_events(request.events, request.approved)
         return Recorded(
             requested=tuple(event for event in request.events if event.name == "approval.requested"),
             accepted_early=request.accepted_early,
@@ -210,6 +212,7 @@ class QuestionRecorder:
                 accepted_early=tuple(key for key, verdict in decided.items() if verdict.is_accepted),
                 refused_early={key: verdict.refusal for key, verdict in decided.items() if verdict.refusal},
                 deliver=deliver,
+                approved=approved_ids(events),
             ),
             result_type=Recorded,
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
