@@ -4,7 +4,7 @@ import time
 from typing import Any, Final
 
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer, WorkflowInstance
+from temporalio.worker import Replayer, WorkflowInstance, WorkflowRunner
 
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.activity.loader import load_workflow, sandbox
@@ -38,15 +38,18 @@ async def measured_replay(spec: PipelineSpec, history: WorkflowHistory) -> list[
         replayer = Replayer(
             workflows=[load_workflow(spec)],
             data_converter=data_converter,
-            workflow_runner=WrappedRunner(
-                sandbox([spec]), lambda instance, _: _MeasuredInstance(instance, steps)
-            ),
+            workflow_runner=measured_runner(sandbox([spec]), steps),
             interceptors=[RunInterceptor(FakeEmitter().offer)],
         )
         await replayer.replay_workflow(history)
 
     await repeat_while_busy(play)
     return steps
+
+
+def measured_runner(runner: WorkflowRunner, steps: list[float]) -> WorkflowRunner:
+    """Wrap a runner so that it appends the CPU seconds of each step of its workflow tasks."""
+    return WrappedRunner(runner, lambda instance, _: _MeasuredInstance(instance, steps))
 
 
 class _MeasuredInstance(WrappedInstance):

@@ -1,6 +1,9 @@
 """Offline verification names the first entry that was changed, dropped, inserted, moved or cut off."""
 
+import sys
+import time
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 
@@ -10,8 +13,12 @@ from signalbox_core.ledger.notes import Checkpoint, open_checkpoint
 from signalbox_core.ledger.tiles import TILE_WIDTH, TileRef, bundle_refs, encode_bundle
 from signalbox_core.testing.objects import FakeObjectStore
 from support.fakes.ledger import KEYS, SIGNER, damage_of, filled_store, read_tile, stored_entries
+from support.measured_replay import machine_slowness
 
 SIZE = 600
+MANY = 5_000
+GOAL_S_PER_100_000: Final = 10.0
+"""CPU time of the verification; it grows in proportion to the entries."""
 Damage = Callable[[list[bytes]], list[bytes]]
 
 
@@ -80,6 +87,20 @@ async def test_the_first_damaged_entry_is_named(damage: Damage, kind: str, with_
     # Without signed hashes, an inserted entry shows in the one after it, which repeats its index.
     assert found.index in ({300, 301} if with_tiles and kind == "inserted" else {300})
     assert str(found.index) in found.message
+
+
+async def test_a_log_is_verified_at_ten_thousand_entries_a_second() -> None:
+    store = await filled_store(MANY, per_batch=500)
+    slowness, began_s = machine_slowness(), time.process_time()
+
+    assert damage_of(store) is None
+
+    took_s = time.process_time() - began_s
+    sys.stdout.write(
+        f"{MANY} entries verified in {took_s:.2f} s of CPU; the machine takes {slowness:.1f} × the CPU time"
+        " of the reference\n"
+    )
+    assert took_s <= MANY / 100_000 * GOAL_S_PER_100_000 * slowness
 
 
 async def test_the_last_entry_is_covered_too() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Replayer, Worker, WorkflowRunner
 
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
@@ -158,6 +158,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
     task_queue: str | None = None,
     calls: Sequence[PipelineSpec] = (),
     tracing: Tracing | None = None,
+    wrap_runner: Callable[[WorkflowRunner], WorkflowRunner] | None = None,
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
@@ -171,6 +172,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
         calls: the pipelines that the workflow calls with `Run.call` or `Run.start_child`. To fake one, pass
             its contract with the `workflow` replaced.
         tracing: records the spans of workflows and activities.
+        wrap_runner: wraps the runner of the workflow code, for example to measure its workflow tasks.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
@@ -178,6 +180,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
         task_queue = task_queue or f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
         emitter = emitter or FakeEmitter()
         specs = [spec, *spec.children, *calls]
+        runner = mark_unsealed_messages(sandbox(specs), client.data_converter)
         executor = stack.enter_context(ThreadPoolExecutor(4))
         new_worker = partial(
             Worker,
@@ -191,7 +194,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
                 MailboxActivities(client).open_wait,
             ],
             activity_executor=executor,
-            workflow_runner=mark_unsealed_messages(sandbox(specs), client.data_converter),
+            workflow_runner=wrap_runner(runner) if wrap_runner is not None else runner,
             interceptors=[
                 RunInterceptor(
                     emitter.offer,
