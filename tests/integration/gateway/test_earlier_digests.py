@@ -18,8 +18,9 @@ from starlette.applications import Starlette
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.cli import main
+from signalbox_core import base64url
 from signalbox_core.events.question_digest import JCS_PREFIX
-from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, from_base64url, note_sha256
+from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, note_sha256
 from signalbox_core.pipeline import Policy
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.app import Gateway, Parts
@@ -154,7 +155,7 @@ async def test_by_a_passkey(parts: Parts, worker: None, tmp_path: Path) -> None:
         headers={"authorization": f"Bearer {KEY}"},
     ) as lan:
         options = (await lan.post("/v1/passkeys/options")).json()
-        credential = authenticator.create(from_base64url(options["challenge"]))
+        credential = authenticator.create(base64url.decode_canonical(options["challenge"]))
         assert (await lan.post("/v1/passkeys", json={"name": "laptop", **credential})).status_code == 201
         run_id, digest = await question_of(lan, policy=msgspec.to_builtins(Policy(require_signature=True)))
         statement = DecisionStatement(

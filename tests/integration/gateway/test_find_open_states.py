@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
+from signalbox_core import base64url
 from signalbox_core.events.snapshot import BlockedState, QueuedState
 from signalbox_core.ids import run_key
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.http import base64url
 from signalbox_gateway.runs.conditions import CONDITIONS_KEY, RunCondition, RunConditions
 from support.assertions.eventually import beside, eventually
 from support.drivers.api_calls import started

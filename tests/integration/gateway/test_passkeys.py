@@ -14,12 +14,13 @@ from msgspec.structs import replace as with_fields
 from starlette.applications import Starlette
 from temporalio.client import Client
 
+from signalbox_core import base64url
 from signalbox_core.events import Snapshot
 from signalbox_core.ids import run_key
 from signalbox_core.ledger.entries import decode_entry
 from signalbox_core.ledger.layout import LogKeys, TileReader
 from signalbox_core.ledger.notes import parse_checkpoint
-from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, from_base64url, note_sha256
+from signalbox_core.passkeys.signature import DecisionStatement, answer_sha256, note_sha256
 from signalbox_core.pipeline import Policy, Quorum
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DECIDE, Decision
 from signalbox_core.subjects import Subject
@@ -87,7 +88,7 @@ async def register(
     made = authenticator or new_authenticator()
     options = await caller.post("/v1/passkeys/options")
     assert options.status_code == 200, options.text
-    credential = made.create(from_base64url(options.json()["challenge"]))
+    credential = made.create(base64url.decode_canonical(options.json()["challenge"]))
     return made, await caller.post("/v1/passkeys", json={"name": "laptop", **credential})
 
 
@@ -199,7 +200,7 @@ async def test_wrong_registrations_are_refused_by_name(lan: httpx2.AsyncClient, 
     }.items():
         _, refused = await register(lan, made)
         codes[case] = (refused.status_code, refused.json()["code"])
-    challenge = from_base64url((await lan.post("/v1/passkeys/options")).json()["challenge"])
+    challenge = base64url.decode_canonical((await lan.post("/v1/passkeys/options")).json()["challenge"])
     async with as_user("minh") as minh:
         stolen = {"name": "x", **new_authenticator().create(challenge)}
         reply = await minh.post("/v1/passkeys", json=stolen)

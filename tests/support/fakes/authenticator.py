@@ -10,7 +10,8 @@ from fido2.cose import ES256
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 from msgspec import Struct
 
-from signalbox_core.passkeys.signature import DecisionStatement, PasskeySignature, to_base64url
+from signalbox_core import base64url
+from signalbox_core.passkeys.signature import DecisionStatement, PasskeySignature
 
 RP_ID: Final = "signalbox.test"
 ORIGIN: Final = "https://signalbox.test"
@@ -39,11 +40,11 @@ class Authenticator:
 
     @property
     def credential_id(self) -> str:
-        return to_base64url(self._id)
+        return base64url.encode(self._id)
 
     @property
     def public_key(self) -> str:
-        return to_base64url(cbor.encode(self._cose))
+        return base64url.encode(cbor.encode(self._cose))
 
     @property
     def _cose(self) -> ES256:
@@ -56,8 +57,8 @@ class Authenticator:
         client = CollectedClientData.create("webauthn.create", challenge, self.origin)
         return {
             "credential_id": self.credential_id,
-            "client_data": to_base64url(client),
-            "attestation_object": to_base64url(AttestationObject.create("none", data, {})),
+            "client_data": base64url.encode(client),
+            "attestation_object": base64url.encode(AttestationObject.create("none", data, {})),
         }
 
     def sign(self, challenge: bytes, *, kind: str = "webauthn.get") -> Assertion:
@@ -67,9 +68,9 @@ class Authenticator:
         signature = self._key.sign(bytes(data) + client.hash, ec.ECDSA(hashes.SHA256()))
         return Assertion(
             credential_id=self.credential_id,
-            authenticator_data=to_base64url(data),
-            client_data=to_base64url(client),
-            signature=to_base64url(signature),
+            authenticator_data=base64url.encode(data),
+            client_data=base64url.encode(client),
+            signature=base64url.encode(signature),
         )
 
     def sign_statement(self, statement: DecisionStatement) -> PasskeySignature:

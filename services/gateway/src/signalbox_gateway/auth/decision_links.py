@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.ids import derived_id
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.subjects import LINK_PREFIX, Subject
-from signalbox_gateway.http import base64url
 from signalbox_gateway.http.error_codes import Unauthenticated
 
 _PURPOSE: Final = b"signalbox decision link v1\n"

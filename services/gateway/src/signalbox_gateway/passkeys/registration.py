@@ -18,8 +18,8 @@ from fido2.webauthn import (
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from signalbox_core import base64url
 from signalbox_core.errors import Forbidden, InvalidInput, NotFound
-from signalbox_core.passkeys.signature import from_base64url, to_base64url
 from signalbox_core.passkeys.verification import MALFORMED
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.subjects import Subject
@@ -53,7 +53,7 @@ class PasskeyRegistration:
 
     async def new_challenge(self, tenant: str, owner: Subject) -> str:
         """A challenge for one registration of this subject within five minutes, base64url."""
-        challenge = to_base64url(secrets.token_bytes(32))
+        challenge = base64url.encode(secrets.token_bytes(32))
         key = _challenge_key(challenge)
         with map_redis_errors(key):
             await self._redis.set(key, _holder(tenant, owner), px=CHALLENGE_TTL)
@@ -71,7 +71,7 @@ class PasskeyRegistration:
             Forbidden: `passkey_challenge_expired`, `passkey_wrong_origin`, `too_many_passkeys`.
         """
         client = _client_data(credential)
-        await self._take_challenge(to_base64url(client.challenge), tenant, owner)
+        await self._take_challenge(base64url.encode(client.challenge), tenant, owner)
         party.require_origin(client.origin)
         data, attested = _verified(party, client, credential)
         if len(await self._store.list_of(tenant, owner.subject)) >= MAX_PASSKEYS:
@@ -80,8 +80,8 @@ class PasskeyRegistration:
                 code="too_many_passkeys",
             )
         passkey = RegisteredPasskey(
-            credential_id=to_base64url(attested.credential_id),
-            public_key=to_base64url(cbor.encode(attested.public_key)),
+            credential_id=base64url.encode(attested.credential_id),
+            public_key=base64url.encode(cbor.encode(attested.public_key)),
             rp_id=party.rp_id,
             tenant=tenant,
             owner=owner.subject,
@@ -126,7 +126,7 @@ def supported_algorithms() -> tuple[int, ...]:
 
 def _client_data(credential: NewCredential) -> CollectedClientData:
     try:
-        client = CollectedClientData(from_base64url(credential.client_data))
+        client = CollectedClientData(base64url.decode_canonical(credential.client_data))
         if not isinstance(client.origin, str):
             raise TypeError
     except MALFORMED:
@@ -140,7 +140,7 @@ def _verified(
     server = Fido2Server(
         PublicKeyCredentialRpEntity(id=party.rp_id, name=NAME), verify_origin=party.origins.__contains__
     )
-    state = {"challenge": to_base64url(client.challenge), "user_verification": "required"}
+    state = {"challenge": base64url.encode(client.challenge), "user_verification": "required"}
     response = {
         "id": credential.credential_id,
         "rawId": credential.credential_id,
@@ -157,7 +157,7 @@ def _verified(
     except MALFORMED:
         raise _invalid("the attestation object is malformed") from None
     attested = data.credential_data
-    if attested is None or to_base64url(attested.credential_id) != credential.credential_id:
+    if attested is None or base64url.encode(attested.credential_id) != credential.credential_id:
         raise _invalid("the credential id is another one than the authenticator's")
     if attested.public_key.get(3) not in supported_algorithms():
         raise _invalid("the algorithm of the public key is not supported")

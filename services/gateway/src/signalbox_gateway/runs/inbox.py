@@ -10,11 +10,12 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_core.events.policy import may_answer
 from signalbox_core.events.snapshot import ClaimState
 from signalbox_core.streams import DecidedItem, InboxItem, InboxPosition, RunStream
 from signalbox_core.subjects import Subject
-from signalbox_gateway.http import base64url
+from signalbox_gateway.http.page_cursor import invalid_cursor
 from signalbox_gateway.runs.views import artifact_url
 
 INBOX_PAGE: Final = 200
@@ -214,4 +215,4 @@ def _position(cursor: str | None) -> InboxPosition | None:
     try:
         return msgspec.json.decode(base64url.decode(cursor), type=InboxPosition)
     except (ValueError, msgspec.DecodeError):
-        raise base64url.invalid_cursor("GET /v1/approvals") from None
+        raise invalid_cursor("GET /v1/approvals") from None

@@ -5,7 +5,6 @@ includes, in the order of the request, then when the id was written and a cursor
 stands for the key of the run's stream, so that an id of 500 runs fits into a request header.
 """
 
-import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_core.errors import InvalidInput
 from signalbox_core.streams import Cursor
 from signalbox_gateway.streaming.cursor import RunSubscription, event_id, parse_subscriptions
@@ -49,7 +49,7 @@ class ResumePlan(Struct, frozen=True, kw_only=True):
 def key_digest(key: str) -> str:
     """Eight characters that stand for the key of a run's stream."""
     digest = hashlib.blake2b(key.encode(), digest_size=6).digest()
-    return base64.urlsafe_b64encode(digest).decode()
+    return base64url.encode(digest)
 
 
 def encode_cursor(

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
+from signalbox_core import base64url
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.patterns import whole
 from signalbox_core.process.followed_file import FollowedFile
@@ -153,7 +154,7 @@ class KeyRing:
     def seal_secret(self, secret: Secret) -> Secret:
         """The secret in its sealed form only."""
         key_id, sealed = self.seal(secret.reveal().encode(), _SECRET_CONTEXT)
-        return Secret(None, sealed=f"sealed.{key_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}")
+        return Secret(None, sealed=f"sealed.{key_id}.{base64url.encode(sealed)}")
 
     def open_secret(self, secret: Secret) -> Secret:
         """The secret in clear and in its sealed form; one that is not sealed is returned as it is.
@@ -164,7 +165,7 @@ class KeyRing:
         if secret.sealed is None:
             return secret
         _, key_id, text = secret.sealed.split(".")
-        clear = self.open(key_id, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _SECRET_CONTEXT)
+        clear = self.open(key_id, base64url.decode(text), _SECRET_CONTEXT)
         return Secret(clear.decode(), sealed=secret.sealed)
 
     def seal_hook(self, value: object) -> object:

@@ -1,8 +1,6 @@
 """What a passkey signs of a decision, and what is kept of the signature. Pure; needs no WebAuthn library."""
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from typing import Literal
 
 import msgspec
@@ -69,23 +67,3 @@ def answer_sha256(answer: msgspec.Raw) -> str:
 def note_sha256(note: str | None) -> str:
     """The digest of a note, or of the reason of an objection, in statements."""
     return hashlib.sha256(canonical_json(note)).hexdigest()
-
-
-def to_base64url(value: bytes) -> str:
-    """Encode as base64url without padding (RFC 4648 §5)."""
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def from_base64url(text: str) -> bytes:
-    """Decode base64url without padding.
-
-    Raises:
-        ValueError: it is not base64url.
-    """
-    try:
-        value = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (Error, UnicodeEncodeError) as error:
-        raise ValueError(f"not base64url: {error}") from None
-    if to_base64url(value) != text:
-        raise ValueError("not base64url: other characters, or bits after the end")
-    return value

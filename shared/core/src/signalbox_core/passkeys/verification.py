@@ -16,8 +16,9 @@ from fido2.cose import CoseKey
 from fido2.webauthn import AuthenticatorData, CollectedClientData
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_core.errors import InvalidSignature
-from signalbox_core.passkeys.signature import DecisionStatement, PasskeySignature, from_base64url
+from signalbox_core.passkeys.signature import DecisionStatement, PasskeySignature
 
 SIGNATURE_MISMATCH: Final = "signature_mismatch"
 SIGNATURE_INVALID: Final = "signature_invalid"
@@ -93,7 +94,7 @@ def parse_public_key(public_key: str) -> CoseKey:
         InvalidSignature: `signature_invalid`: it is not one, or its algorithm is not supported.
     """
     try:
-        key = CoseKey.parse(cbor.decode(from_base64url(public_key)))  # type: ignore[arg-type]
+        key = CoseKey.parse(cbor.decode(base64url.decode_canonical(public_key)))  # type: ignore[arg-type]
     except MALFORMED:
         raise _invalid("the public key is not a COSE key") from None
     if key.get(3) not in CoseKey.supported_algorithms():
@@ -103,7 +104,7 @@ def parse_public_key(public_key: str) -> CoseKey:
 
 def _client_data(signature: PasskeySignature) -> CollectedClientData:
     try:
-        client = CollectedClientData(from_base64url(signature.client_data))
+        client = CollectedClientData(base64url.decode_canonical(signature.client_data))
     except MALFORMED:
         raise _invalid("the client data are malformed") from None
     if not isinstance(client.origin, str) or not isinstance(client.type, str):
@@ -113,7 +114,7 @@ def _client_data(signature: PasskeySignature) -> CollectedClientData:
 
 def _authenticator_data(signature: PasskeySignature) -> AuthenticatorData:
     try:
-        return AuthenticatorData(from_base64url(signature.authenticator_data))
+        return AuthenticatorData(base64url.decode_canonical(signature.authenticator_data))
     except MALFORMED:
         raise _invalid("the authenticator data are malformed") from None
 
@@ -128,7 +129,7 @@ def _check_site(rp_id: str, data: AuthenticatorData, origin: str) -> None:
 def _check_key(signature: PasskeySignature, message: bytes) -> None:
     key = parse_public_key(signature.public_key)
     try:
-        key.verify(message, from_base64url(signature.signature))
+        key.verify(message, base64url.decode_canonical(signature.signature))
     except WrongSignature:
         raise _invalid("the signature was not made with this passkey, or was changed") from None
     except MALFORMED:

@@ -4,7 +4,6 @@ The set only lists keys; their sender and permissions are configured by the oper
 """
 
 import re
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -14,6 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from signalbox_core import base64url
 from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures.keys import KeyRecord, KeySet, LoadedKey, load_key
 from signalbox_core.signatures.profile import Algorithm
@@ -144,8 +144,7 @@ def _public_key(jwk: Jwk) -> tuple[Algorithm, PublicKey] | None:
 
 
 def _bytes(jwk: Jwk, name: str) -> bytes:
-    text = cast(str, jwk.get(name, ""))
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64url.decode(cast(str, jwk.get(name, "")))
 
 
 def _integer(jwk: Jwk, name: str) -> int:

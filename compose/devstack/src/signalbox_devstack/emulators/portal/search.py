@@ -1,6 +1,5 @@
 """Searching invoices: the subset of RSQL that the portal accepts, its limits, and pagination. Pure."""
 
-import base64
 import hashlib
 import re
 from calendar import monthrange
@@ -12,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_devstack.emulators.portal.errors import INTERNAL, MANY_SORTS, RANGE, PortalError
 from signalbox_devstack.emulators.portal.invoice_index import (
     Direction,
@@ -117,9 +117,7 @@ def page_of(
     here = tuple(invoice_at(index, mst, slot) for slot in islice(found, offset, offset + size))
     after = offset + size
     following = (
-        base64.urlsafe_b64encode(msgspec.json.encode(PageCursor(after, digest))).decode()
-        if after < len(found)
-        else None
+        base64url.encode(msgspec.json.encode(PageCursor(after, digest))) if after < len(found) else None
     )
     return SearchPage(here, len(found), following)
 
@@ -175,7 +173,7 @@ def _whole(equal: Mapping[str, str], name: str) -> int | None:
 
 def _offset(state: str, digest: str) -> int:
     try:
-        cursor = msgspec.json.decode(base64.urlsafe_b64decode(state), type=PageCursor)
+        cursor = msgspec.json.decode(base64url.decode(state), type=PageCursor)
     except (ValueError, msgspec.DecodeError):
         raise PortalError(500, INTERNAL) from None
     if cursor.digest != digest or cursor.offset < 0:

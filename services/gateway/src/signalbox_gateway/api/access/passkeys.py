@@ -7,9 +7,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from signalbox_core import base64url
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden
-from signalbox_core.passkeys.signature import to_base64url
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import NoBody
 from signalbox_gateway.auth.principal import Principal
@@ -100,7 +100,7 @@ class PasskeyHandlers:
                 challenge=await self._registration.new_challenge(tenant, principal.subject),
                 rp_id=party.rp_id,
                 rp_name=NAME,
-                user_id=to_base64url(hashlib.sha256(f"{tenant}\n{owner}".encode()).digest()),
+                user_id=base64url.encode(hashlib.sha256(f"{tenant}\n{owner}".encode()).digest()),
                 user_name=principal.name,
                 algorithms=supported_algorithms(),
                 exclude=tuple(passkey.credential_id for passkey, revoked in existing if revoked is None),

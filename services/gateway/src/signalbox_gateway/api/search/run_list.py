@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from signalbox_core import base64url
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract.find import find_fields
@@ -15,7 +16,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import ListRuns, RunItemView, RunPageView
-from signalbox_gateway.http import base64url
+from signalbox_gateway.http.page_cursor import invalid_cursor
 from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.run_info import RunInfo, RunInfoPage
 from signalbox_gateway.runs.search.index import RunIndex
@@ -157,7 +158,7 @@ def _token(cursor: str | None, bound_to: str) -> bytes | None:
 
 
 def _foreign_cursor() -> InvalidInput:
-    return base64url.invalid_cursor("GET /v1/runs with the same q, status and pipeline")
+    return invalid_cursor("GET /v1/runs with the same q, status and pipeline")
 
 
 def _checksum(token: bytes, bound_to: str) -> bytes:

@@ -3,12 +3,12 @@
 A token is made where its URL is needed and is stored nowhere. Without the keys nobody can make or read one.
 """
 
-import base64
 import re
 from typing import Final
 
 import msgspec
 
+from signalbox_core import base64url
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.contract.external_event import Callback
@@ -25,7 +25,7 @@ def callback_url(origin: str, callback: Callback, keys: KeyRing) -> str:
         origin: of the gateway, `https://signalbox.example.com`.
     """
     key_id, sealed = keys.seal(msgspec.json.encode(callback), _CONTEXT)
-    token = f"{key_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+    token = f"{key_id}.{base64url.encode(sealed)}"
     return f"{origin.rstrip('/')}{CALLBACKS_PATH}/{token}"
 
 
@@ -36,7 +36,7 @@ def open_token(token: str, keys: KeyRing) -> Callback | None:
         return None
     key_id, text = found.groups()
     try:
-        clear = keys.open(key_id, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _CONTEXT)
+        clear = keys.open(key_id, base64url.decode(text), _CONTEXT)
         return msgspec.json.decode(clear, type=Callback)
     except (Unavailable, ValueError):
         return None

@@ -1,12 +1,12 @@
 """Signing in: how the portal's response is read, and the session that it opens. Pure."""
 
-import base64
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from signalbox_core import base64url
 from signalbox_core.errors import Rejected
 from signalbox_core.settings import Secret
 from signalbox_pipelines.invoice_import.portal.faults import (
@@ -82,9 +82,7 @@ def parse_session(token: str, cookies: str) -> PortalSession:
     """
     try:
         payload = token.split(".")[1]
-        claims = msgspec.json.decode(
-            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_TokenClaims
-        )
+        claims = msgspec.json.decode(base64url.decode(payload), type=_TokenClaims)
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
     except (IndexError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise UnexpectedResponse("the portal's token is not a JWT with an expiry (exp)") from error
