@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, fold, frame_data, full_type
+from support.fakes.approval_cells import cells
 
 BEGAN: Final = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 FAILURE: Final = {
@@ -236,6 +237,20 @@ def test_both_folds_agree_after_every_event(modules: Page, story: Story, late: S
 
 def test_the_stories_cover_the_whole_catalogue() -> None:
     assert set(CATALOGUE) <= set(DATA)
+
+
+def test_the_console_shows_of_each_approval_what_the_table_of_its_life_cycle_says(modules: Page) -> None:
+    found = cells()
+    snapshots = [folded_in_javascript(modules, cell.events) for cell in found if cell.events]
+
+    shown = [status_of(one[-1]) for one in snapshots]
+    assert shown == [cell.shown for cell in found if cell.events]
+
+
+def status_of(snapshot: object) -> str | None:
+    """Of its only approval."""
+    assert isinstance(snapshot, dict)
+    return next((approval["status"] for approval in snapshot["approvals"]), None)
 
 
 def event(name: str, data: Mapping[str, object], place: int, clock_us: int) -> CloudEvent:

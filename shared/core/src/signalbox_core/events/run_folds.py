@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from signalbox_core.events import catalogue, children, notices
 from signalbox_core.events.envelope import CloudEvent, decode_data
 from signalbox_core.events.states import (
+    ApprovalState,
     ArtifactState,
     BlockedState,
     ChildState,
@@ -105,9 +106,18 @@ def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         status="completed",
         result=decode_data(event, catalogue.RunCompleted).result,
         ended_at=event.time,
+        approvals=_without_open(snapshot),
         waits=_without_pending(snapshot),
         blocked=None,
         queued=None,
+    )
+
+
+def _without_open(snapshot: Snapshot) -> tuple[ApprovalState, ...]:
+    """The approvals after the run's end; a run may complete with a question that it never awaited."""
+    return tuple(
+        replace(approval, status="cancelled") if approval.status == "pending" else approval
+        for approval in snapshot.approvals
     )
 
 
@@ -152,16 +162,12 @@ def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot
         else step
         for step in snapshot.steps
     )
-    approvals = tuple(
-        replace(approval, status="cancelled") if approval.status == "pending" else approval
-        for approval in snapshot.approvals
-    )
     return replace(
         snapshot,
         status=status,
         ended_at=event.time,
         steps=steps,
-        approvals=approvals,
+        approvals=_without_open(snapshot),
         waits=_without_pending(snapshot),
         blocked=None,
         queued=None,

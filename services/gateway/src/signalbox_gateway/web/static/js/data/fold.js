@@ -119,7 +119,8 @@ const CHANGES = {
   "run.queued": (snapshot, data) => ({ ...snapshot, blocked: null, queued: { ahead: data.ahead, reason: data.reason, since: data.since } }),
   "run.unblocked": (snapshot) => ({ ...snapshot, ...FREE }),
   "run.completed": (snapshot, data, frame) => ({
-    ...snapshot, ...FREE, status: "completed", result: data.result, ended_at: frame.time, waits: withoutPending(snapshot.waits),
+    ...snapshot, ...FREE, status: "completed", result: data.result, ended_at: frame.time,
+    approvals: withoutPending(snapshot.approvals), waits: withoutPending(snapshot.waits),
   }),
   "run.failed": (snapshot, data, frame) => ended({ ...snapshot, error: failure(data.error) }, "failed", frame),
   "run.cancelled": (snapshot, _data, frame) => ended(snapshot, "cancelled", frame),
@@ -207,15 +208,14 @@ function waitRequested(snapshot, data, frame) {
   return { ...snapshot, waits: [...snapshot.waits.filter((item) => item.wait_id !== data.wait_id), wait] };
 }
 
-const withoutPending = (waits) => waits.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item));
+const withoutPending = (items) => items.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item));
 
 /** Ends the run, and with it its running steps, pending approvals and pending waits. */
 function ended(snapshot, status, frame) {
   return {
     ...snapshot, ...FREE, status, ended_at: frame.time,
     steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, ...OVER, status: "cancelled", ended_at: frame.time } : step)),
-    approvals: snapshot.approvals.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item)),
-    waits: withoutPending(snapshot.waits),
+    approvals: withoutPending(snapshot.approvals), waits: withoutPending(snapshot.waits),
   };
 }
 
