@@ -58,7 +58,7 @@ class Browser(asyncio.Protocol):
         assert not data.startswith(b"HTTP/1.1 4"), data
         self.is_live = self.is_live or b"event: snapshot" in data
         for stamp in STAMP.findall(data) if b"event: snapshot" not in data else ():
-            self._arm.heard(int(stamp))
+            self._arm.record_delay(int(stamp))
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
             async for item in WorkflowStreamClient.create(client, workflow_id).subscribe(
                 "progress", result_type=int
             ):
-                arm.heard(item.data)
+                arm.record_delay(item.data)
 
     async def tell() -> None:
         # On Python 3.11 the exit may hang: the cancellation of the flusher gets lost in its wait_for. The
@@ -192,7 +192,7 @@ async def test_progress_reaches_200_listeners_far_sooner_than_by_the_peers(stack
 
 
 def table(results: Mapping[tuple[str, int], Arm]) -> str:
-    head = f"{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   heard / sent"
+    head = f"{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   recvd / sent"
     return "\n".join(
         ["", head, *(f"{name:<18} {count:>9} {arm.row()}" for (name, count), arm in sorted(results.items()))]
     )

@@ -64,12 +64,12 @@ async def test_every_listener_receives_the_same_complete_stream(
     epochs = {run_id: (await until_streamed(client, run_id)).epoch for run_id in runs}
     killed: Counter[str] = Counter()
     async with AsyncExitStack() as opened:
-        heard: dict[str, list[Listener]] = {run_id: [] for run_id in runs}
+        by_run: dict[str, list[Listener]] = {run_id: [] for run_id in runs}
 
         async def join(count: int) -> None:
             for _ in range(count):
-                run_id = min(runs, key=lambda run: len(heard[run]))
-                heard[run_id].append(
+                run_id = min(runs, key=lambda run: len(by_run[run]))
+                by_run[run_id].append(
                     await opened.enter_async_context(listening(stack, run_id, f"{epochs[run_id]}:0"))
                 )
 
@@ -83,12 +83,12 @@ async def test_every_listener_receives_the_same_complete_stream(
             await join(late // KILLS if kill else late - late // KILLS * (KILLS - 1))
             await stack.until_replaced(part, pid)
         await asyncio.gather(*(finish(client, run_id) for run_id in runs))
-        everyone = [listener for listeners in heard.values() for listener in listeners]
+        everyone = [listener for listeners in by_run.values() for listener in listeners]
         await eventually(lambda: all(listener.has_ended for listener in everyone), within_s=120, every_s=0.2)
 
     assert len(everyone) == LISTENERS
     assert killed.total() == KILLS
-    for run_id, listeners in heard.items():
+    for run_id, listeners in by_run.items():
         run = await client.run(run_id)
         assert run.status == "completed"
         for listener in listeners:

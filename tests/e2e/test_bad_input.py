@@ -99,7 +99,7 @@ async def test_an_answer_that_names_an_unknown_variant_leaves_the_question_open(
     assert await until_ended(client, run_id) == "completed"
 
 
-async def test_a_second_decision_is_told_whose_the_first_was(
+async def test_a_second_decision_learns_whose_the_first_was(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)

@@ -158,12 +158,12 @@ async def test_a_paused_run_starts_no_step_until_it_is_resumed(
 async def test_a_history_is_as_long_with_fifty_listeners_as_with_none(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
-    unheard, heard = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
+    unwatched, watched = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
     async with AsyncExitStack() as opened:
-        listeners = [await opened.enter_async_context(listening(stack, heard)) for _ in range(50)]
-        assert [await approve_all(client, run_id) for run_id in (unheard, heard)] == ["completed"] * 2
+        listeners = [await opened.enter_async_context(listening(stack, watched)) for _ in range(50)]
+        assert [await approve_all(client, run_id) for run_id in (unwatched, watched)] == ["completed"] * 2
         await eventually(lambda: all(listener.has_ended for listener in listeners), within_s=30)
-    assert await events_of(stack, heard) == await events_of(stack, unheard)
+    assert await events_of(stack, watched) == await events_of(stack, unwatched)
 
 
 async def events_of(stack: RunningStack, run_id: str) -> Counter[str]:

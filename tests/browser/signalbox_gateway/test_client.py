@@ -62,15 +62,15 @@ def test_a_wrong_key_gets_a_clear_message(page: Page, watched: WatchedPage) -> N
 WATCH = """async ({ key, runs }) => {
   const { Signalbox } = await import("/client/signalbox.js");
   const signalbox = new Signalbox({ apiKey: key });
-  const heard = { states: [], events: {}, snapshots: [], ended: [], denied: [] };
-  window.heard = heard;
+  const received = { states: [], events: {}, snapshots: [], ended: [], denied: [] };
+  window.received = received;
   window.watch = signalbox.watch(runs, {
-    state: (state) => heard.states.push(state),
-    snapshot: (run) => heard.snapshots.push(run.run_id),
-    event: (event) => (heard.events[event.runid] ??= []).push(event.sequence),
-    end: (run) => heard.ended.push(run),
-    denied: (run) => heard.denied.push(run),
-    error: (error) => heard.states.push(error.code),
+    state: (state) => received.states.push(state),
+    snapshot: (run) => received.snapshots.push(run.run_id),
+    event: (event) => (received.events[event.runid] ??= []).push(event.sequence),
+    end: (run) => received.ended.push(run),
+    denied: (run) => received.denied.push(run),
+    error: (error) => received.states.push(error.code),
   });
 }"""
 START = """async ({ key, input, runId }) => {
@@ -102,12 +102,12 @@ def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(
     ]
     page.evaluate(WATCH, {"key": site.api_key, "runs": runs})
     site.kill_gateway()
-    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=60_000)
-    heard = page.evaluate("window.heard")
-    assert sorted(heard["ended"]) == runs
+    page.wait_for_function("window.received.states.at(-1) === 'ended'", timeout=60_000)
+    received = page.evaluate("window.received")
+    assert sorted(received["ended"]) == runs
     for run in runs:
         # None of a run that had ended before the page was connected: its snapshot has them.
-        numbers = heard["events"].get(run, [])
+        numbers = received["events"].get(run, [])
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)) if numbers else [])
     # Both runs may have ended before the kill, whose restart is not to meet the next test.
     until_ready(page, site)
@@ -120,7 +120,7 @@ def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(
     ask = {"task": "summarise", "text": TEXT, "provider": "local-extractive"}
     run = page.evaluate(START, {"key": site.api_key, "input": ask, "runId": "client-cut"})
     page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
-    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=60_000)
+    page.wait_for_function("window.received.states.at(-1) === 'ended'", timeout=60_000)
 
     def cut(route: Route) -> None:
         route.fulfill(response=(answered := route.fetch()), body=answered.text().partition("event: end")[0])
@@ -131,11 +131,11 @@ def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(
     )
     page.route("**/stream?*", cut, times=1)
     page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
-    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=30_000)
-    heard = page.evaluate("window.heard")
+    page.wait_for_function("window.received.states.at(-1) === 'ended'", timeout=30_000)
+    received = page.evaluate("window.received")
     # The browser reconnects with its last id, gets 204 and stops; the module then checks once why.
     assert statuses == [200, 204, 204]
-    assert (heard["ended"], heard["states"]) == ([run], ["connecting", "live", "waiting", "ended"])
+    assert (received["ended"], received["states"]) == ([run], ["connecting", "live", "waiting", "ended"])
 
 
 def test_decide_and_cancel_report_why_they_fail(page: Page, site: Site, watched: WatchedPage) -> None:

@@ -425,25 +425,25 @@ async def test_recently_ended_runs_are_listed_with_their_end(streams: RunStream)
 async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
     streams: RunStream, redis_url: str
 ) -> None:
-    heard: list[tuple[str, object]] = []
+    received: list[tuple[str, object]] = []
     client = Redis.from_url(redis_url)
     channels = streams.channels if isinstance(streams, FakeRunStream) else RedisChannels(client)
     opened = asyncio.Event()
 
     def receive(_topic: str, frame: Frame) -> None:
-        heard.append((frame.name, msgspec.json.decode(frame.data)))
+        received.append((frame.name, msgspec.json.decode(frame.data)))
 
     channels.open(tenant_channel("acme"))
     listening = asyncio.ensure_future(channels.run(receive, lambda _: opened.set()))
     await opened.wait()
     for event in [*MILESTONES, MILESTONES[0]]:
         await streams.append(event)
-    await eventually(lambda: len(heard) >= 3)
+    await eventually(lambda: len(received) >= 3)
     await cancel_and_wait(listening)
     await client.aclose()
     appeared = ("run.appeared", {"runid": "acme:run-1"})
     changed: tuple[str, dict[str, str]] = ("inbox.changed", {})
-    assert heard == [appeared, *[changed] * (len(heard) - 1)]
+    assert received == [appeared, *[changed] * (len(received) - 1)]
 
 
 def renumbered(events: list[CloudEvent], first: int) -> list[CloudEvent]:

@@ -1,4 +1,4 @@
-"""Backends that are away: what still works, what waits, what says so."""
+"""Backends that are unavailable: what still works, what waits, and which error names them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -255,7 +255,7 @@ async def test_a_retry_from_the_start_is_a_new_run_with_the_edited_input(stages:
     assert stages.work(new_id) == ["first-0", "second-0", "third-0"]
 
 
-async def test_a_retry_from_the_start_is_accepted_when_the_streams_are_away(
+async def test_a_retry_from_the_start_is_accepted_when_the_streams_are_unavailable(
     stages: Stages, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages.break_stage()

@@ -151,7 +151,7 @@ async def test_new_keys_are_fetched_and_unknown_key_ids_do_not_load_the_issuer(
     assert issuer.fetches()["keys"] == before  # asked again every 30 s at most
 
 
-async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_away(
+async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_unavailable(
     parts: Parts, issuer: Issuer, tmp_path: Path
 ) -> None:
     path = tmp_path / "issuers.json"

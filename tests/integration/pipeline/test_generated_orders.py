@@ -257,7 +257,7 @@ async def finish(driver: PollDriver, *, is_cancelled: bool) -> None:
 
 
 async def verify(driver: PollDriver) -> None:
-    """The run's result, its snapshot and its events agree with what every sender was told; it replays."""
+    """The run's result, its snapshot and its events agree with the reply to every sender; it replays."""
     run = driver.run
     result: PollsResult | None = None
     try:

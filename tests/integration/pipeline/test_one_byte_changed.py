@@ -69,7 +69,7 @@ RECEIPT = DecisionReceipt(
     answer=msgspec.Raw(ANSWER),
 )
 REFUSED = (ApplicationError, msgspec.DecodeError, UnicodeDecodeError)
-"""A refusal by the part under test, or bytes that are no JSON of the type, which Temporal cannot decode."""
+"""A refusal by the part under test, or bytes that are not JSON of the type, which Temporal cannot decode."""
 
 
 class Body(ActivityInboundInterceptor):

@@ -126,7 +126,7 @@ def test_only_https_addresses_are_configured(url: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-async def test_keys_are_cached_kept_while_the_address_is_away_and_forgotten_after_a_day() -> None:
+async def test_keys_are_cached_kept_while_the_address_is_unavailable_and_forgotten_after_a_day() -> None:
     private = new_private_key(Algorithm.ED25519)
     pages, asked, clock = {SOURCE.url: jwks(jwk("k", private))}, [], [0.0]
 

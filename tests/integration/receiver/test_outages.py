@@ -1,4 +1,4 @@
-"""The receiver while Redis or Pub/Sub is away: 503, nothing half done, and the same bytes succeed later."""
+"""The receiver without Redis or Pub/Sub: 503, nothing half done, and the same bytes succeed later."""
 
 import os
 import signal

@@ -121,11 +121,11 @@ async def test_check_11_no_gap_and_no_duplicate_while_many_join_a_busy_run(gatew
 
     published, epoch = 0, (await gateway.streams.read("acme:run-1", None)).epoch
     async with asyncio.TaskGroup() as group:
-        heard = [group.create_task(listen(number)) for number in range(20)]
+        listeners = [group.create_task(listen(number)) for number in range(20)]
         for event in tale[1:]:
             await gateway.streams.append(event)
             published += 1
-    assert all(task.result() == list(range(2, 301)) for task in heard)
+    assert all(task.result() == list(range(2, 301)) for task in listeners)
 
 
 async def test_check_29_a_restart_of_redis_loses_nothing(tmp_path: Path) -> None:

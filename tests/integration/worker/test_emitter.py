@@ -263,7 +263,7 @@ async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:
         assert len(receiver.accepted) < len(letters)
 
 
-async def test_a_receiver_that_is_away_costs_progress_only(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unavailable_receiver_costs_progress_only(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         stub_receiver() as receiver,
         emitter_to(receiver) as (emitter, counters),

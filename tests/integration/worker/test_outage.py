@@ -125,7 +125,7 @@ async def test_runs_end_while_nobody_listens_and_everything_arrives_later(client
             )
 
 
-async def test_a_receiver_that_is_away_in_the_middle_of_a_run_is_caught_up_with(client: Client) -> None:
+async def test_events_of_a_run_are_caught_up_after_the_receiver_was_unavailable(client: Client) -> None:
     queue = f"sample-{uuid.uuid4().hex[:8]}"
     async with stub_receiver() as receiver, worker_for(client, receiver, queue):
         handle = await start(client, queue, SampleInput(items=0, hold=True))

@@ -32,13 +32,13 @@ L = TypeVar("L")
 Listeners = defaultdict[str, set[L]]
 
 
-async def hear(url: str, tell: Callable[[str, Frame], None]) -> None:
+async def subscribe(url: str, deliver: Callable[[str, Frame], None]) -> None:
     async with Redis.from_url(url, socket_timeout=None) as client, client.pubsub() as channels:
         await channels.psubscribe("signalbox:run:*")
         async for message in channels.listen():
             if message["type"] == "pmessage":
                 key = message["channel"].decode().partition("{")[2].partition("}")[0]
-                tell(run_id_of(key), unpack_message(message["data"]))
+                deliver(run_id_of(key), unpack_message(message["data"]))
 
 
 class Connection(asyncio.Protocol):
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 async def serve_protocol(port: int, url: str) -> None:
     listeners: Listeners[asyncio.Transport] = defaultdict(set)
 
-    def tell(run_id: str, frame: Frame) -> None:
+    def deliver(run_id: str, frame: Frame) -> None:
         wire = encode_frame(run_id, frame).with_id
         chunk = b"%x\r\n%b\r\n" % (len(wire), wire)
         for transport in listeners[run_id]:
@@ -73,13 +73,13 @@ async def serve_protocol(port: int, url: str) -> None:
     await asyncio.get_running_loop().create_server(
         lambda: Connection(listeners), "127.0.0.1", port, backlog=2_048
     )
-    await hear(url, tell)
+    await subscribe(url, deliver)
 
 
 async def serve_asgi(port: int, url: str) -> None:
     listeners: Listeners[asyncio.Queue[bytes]] = defaultdict(set)
 
-    def tell(run_id: str, frame: Frame) -> None:
+    def deliver(run_id: str, frame: Frame) -> None:
         wire = encode_frame(run_id, frame).with_id
         for queue in listeners[run_id]:
             queue.put_nowait(wire)
@@ -98,7 +98,7 @@ async def serve_asgi(port: int, url: str) -> None:
             mine.discard(queue)
             writer.cancel()
 
-    await asyncio.gather(_uvicorn(app, port), hear(url, tell))
+    await asyncio.gather(_uvicorn(app, port), subscribe(url, deliver))
 
 
 async def _forward(queue: asyncio.Queue[bytes], send: Send) -> None:
@@ -113,7 +113,7 @@ async def _forward(queue: asyncio.Queue[bytes], send: Send) -> None:
 async def serve_sse(port: int, url: str) -> None:
     listeners: Listeners[asyncio.Queue[Frame]] = defaultdict(set)
 
-    def tell(run_id: str, frame: Frame) -> None:
+    def deliver(run_id: str, frame: Frame) -> None:
         for queue in listeners[run_id]:
             queue.put_nowait(frame)
 
@@ -132,7 +132,7 @@ async def serve_sse(port: int, url: str) -> None:
         return EventSourceResponse(events(request.path_params["run_id"]))
 
     await asyncio.gather(
-        _uvicorn(Starlette(routes=[Route("/v1/runs/{run_id}/stream", stream)]), port), hear(url, tell)
+        _uvicorn(Starlette(routes=[Route("/v1/runs/{run_id}/stream", stream)]), port), subscribe(url, deliver)
     )
 
 

@@ -32,7 +32,7 @@ class Arm:
     delays_ms: list[float] = field(default_factory=list)
     expected: int = 0
 
-    def heard(self, stamp: int) -> None:
+    def record_delay(self, stamp: int) -> None:
         self.delays_ms.append((time.monotonic_ns() - stamp) / 1e6)
 
     @property
@@ -72,7 +72,7 @@ async def polling(client: Client, count: int, arm: Arm) -> None:
                 stamp = await handle.query(PolledWorkflow.latest, rpc_timeout=timedelta(seconds=20))
                 if stamp > seen:
                     seen = stamp
-                    arm.heard(stamp)
+                    arm.record_delay(stamp)
             await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
 
     async def tell() -> None:

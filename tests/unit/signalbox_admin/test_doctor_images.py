@@ -123,7 +123,7 @@ def test_burst_workers_are_compared_with_the_base_workers_of_their_build(tmp_pat
     assert "no base worker has: b1, b2" in missing.detail
 
 
-def test_what_is_no_list_of_workloads_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_a_list_of_workloads_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "other.json"
     path.write_text('{"kind": "Deployment"}')
     assert check_images(str(path))[0].remedy == "kubectl get deployments,podtemplates -o json"

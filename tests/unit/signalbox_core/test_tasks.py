@@ -96,7 +96,7 @@ async def test_a_cancelled_task_can_still_use_redis_to_clean_up() -> None:
     assert (task.cancelled(), cleaned) == (True, ["done"])
 
 
-async def test_a_timeout_in_the_block_is_no_cancel_of_the_task() -> None:
+async def test_a_timeout_in_the_block_does_not_cancel_the_task() -> None:
     with pytest.raises(Unavailable), map_redis_errors("things"):
         async with asyncio.timeout(0):
             await asyncio.Event().wait()

@@ -318,7 +318,7 @@ async def test_an_unknown_run_is_not_found(live: Live) -> None:
 
 
 async def test_while_the_backend_is_unavailable_the_browser_retries_later(live: Live) -> None:
-    live.refusals["run-1"] = Unavailable("Temporal is away")
+    live.refusals["run-1"] = Unavailable("Temporal is unavailable")
     connection = connect(live.endpoint, "run-1")
     await connection.until_complete()
     assert (connection.status, connection.text.startswith("retry: "), connection.events) == (200, True, [])

@@ -238,7 +238,7 @@ async def test_a_published_event_is_accepted_even_if_the_stream_refuses_it() -> 
     assert bench.count("left_to_repair_total", step="stream") == 1
 
 
-async def test_a_key_that_sends_too_fast_is_told_when_to_go_on() -> None:
+async def test_a_key_that_sends_too_fast_learns_when_to_retry() -> None:
     other, key = signer_and_key(keyid="key-2", clock=NOW.timestamp)
     bench = new_bench(key, rate_per_s=1)
     answers = [await bench.send(event) for event in MILESTONES[:3]]

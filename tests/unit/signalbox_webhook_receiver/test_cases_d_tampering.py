@@ -21,7 +21,7 @@ def bench() -> Bench:
 
 
 @pytest.mark.parametrize("method", [case(44, "put", "PUT"), case(44, "patch", "PATCH")])
-async def test_another_method_is_told_the_right_one(bench: Bench, method: str) -> None:
+async def test_another_method_is_refused_with_the_right_one(bench: Bench, method: str) -> None:
     answer = await bench.client.request(method, "/v1/events", content=BODY, headers=signed(bench))
     await is_refused(bench, answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"

@@ -270,7 +270,7 @@ def ring_of(tmp_path: Path, web: Web, *keys: LoadedKey) -> SenderKeys:
 
 
 @pytest.mark.parametrize("state", [case(77, "cached", "cached"), case(77, "cold", "cold")])
-async def test_an_address_that_is_away_costs_only_what_was_never_fetched(tmp_path: Path, state: str) -> None:
+async def test_an_unavailable_address_costs_only_what_was_never_fetched(tmp_path: Path, state: str) -> None:
     private = ed25519.Ed25519PrivateKey.generate()
     web = Web(**({ADDRESS: published(("pub-1", private))} if state == "cached" else {}))
     ring = ring_of(tmp_path, web)

@@ -51,7 +51,7 @@ async def post(
     return await bench.client.post(path, content=body, headers=dict(headers))
 
 
-async def test_an_unsigned_request_is_told_how_to_sign(bench: Bench) -> None:
+async def test_an_unsigned_request_learns_how_to_sign(bench: Bench) -> None:
     answer = await post(bench, {"content-type": ONE})
     assert await refused(bench, answer) == (401, "signature_required")
     assert answer.headers["accept-signature"] == profile.ACCEPT_SIGNATURE
@@ -154,7 +154,7 @@ async def test_a_signature_for_a_spoofed_host_is_refused(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"])
-async def test_another_method_is_told_the_right_one(bench: Bench, method: str) -> None:
+async def test_another_method_is_refused_with_the_right_one(bench: Bench, method: str) -> None:
     answer = await bench.client.request(method, "/v1/events")
     assert await refused(bench, answer) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"

@@ -1,4 +1,4 @@
-"""The wording of sources, docs and console: unique class names, plain phrases, module names that are nouns,
+"""The wording of sources, tests, docs and console: class names, plain phrases, module names that are nouns,
 line length.
 
 docs/glossary.md has the words to use. Every rule is a row; a finding names the file, the line and what to
@@ -28,10 +28,13 @@ TRACKED = [
     if (ROOT / name).is_file()
 ]
 SOURCES = [name for name in TRACKED if name.endswith(".py") and "/src/" in f"/{name}"]
+THIS = Path(__file__).relative_to(ROOT).as_posix()
 PROSE = [
     name
     for name in TRACKED
-    if not name.startswith("tests/") and name.endswith((".py", ".md", ".js", ".html", ".css", ".svg", ".lua"))
+    if name != THIS
+    and (name.endswith(".py") or not name.startswith("tests/"))
+    and name.endswith((".py", ".md", ".js", ".html", ".css", ".svg", ".lua"))
 ]
 
 PHRASES = {
@@ -54,6 +57,37 @@ PHRASES = {
     r"(gets?|got|is|are) mended|mend(s|ed)?\b": "repair, fix",
     r"read again when (it|they|he) changes?": "hot-reloaded",
 }
+CLASS_WORDS = {
+    "Eye": "Metrics, Monitor",
+    "Fate": "State",
+    "Glance": "Observation",
+    "Holder": "Owner",
+    "Look": "Observation",
+    "Poster": "Client, Sender",
+    "Remembered": "Recent",
+    "Roster": "what it lists: TenantRuns",
+    "Seat": "Connection",
+    "Seats": "Limiter",
+    "Verdict": "Validation, Action, Policy",
+    "Wish": "Options",
+}
+"""Words that no class name has."""
+CLASS_NAMES = {
+    "Board": "ProgressCoalescer",
+    "Book": "LaunchLedger",
+    "Described": "RunInfo",
+    "Engine": "what it drives: TemporalRuns",
+    "Full": "LimitReason",
+    "InHand": "Inflight",
+    "Order": "StartRequest, LaunchSpec",
+    "Screen": "Renderer",
+    "Session": "StreamConnection, CommandContext",
+    "Terms": "SizingInputs",
+    "Wire": "SseTransport",
+    "Words": "TextDelta",
+    "Written": "WriteResult",
+}
+"""Names that do not describe a class without more words."""
 SHARED_NAMES = {
     "Approval": (2, "signalbox_client's view of an approval; a pipeline's contract declares one"),
     "Run": (2, "signalbox_client's view of a run; a workflow's run"),
@@ -71,14 +105,16 @@ NOUNS = {
 
 
 def phrases() -> Iterator[str]:
-    """Phrases of a private dialect in code, docs and console."""
+    """Phrases of a private dialect in code, tests, docs and console."""
     for name in PROSE:
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
             yield from (f"{name}:{number}: {finding}" for finding in phrases_in(line))
 
 
 def phrases_in(line: str) -> list[str]:
-    """What to change in one line."""
+    """What to change in one line; the name of a test is a sentence."""
+    if found := re.match(r"\s*(?:async )?def test_(\w+)", line):
+        line = found[1].replace("_", " ")
     return [
         f'"{match[0]}": {instead}'
         for pattern, instead in PHRASES.items()
@@ -96,6 +132,23 @@ def classes() -> Iterator[str]:
     for kind, found in sorted(places.items()):
         if len(found) > SHARED_NAMES.get(kind, (1, ""))[0]:
             yield f"class {kind} occurs {len(found)} times: {', '.join(found)}"
+
+
+def class_words() -> Iterator[str]:
+    """Names of classes, private ones too, with a word of the private dialect."""
+    for name in SOURCES:
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            if isinstance(node, ast.ClassDef):
+                yield from (f"{name}:{node.lineno}: {finding}" for finding in class_words_in(node.name))
+
+
+def class_words_in(kind: str) -> list[str]:
+    """What to change in one class name."""
+    bare = kind.lstrip("_")
+    words = {word: instead for word in re.findall(r"[A-Z][a-z]+", bare) if (instead := CLASS_WORDS.get(word))}
+    if bare in CLASS_NAMES:
+        words[bare] = CLASS_NAMES[bare]
+    return [f"class {kind}, {word}: {instead}" for word, instead in words.items()]
 
 
 def modules() -> Iterator[str]:
@@ -120,6 +173,7 @@ def lines() -> Iterator[str]:
 RULES: dict[str, Callable[[], Iterator[str]]] = {
     "phrases": phrases,
     "classes": classes,
+    "class words": class_words,
     "modules": modules,
     "lines": lines,
 }
@@ -144,6 +198,7 @@ def test_wording_rule_holds(rule: str) -> None:
         "it tells how many",
         "this is no run of the tenant",
         "what stands beside it",
+        "async def test_a_caller_is_told_the_reason() -> None:",
     ],
 )
 def test_a_phrase_of_the_private_dialect_is_found(line: str) -> None:
@@ -152,3 +207,17 @@ def test_a_phrase_of_the_private_dialect_is_found(line: str) -> None:
 
 def test_plain_sentences_pass() -> None:
     assert not phrases_in("Temporal is unavailable: the start is queued and retried with backoff.")
+
+
+@pytest.mark.parametrize(
+    "kind", ["Seats", "LockHolder", "_Roster", "EarlyVerdict", "StackWish", "Wire", "_Session"]
+)
+def test_a_class_name_of_the_private_dialect_is_found(kind: str) -> None:
+    assert class_words_in(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ConnectionLimiter", "WireRow", "PortalSession", "OcrEngine", "Placeholder"]
+)
+def test_plain_class_names_pass(kind: str) -> None:
+    assert not class_words_in(kind)

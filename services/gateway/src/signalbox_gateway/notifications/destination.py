@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from signalbox_core.crypto.secret_files import read_secret_file
-from signalbox_gateway.notifications.guarded_post import GuardedPoster
+from signalbox_gateway.notifications.guarded_post import GuardedSender
 from signalbox_gateway.notifications.mail_server import MailServer
 from signalbox_gateway.notifications.notification import Notification
 
@@ -19,7 +19,7 @@ class ChannelContext(Struct, frozen=True, kw_only=True):
     """
 
     folder: Path
-    poster: GuardedPoster
+    poster: GuardedSender
     mail: MailServer | None = None
 
 

@@ -23,7 +23,7 @@ _MAX_WAIT_S: Final = 3_600.0
 _AGENT: Final = "Signalbox/0.1 (notifications)"
 
 
-class GuardedPoster:
+class GuardedSender:
     """POSTs to public addresses on ports 80 and 443, and to allowed ones; follows no redirects.
 
     Args:

@@ -13,7 +13,7 @@ from signalbox_core.pipeline.contract.ladder import is_target
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.process.json_file import read_json_file
 from signalbox_gateway.notifications.destination import ChannelContext
-from signalbox_gateway.notifications.guarded_post import GuardedPoster
+from signalbox_gateway.notifications.guarded_post import GuardedSender
 from signalbox_gateway.notifications.mail import MailDestination
 from signalbox_gateway.notifications.mail_server import MailServer
 from signalbox_gateway.notifications.notification import HEADLINES
@@ -122,7 +122,7 @@ def load_routes(path: Path) -> NotificationRoutes:
         InvalidInput: it cannot be read, is malformed, or a destination cannot work.
     """
     content = read_json_file(path, RoutesFile, content=_CONTENT, field=_FIELD)
-    context = ChannelContext(folder=path.parent, poster=GuardedPoster(content.allow), mail=content.mail)
+    context = ChannelContext(folder=path.parent, poster=GuardedSender(content.allow), mail=content.mail)
     for tenant, item in content.tenants.items():
         _check_tenant(path, tenant, item, context)
     return NotificationRoutes(tenants=content.tenants, context=context)

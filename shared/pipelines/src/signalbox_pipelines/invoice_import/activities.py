@@ -34,7 +34,7 @@ from signalbox_pipelines.invoice_import.messages import (
     ImportReportRequest,
     ListRequest,
     ListResult,
-    LockHolderRequest,
+    LockOwnerRequest,
     RecordPartRequest,
     SignInOutcome,
     SignInRequest,
@@ -90,7 +90,7 @@ class InvoiceActivities:
         self._lists: dict[str, Sequence[InvoiceRow]] = {}
 
     @activity.defn(name="invoice_import.find_holder")
-    async def check_lock_holder(self, request: LockHolderRequest) -> bool:
+    async def check_lock_holder(self, request: LockOwnerRequest) -> bool:
         """Terminate the lock of a run that ended without releasing it. Idempotent.
 
         Raises:

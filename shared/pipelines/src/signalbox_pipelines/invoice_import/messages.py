@@ -82,7 +82,7 @@ class Halt(Struct, frozen=True, kw_only=True):
     wait_s: float = 0.0
 
 
-class LockHolderRequest(Struct, frozen=True, kw_only=True):
+class LockOwnerRequest(Struct, frozen=True, kw_only=True):
     """`turn_id` is the workflow id of the taxpayer's lock."""
 
     account: ImportAccount

@@ -1,1 +1,1 @@
-"""A pipeline whose input holds a secret: it tells how long the secret is, and nothing else of it."""
+"""A pipeline whose input holds a secret: it returns the length of the secret, and nothing else of it."""

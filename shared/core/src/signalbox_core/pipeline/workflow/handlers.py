@@ -32,7 +32,7 @@ from signalbox_core.pipeline.workflow.ballot.link_votes import check_live_permis
 from signalbox_core.pipeline.workflow.ballot.refused_vote import REASONS, refused_vote
 from signalbox_core.pipeline.workflow.ballot.vote import preview_of, validate_content
 from signalbox_core.pipeline.workflow.ballot.vote_events import check_size
-from signalbox_core.pipeline.workflow.recorded import recorded_refusal, recorded_signal_verdict
+from signalbox_core.pipeline.workflow.recorded import recorded_refusal, recorded_signal_validation
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.subjects import Subject
 
@@ -160,15 +160,15 @@ class RunMessageHandlers:
         if decision.door is None and self._state.details_outcomes:
             decision = structs.replace(decision, door=SIGNAL_DOOR)
         key = f"signalbox.signal-{self._signal_count}"
-        # Histories without recorded verdicts may hold any early decision.
+        # Histories without recorded validations may hold any early decision.
         allow_early = workflow.unsafe.is_replaying()
-        verdict = recorded_signal_verdict(
+        validation = recorded_signal_validation(
             key,
             lambda: _refusal_of(lambda: self.validate_decision(decision, allow_early=allow_early)),
             REASONS,
         )
-        if verdict.code is not None:
-            self._report_refusal(decision, verdict.code, is_event=verdict.is_reported)
+        if validation.code is not None:
+            self._report_refusal(decision, validation.code, is_event=validation.is_reported)
             return
         asked = self._state.approvals.find(decision.approval_id)
         # Read before the wait, as a patch is only reliable in the workflow task of the message.

@@ -30,7 +30,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     take_rung,
 )
 from signalbox_core.pipeline.workflow.origin import run_starter, stated_patches
-from signalbox_core.pipeline.workflow.recorded import EarlyVerdict
+from signalbox_core.pipeline.workflow.recorded import EarlyValidation
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -110,7 +110,7 @@ def open_question(
 
     Args:
         refusal_of_early: returns the code with which the question refuses the decision that arrived before
-            it, or None; the verdict is recorded too.
+            it, or None; the validation is recorded too.
     """
     is_recorded = state.questions_patch is not None
     data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
@@ -128,12 +128,12 @@ def open_question(
     )
     state.approvals.open(question.approval_id, asked)
     refusal = refusal_of_early(asked.early.decision) if asked.early is not None else None
-    verdict = EarlyVerdict(is_accepted=asked.early is not None and refusal is None, refusal=refusal)
+    validation = EarlyValidation(is_accepted=asked.early is not None and refusal is None, refusal=refusal)
     event = state.record_event("approval.requested", data, step=data.step)
     if asked.is_recorded:
-        state.recorder.add(event, verdict)
+        state.recorder.add(event, validation)
     else:
-        state.confirm_question(data, accepts_early=verdict.is_accepted)
+        state.confirm_question(data, accepts_early=validation.is_accepted)
     return asked
 
 

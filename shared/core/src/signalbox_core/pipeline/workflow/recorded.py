@@ -1,8 +1,8 @@
 """What a run keeps in its history because replay must not compute it again from code that may have changed.
 
-A question is kept as the result of an activity, which delivers its event as well. The verdict on a decision
-that arrived by signal is kept as a patch marker, the only record that workflow code can read without waiting:
-a signal must take effect at once, or a cancel that arrives with it would overtake it.
+A question is kept as the result of an activity, which delivers its event as well. The validation of a
+decision that arrived by signal is kept as a patch marker, the only record that workflow code can read without
+waiting: a signal must take effect at once, or a cancel that arrives with it would overtake it.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     is_awaited: bool = False
 
 
-class EarlyVerdict(Struct, frozen=True, kw_only=True):
+class EarlyValidation(Struct, frozen=True, kw_only=True):
     """What a question makes of the decision that arrived before it, if one did.
 
     Attributes:
@@ -105,7 +105,7 @@ class EarlyVerdict(Struct, frozen=True, kw_only=True):
     refusal: str | None = None
 
 
-class SignalVerdict(Struct, frozen=True, kw_only=True):
+class SignalValidation(Struct, frozen=True, kw_only=True):
     """The outcome of a decision that arrived by signal.
 
     Attributes:
@@ -164,7 +164,7 @@ class QuestionRecorder:
         self._restore = restore
         self._slots = asyncio.Semaphore(MAX_UNRECORDED) if patch == LEAN_QUESTIONS else None
         outbox.waits_for_reaction = patch == LEAN_QUESTIONS
-        self._unrecorded: dict[str, EarlyVerdict] = {}
+        self._unrecorded: dict[str, EarlyValidation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -180,37 +180,39 @@ class QuestionRecorder:
             self._slots.release()
             raise
 
-    def add(self, event: CloudEvent, verdict: EarlyVerdict) -> None:
+    def add(self, event: CloudEvent, validation: EarlyValidation) -> None:
         """Record a question. Its event has just been added to the outbox."""
         if not self._unrecorded:
             task = asyncio.create_task(self._record_all(), name="signalbox questions")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._unrecorded[event.id] = verdict
+        self._unrecorded[event.id] = validation
         self._outbox.hold(event.id)
 
     async def _record_all(self) -> None:
         await wait_until_idle()
-        verdicts, self._unrecorded = self._unrecorded, {}
+        validations, self._unrecorded = self._unrecorded, {}
         delivery = self._outbox.begin_recording()
         if delivery:
-            recorded = await self._record(delivery, verdicts, deliver=True)
+            recorded = await self._record(delivery, validations, deliver=True)
             delivered = delivery if recorded.delivered else ()
             self._outbox.end_recording(delivered, is_awaited=recorded.is_awaited)
             return
-        events = [event for event in self._outbox.undelivered if event.id in verdicts]
-        await asyncio.gather(*(self._record(part, verdicts, deliver=False) for part in batches(events)))
+        events = [event for event in self._outbox.undelivered if event.id in validations]
+        await asyncio.gather(*(self._record(part, validations, deliver=False) for part in batches(events)))
 
     async def _record(
-        self, events: tuple[CloudEvent, ...], verdicts: Mapping[str, EarlyVerdict], *, deliver: bool
+        self, events: tuple[CloudEvent, ...], validations: Mapping[str, EarlyValidation], *, deliver: bool
     ) -> Recorded:
-        decided = {event.id: verdicts[event.id] for event in events if event.id in verdicts}
+        decided = {event.id: validations[event.id] for event in events if event.id in validations}
         recorded: Recorded = await workflow.execute_activity(
             RECORD_QUESTIONS,
             RecordRequest(
                 events=events,
-                accepted_early=tuple(key for key, verdict in decided.items() if verdict.is_accepted),
-                refused_early={key: verdict.refusal for key, verdict in decided.items() if verdict.refusal},
+                accepted_early=tuple(key for key, validation in decided.items() if validation.is_accepted),
+                refused_early={
+                    key: validation.refusal for key, validation in decided.items() if validation.refusal
+                },
                 deliver=deliver,
                 approved=approved_ids(events),
             ),
@@ -220,7 +222,7 @@ class QuestionRecorder:
             priority=_HIGHEST_PRIORITY,
         )
         for event in recorded.requested:
-            if event.id in verdicts:
+            if event.id in validations:
                 self._outbox.restore(event)
                 refusal = recorded.refused_early.get(event.id)
                 self._restore(event, event.id in recorded.accepted_early, refusal)
@@ -229,10 +231,10 @@ class QuestionRecorder:
         return recorded
 
 
-def recorded_signal_verdict(
+def recorded_signal_validation(
     key: str, validate: Callable[[], str | None], codes: Iterable[str]
-) -> SignalVerdict:
-    """Validate once: call `validate` on the first execution and return the recorded verdict on replay.
+) -> SignalValidation:
+    """Validate once: call `validate` on the first execution and return the recorded validation on replay.
 
     To be called from a message handler only. After a local activity Temporal may replay the code before it
     reads the markers of the workflow task in which that code ran.
@@ -247,19 +249,19 @@ def recorded_signal_verdict(
     if not workflow.unsafe.is_replaying():
         code = validate()
         workflow.patched(accepted if code is None else refused)
-        return SignalVerdict(code=code, is_reported=code is None or workflow.patched(f"{refused}-{code}"))
+        return SignalValidation(code=code, is_reported=code is None or workflow.patched(f"{refused}-{code}"))
     if workflow.patched(accepted):
-        return SignalVerdict()
+        return SignalValidation()
     if workflow.patched(refused):
         code = next((code for code in codes if workflow.patched(f"{refused}-{code}")), None)
-        return SignalVerdict(code=code or _UNKNOWN_CODE, is_reported=code is not None)
-    return SignalVerdict(code=validate(), is_reported=False)
+        return SignalValidation(code=code or _UNKNOWN_CODE, is_reported=code is not None)
+    return SignalValidation(code=validate(), is_reported=False)
 
 
 def recorded_refusal(key: str, refuses: Callable[[], bool]) -> bool:
     """Validate once and record refusals only, for messages that are rarely refused.
 
-    To be called from a message handler only, like `recorded_signal_verdict`.
+    To be called from a message handler only, like `recorded_signal_validation`.
 
     Args:
         key: unique in the run.

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_pipelines.invoice_import.activities import InvoiceActivities
-from signalbox_pipelines.invoice_import.messages import ImportAccount, LockHolderRequest
+from signalbox_pipelines.invoice_import.messages import ImportAccount, LockOwnerRequest
 
 STORAGE: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=8)
 RELEASE: Final = "free"
@@ -60,7 +60,7 @@ async def acquire_import_lock(account: ImportAccount) -> None:
             return
         await workflow.execute_activity_method(
             InvoiceActivities.check_lock_holder,
-            LockHolderRequest(account=account, turn_id=lock_id(account)),
+            LockOwnerRequest(account=account, turn_id=lock_id(account)),
             start_to_close_timeout=STORAGE.timeout,
             retry_policy=STORAGE.retry_policy,
         )
