@@ -137,7 +137,7 @@ async def test_an_inbox_entry_follows_hand_overs(streams: RunStream) -> None:
     assert (item.handed_to, item.policy, item.claim) == ("key:minh", leads, None)
 
 
-async def test_an_inbox_entry_tells_whether_a_voter_has_voted(streams: RunStream) -> None:
+async def test_an_inbox_entry_shows_whether_a_voter_has_voted(streams: RunStream) -> None:
     await streams.append_many([*asking(), voted(LAN, 3)])
     assert (await entry(streams, "key:lan")).has_voted
     assert not (await entry(streams, "key:minh")).has_voted

@@ -65,7 +65,7 @@ GUEST_RULES: Final[Mapping[str, tuple[Policy, tuple[str, ...]]]] = {
     "signature, veto": (RULES["signature, veto"][0], ("legal",)),
     "signature, default": (RULES["signature, default"][0], ()),
 }
-"""A policy, and the groups with which it excludes whoever has a link or a token instead of an API key.
+"""A policy, and the groups with which it excludes who has a link or a token instead of an API key.
 
 For the rule `exclude_starter` they have started the run.
 """
