@@ -63,7 +63,7 @@ def test_a_batch_is_watched_document_by_document_and_its_question_answered_in_pl
     expect(shown).to_be_visible()
     page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=shown.element_handle())
     assert faults_of(page, watched, "decide") == []
-    dialog.get_by_label("Kind").select_option("letter")
+    dialog.get_by_role("radiogroup", name="Kind").get_by_role("radio", name="Letter").check()
     dialog.get_by_role("button", name="Send decision").click()
 
     expect(dialog).to_be_hidden()

@@ -194,7 +194,7 @@ def test_the_element_sends_nothing_when_another_question_is_shown(page: Page) ->
 def test_the_console_sends_the_digest(page: Page, decisions: Decisions, changes: dict[str, str]) -> None:
     approval = asked(**changes)
     page.evaluate(SHOW_PANEL, approval)
-    page.get_by_label("Verdict").select_option("grant")
+    page.get_by_role("radio", name="Grant").check()
     page.get_by_role("button", name="Send decision").click()
     page.wait_for_function("window.accepted === 1")
     assert [sent["digest"] for sent in decisions.sent] == [approval["digest"]]
@@ -205,7 +205,7 @@ def test_the_console_sends_nothing_when_another_question_is_shown(
     page: Page, decisions: Decisions, button: str
 ) -> None:
     page.evaluate(SHOW_PANEL, asked(title="Which discount for all customers?"))
-    page.get_by_label("Verdict").select_option("grant")
+    page.get_by_role("radio", name="Grant").check()
     page.get_by_role("button", name=button, exact=True).click()
     expect(page.get_by_role("alert").filter(has_text=REFUSAL)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -217,7 +217,7 @@ def test_the_console_checks_what_it_has_shown_and_not_what_arrives_later(
 ) -> None:
     page.evaluate(SHOW_PANEL, asked(title="Which discount for all customers?"))
     page.evaluate("(approval) => window.panels.update({ approvals: [approval] })", asked())
-    page.get_by_label("Verdict").select_option("grant")
+    page.get_by_role("radio", name="Grant").check()
     page.get_by_role("button", name="Send decision").click()
     expect(page.get_by_role("alert").filter(has_text=REFUSAL)).to_be_visible()
     assert decisions.sent == []

@@ -1,6 +1,7 @@
 // The fields of a schema form. Every field has {element, path, label, read, problems, setProblem, focusTarget, all}.
 import { lengthOf, matchesPattern } from "../../../client/elements/text-rules.js";
 import { div, h, uniqueId } from "../ui/dom.js";
+import { choiceButtons } from "./choice-buttons.js";
 import { hint, marker, shellOf } from "./field-frame.js";
 import { arrayField, jsonField } from "./fields-many.js";
 import { humane } from "../ui/format.js";
@@ -17,7 +18,7 @@ export function field(schema, context) {
   switch (kindOf(node)) {
     case "object": return objectField(node, context);
     case "upload": return uploadField(node, context);
-    case "choice": return choiceField(node, context);
+    case "choice": return context.isButtons ? choiceButtons(node, context) : choiceField(node, context);
     case "flag": return flagField(node, context);
     case "number": return numberField(node, context);
     case "text": return node.format === "password" ? secretField(node, context) : textField(node, context);
@@ -29,11 +30,12 @@ export function field(schema, context) {
 // How many fields a folded form shows at least, if there are as many.
 const SHOWN = 3;
 
-export function objectField(node, { root, place, value, top = false, folds = false, required = true }) {
+/** buttons: the name of the choice that is shown as buttons. */
+export function objectField(node, { root, place, value, top = false, folds = false, required = true, buttons = null }) {
   const needed = new Set(node.required ?? []);
   const members = Object.entries(node.properties ?? {}).map(([name, schema]) => [
     name,
-    field(schema, { root, name, place: place.member(name), value: value?.[name], required: needed.has(name) }),
+    field(schema, { root, name, place: place.member(name), value: value?.[name], required: needed.has(name), isButtons: name === buttons }),
   ]);
   const body = members.map(([, member]) => member.element);
   const label = node.title ?? humane(String(place.name));

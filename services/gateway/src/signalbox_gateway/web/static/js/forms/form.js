@@ -1,20 +1,22 @@
 // A form from a JSON Schema: labels, limits and defaults come from the schema, problems are shown at their fields.
 import { div, h, replace } from "../ui/dom.js";
+import { soleChoice } from "./choice-buttons.js";
 import { Place } from "./field-frame.js";
 import { objectField } from "./fields.js";
 import { plainPath, resolve } from "./schema.js";
 
 /**
- * Builds the fields of an object schema. With `folds`, what need not be filled in is under "More".
+ * Builds the fields of an object schema. With `folds`, what need not be filled in is under "More"; with `buttons`, an only choice
+ * of few values is shown as buttons.
  *
  * Returns {element, read, problems, show, draft, restoreText}: `read()` returns the value without empty fields; `problems()` returns what
  * the browser can check itself; `show(errors, prefix)` shows `{field, message}` at the fields, the rest in the summary.
  * `draft()` returns {value, text} without secrets: the value to build the same form from, and the text of each field as
  * it was typed, for `restoreText`.
  */
-export function schemaForm(schema, value = {}, { folds = false } = {}) {
+export function schemaForm(schema, value = {}, { folds = false, buttons = false } = {}) {
   const root = resolve(schema, schema);
-  const fields = objectField(root, { root: schema, place: new Place(), value, top: true, folds });
+  const fields = objectField(root, { root: schema, place: new Place(), value, top: true, folds, buttons: buttons ? soleChoice(root, schema) : null });
   const summary = h("div", { class: "summary", role: "alert", tabindex: "-1" });
   summary.hidden = true;
   const element = div("form-fields", summary, fields.element);
