@@ -163,6 +163,23 @@ def test_a_run_is_cancelled_with_a_reason_after_a_second_thought(signed_in: Page
     expect_status(page, "Cancelled")
     open_tab(page, "Events")
     expect(page.locator(".log")).to_contain_text("wrong page")
+    check_filter_in_address(page)
+
+
+def check_filter_in_address(page: Page) -> None:
+    """Filter the events, whose tab is open; a reload and a way through another tab keep the filter."""
+    field, lines = page.get_by_label("Filter events"), page.locator(".log-line")
+    field.fill("run.cancelled")
+    expect(lines).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"/events\?filter=run\.cancelled$"))
+    page.reload()
+    expect(field).to_have_value("run.cancelled")
+    expect(lines).to_have_count(1)
+    open_tab(page, "Timeline")
+    open_tab(page, "Events")
+    expect(field).to_have_value("run.cancelled")
+    field.fill("")
+    expect(page).to_have_url(re.compile(r"/events$"))
 
 
 def test_the_inbox_leads_to_the_open_question(signed_in: Page, site: Site) -> None:

@@ -127,6 +127,32 @@ def test_every_vote_has_a_line_whether_the_snapshot_or_the_stream_brings_it(page
     expect(page.get_by_role("region", name="Event as JSON")).to_contain_text("vote-Hoa")
 
 
+def test_a_filter_is_reported_as_it_is_typed_and_shown_as_the_address_has_it(page: Page) -> None:
+    page.evaluate(
+        """async (frames) => {
+            const { EventLog } = await import("/console/js/run/log.js");
+            window.filters = [];
+            window.log = new EventLog("run-1", { filtered: (text) => window.filters.push(text) });
+            document.body.replaceChildren(window.log.element);
+            window.log.narrow("failed");
+            for (const frame of frames) window.log.add(frame);
+        }""",
+        ROUNDS,
+    )
+    field = page.get_by_label("Filter events")
+    expect(field).to_have_value("failed")
+    expect(page.locator(".log-line")).to_have_count(1)
+    assert page.evaluate("window.filters") == []
+
+    field.fill("step. ")
+    expect(page.locator(".log-line")).to_have_count(6)
+    assert page.evaluate("window.filters") == ["step."]
+    page.evaluate("window.log.narrow('step.')")
+    expect(field).to_have_value("step. ")
+    page.evaluate("window.log.narrow('')")
+    expect(page.locator(".log-line")).to_have_count(7)
+
+
 def test_a_chosen_line_of_the_snapshot_shows_its_event_once_that_arrives(page: Page) -> None:
     page.evaluate(SHOW, [SNAPSHOT, []])
     page.locator(".log-line", has_text="Run started by Minh").click()

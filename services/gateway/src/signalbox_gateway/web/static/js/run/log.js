@@ -18,7 +18,9 @@ export class EventLog {
   #bare = new Map();   // lines of the snapshot whose event has not arrived, by fact
   #chosen = null;
 
-  constructor(runId = "") {
+  /** filtered(text): the reader has entered another filter. */
+  constructor(runId = "", { filtered = () => {} } = {}) {
+    this.filtered = filtered;
     this.window = new WindowList({
       rowHeight: ROW_PX, row: (index) => this.#row(this.#at(index)), class: "log", reversed: true, "aria-label": "Events, newest first",
     });
@@ -26,9 +28,16 @@ export class EventLog {
     this.count = span("count");
     this.detail = new EventDetail(runId);
     this.filter = h("input", {
-      type: "search", class: "log-filter", "aria-label": "Filter events", placeholder: "Filter by type or text", oninput: () => this.#refilter(),
+      type: "search", class: "log-filter", "aria-label": "Filter events", placeholder: "Filter by type or text", oninput: () => { this.#refilter(); this.filtered(this.filter.value.trim()); },
     });
     this.element = div("log-frame", div("log-side", this.filter, this.window.element), this.detail.element);
+  }
+
+  /** Shows the lines that match a text, as an address has it. A space that was typed last stays: a word may follow. */
+  narrow(text) {
+    if (this.filter.value.trim() === text.trim()) return;
+    this.filter.value = text;
+    this.#refilter();
   }
 
   /** Adds lines for what is in the snapshot and not yet in the log. */

@@ -15,6 +15,7 @@ import { elapsed, full, humane } from "../ui/format.js";
 import { iconButton } from "../ui/icons.js";
 import { LinkState } from "../ui/link-state.js";
 import { openPage } from "../ui/open-page.js";
+import { replaceQuery } from "../ui/place.js";
 import { statusSign, statusWord } from "../ui/status.js";
 import { leftTime, running } from "../ui/ticker.js";
 import { setTitle } from "../ui/title.js";
@@ -36,14 +37,19 @@ import { WaitNotice } from "./waits.js";
 export async function runPage({ parts: [runId, tab = "overview"], query, inboxChanged, reload }) {
   if (!Object.hasOwn(TABS, tab)) throw new Problem({ status: 404, detail: `A run has no tab "${tab}".` });
   const page = new RunPage(runId, { inboxChanged, reload, targetApproval: query.get("approval") });
-  await openPage(page, tab);
+  await openPage(page, tab, filterOf(tab, query));
   return {
     titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
-    navigate: ({ parts: [, next = "overview"] }) => page.select(Object.hasOwn(TABS, next) ? next : "overview"),
+    navigate: ({ parts: [, next = "overview"], query: now }) => {
+      page.select(Object.hasOwn(TABS, next) ? next : "overview", filterOf(next, now));
+    },
     openDialog: (name) => page.controls.openDialog(name),
     actions: () => page.controls.actions(),
   };
 }
+
+/** The filter of the events in their address; null on other tabs. */
+const filterOf = (tab, query) => (tab === "events" ? query.get("filter") ?? "" : null);
 
 class RunPage {
   #drawing = 0;
@@ -79,7 +85,9 @@ class RunPage {
     this.view = new PipelineView(runId, { inboxChanged });
     this.months = new ImportMonths(runId);
     this.data = new DataTab(runId);
-    this.log = new EventLog(runId);
+    this.log = new EventLog(runId, {
+      filtered: (filter) => { replaceQuery({ filter }); this.tabs.filterEvents(filter); },
+    });
     this.controls = new RunControls(runId, {
       done: () => this.watch.refresh().catch(() => {}),
       retried: reload,
@@ -91,9 +99,9 @@ class RunPage {
   get title() { return this.heading.textContent; }
 
   /** Reads the first snapshot from the API, so that an unknown run is a 404. */
-  async open(tab) {
+  async open(tab, filter) {
     await this.watch.refresh();
-    this.select(tab);
+    this.select(tab, filter);
     this.#draw();
     this.watch.open();
   }
@@ -116,7 +124,12 @@ class RunPage {
     if (this.tab === "result") this.data.load();
   }
 
-  select(tab) {
+  /** filter: of the events, as the address has it; null leaves it as it is. */
+  select(tab, filter = null) {
+    if (filter !== null) {
+      this.log.narrow(filter);
+      this.tabs.filterEvents(filter);
+    }
     this.tab = tab;
     this.element.dataset.tab = tab;
     this.tabs.select(tab);

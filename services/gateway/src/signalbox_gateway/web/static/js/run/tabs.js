@@ -7,17 +7,22 @@ export const TABS = {
 
 export class RunTabs {
   constructor(runId) {
+    this.runId = runId;
     this.links = new Map();
     this.counts = new Map();
     for (const [name, title] of Object.entries(TABS)) {
       const count = span("count");
-      const path = `#/runs/${encodeURIComponent(runId)}${name === "overview" ? "" : `/${name}`}`;
-      this.links.set(name, h("a", { href: path }, title, count));
+      this.links.set(name, h("a", { href: this.#addressOf(name) }, title, count));
       this.counts.set(name, count);
     }
     this.element = h("nav", { class: "tabs", "aria-label": "Parts of the run" });
     replace(this.element, [...this.links.values()]);
   }
+
+  /** The link to the events keeps their filter. */
+  filterEvents(text) { this.links.get("events").setAttribute("href", this.#addressOf("events") + (text ? `?${new URLSearchParams({ filter: text })}` : "")); }
+
+  #addressOf(name) { return `#/runs/${encodeURIComponent(this.runId)}${name === "overview" ? "" : `/${name}`}`; }
 
   select(name) {
     for (const [tab, link] of this.links) {
