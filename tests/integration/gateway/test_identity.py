@@ -1,12 +1,14 @@
 """Authentication and authorization: API keys, roles, sessions, tickets."""
 
+import dataclasses
 from pathlib import Path
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
-from signalbox_gateway.app import Parts
+from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import started
 from support.servers.gateway import ORIGIN, client_of, secret_of, write_keys
@@ -90,6 +92,7 @@ async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: ASGIApp) -
         "expires_at": "",
         "temporal_ui_url": "https://temporal.test/namespaces",
         "trace_url": "https://traces.test/{trace_id}",
+        "temporal_run_url": None,
         "subject": {"subject": "key:viewer", "kind": "human", "name": "vy", "groups": []},
     }
 
@@ -195,6 +198,27 @@ async def test_a_ticket_for_a_foreign_run_is_refused_by_its_place(
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "runs[1]")
 
 
+UI = "https://temporal.test/namespaces/default"
+
+
+@pytest.mark.parametrize(("role", "is_linked"), [("operator", True), ("approver", False), ("viewer", False)])
+async def test_who_operates_runs_gets_the_address_of_a_run_in_temporals_ui(
+    app: ASGIApp, role: str, *, is_linked: bool
+) -> None:
+    async with client_of(app, role) as caller:
+        identity = (await caller.get("/v1/sessions")).json()
+    assert (identity["temporal_run_url"] is not None) is is_linked
+
+
+@pytest.mark.parametrize("address", ["https://ui.test", "https://ui.test/", "https://ui.test/namespaces"])
+async def test_the_address_of_the_ui_may_be_that_of_its_namespaces(parts: Parts, address: str) -> None:
+    settings = replace(parts.settings, temporal_ui_url=address)
+    app = Gateway(dataclasses.replace(parts, settings=settings)).app()
+    async with client_of(app) as caller:
+        found = (await caller.get("/v1/sessions")).json()["temporal_run_url"]
+    assert found.startswith("https://ui.test/namespaces/default/workflows?query=")
+
+
 async def test_the_caller_learns_who_it_is(caller: httpx2.AsyncClient) -> None:
     assert (await caller.get("/v1/sessions")).json() == {
         "name": "lan",
@@ -203,5 +227,6 @@ async def test_the_caller_learns_who_it_is(caller: httpx2.AsyncClient) -> None:
         "expires_at": None,
         "temporal_ui_url": "https://temporal.test/namespaces",
         "trace_url": "https://traces.test/{trace_id}",
+        "temporal_run_url": f"{UI}/workflows?query=WorkflowId%3D%22acme%3A{{run_id}}%22",
         "subject": {"subject": "key:admin", "kind": "human", "name": "lan", "groups": []},
     }

@@ -226,7 +226,7 @@ class Gateway:
                 FleetReader(parts.temporal, parts.pipelines.values(), deadline=deadline), parts.keys
             ),
             codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
-            sessions=SessionHandlers(self.authenticator, sessions, parts.settings),
+            sessions=SessionHandlers(self.authenticator, sessions, parts.settings, parts.temporal.namespace),
             tokens=TokenHandlers(
                 tickets, self._scoped_tokens, self.states, parts.pipelines, parts.record_change
             ),

@@ -1,9 +1,13 @@
 """Signs browsers in and out."""
 
 from datetime import datetime
+from typing import Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.ids import run_key
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Identity, NoBody, SignIn
 from signalbox_gateway.auth.authenticator import Authenticator
@@ -11,14 +15,19 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.sessions import COOKIE, SessionStore
 from signalbox_gateway.settings import Settings
 
+_RUN_ID: Final = "{run_id}"
+
 
 class SessionHandlers:
     """The handlers of /v1/sessions."""
 
-    def __init__(self, authenticator: Authenticator, sessions: SessionStore, settings: Settings) -> None:
+    def __init__(
+        self, authenticator: Authenticator, sessions: SessionStore, settings: Settings, namespace: str
+    ) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
         self._settings = settings
+        self._namespace = namespace
 
     async def sign_in(self, call: ApiCall) -> Response:
         # Login CSRF: another site must not sign the browser in to an account of its choice.
@@ -56,4 +65,15 @@ class SessionHandlers:
             expires_at=expires_at,
             temporal_ui_url=self._settings.temporal_ui_url,
             trace_url=self._settings.trace_url,
+            temporal_run_url=self._run_url(principal),
         )
+
+    def _run_url(self, principal: Principal) -> str | None:
+        """The address in Temporal's UI that lists the executions of a run: a retry is a further one."""
+        ui = self._settings.temporal_ui_url
+        if ui is None or not principal.has(Role.OPERATOR):
+            return None
+        # The setting may be the address of the page of namespaces.
+        origin = ui.partition("/namespaces")[0].rstrip("/")
+        query = quote(f'WorkflowId="{run_key(principal.tenant, _RUN_ID)}"', safe="{}")
+        return f"{origin}/namespaces/{quote(self._namespace, safe='')}/workflows?query={query}"

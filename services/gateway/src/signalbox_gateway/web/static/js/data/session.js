@@ -20,8 +20,8 @@ function principalOf(kept) {
   return kept ? `${kept.tenant} ${kept.subject ?? kept.name}` : "";
 }
 
-export function storeSession({ name = "", tenant = "", roles = [], expires_at = null, temporal_ui_url = null, trace_url = null, subject = null }) {
-  current = { name, tenant, roles, expires_at, temporal_ui_url, trace_url, subject: subject?.subject ?? null };
+export function storeSession({ name = "", tenant = "", roles = [], expires_at = null, temporal_ui_url = null, trace_url = null, temporal_run_url = null, subject = null }) {
+  current = { name, tenant, roles, expires_at, temporal_ui_url, trace_url, temporal_run_url, subject: subject?.subject ?? null };
   shown = principalOf(current);
   try { localStorage.setItem(KEY, JSON.stringify(current)); } catch { /* storage is disabled: valid until the page is closed */ }
 }

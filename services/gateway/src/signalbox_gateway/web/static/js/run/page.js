@@ -31,6 +31,7 @@ import { EventLog } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { StepList } from "./steps.js";
 import { RunTabs, TABS } from "./tabs.js";
+import { temporalLink } from "./temporal-link.js";
 import { Timeline } from "./timeline.js";
 import { WaitNotice } from "./waits.js";
 
@@ -75,6 +76,7 @@ class RunPage {
     this.children = new ChildRunList();
     this.parent = new ParentLink();
     this.lineage = new Lineage();
+    this.temporal = h("span", { hidden: true });
     this.condition = new ConditionNotice();
     this.waits = new WaitNotice();
     this.timeline = new Timeline();
@@ -146,7 +148,7 @@ class RunPage {
       h("h2", { id: "log-title" }, "Events", this.log.count), this.log.element);
     return div("page run-page",
       div("run-head",
-        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.parent.element, this.lineage.element, this.link.element)),
+        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.parent.element, this.lineage.element, this.temporal, this.link.element)),
         this.controls.element),
       this.tabs.element,
       div("run-body",
@@ -202,11 +204,19 @@ class RunPage {
     this.pipeline.setAttribute("href", snapshot.pipeline ? `#/?q=${encodeURIComponent(`pipeline:${snapshot.pipeline}`)}` : "#/");
     this.sign.set(status, text);
     this.#timeLeft(until);
+    this.#linkToTemporal(snapshot);
     clearTimeout(this.claimTimer);
     const left = claimLeft(snapshot);
     if (left) this.claimTimer = setTimeout(() => this.#head(this.watch.snapshot), left);
     setTitle(`${status === "attention" ? "● " : ""}${this.title}`);
     this.#clock(snapshot);
+  }
+
+  #linkToTemporal(snapshot) {
+    const link = this.temporal.hidden && snapshot.pipeline ? temporalLink(this.runId, snapshot) : null;
+    if (!link) return;
+    this.temporal.append(link);
+    this.temporal.hidden = false;
   }
 
   #counts(snapshot) {
