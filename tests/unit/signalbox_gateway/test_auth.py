@@ -148,7 +148,7 @@ def test_an_expired_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"none\.json: No such file"):
+    with pytest.raises(InvalidInput, match=r"none\.json: .*No such file"):
         ApiKeys(tmp_path / "none.json")
 
 
