@@ -17,6 +17,7 @@ from signalbox_core.events.approval_data import (
     ApprovalRequested,
     ApprovalVetoed,
     ApprovalVoted,
+    ApprovalWithdrawn,
 )
 from signalbox_core.events.catalogue import ArtifactCreated, RunStarted
 from signalbox_core.events.policy import Policy, Quorum
@@ -81,6 +82,10 @@ def voted(voter: Subject, sequence: int) -> CloudEvent:
 def claimed(by: Subject, sequence: int) -> CloudEvent:
     claim = ApprovalClaimed(approval_id="ok", claimed_by=by, until=UNTIL)
     return make_event("approval.claimed", claim, sequence=sequence)
+
+
+def withdrawn(sequence: int) -> CloudEvent:
+    return make_event("approval.withdrawn", ApprovalWithdrawn(approval_id="ok"), sequence=sequence)
 
 
 async def entry(streams: RunStream, voter: str | None = None) -> InboxItem:
@@ -199,6 +204,58 @@ async def test_a_repeated_or_rebuilt_decision_is_listed_once(streams: RunStream)
     await streams.rebuild(snapshot)
 
     assert await streams.decided("acme", 10) == before
+
+
+async def test_a_question_asked_again_under_its_id_begins_anew(streams: RunStream) -> None:
+    leads = Policy(quorum=(Quorum(1, "leads"),))
+    handed = ApprovalHandedOver(approval_id="ok", to="group:leads", policy=leads)
+    await streams.append_many([*asking(), make_event("approval.escalated", handed, sequence=3)])
+    await streams.append_many([voted(LAN, 4), claimed(MINH, 5), withdrawn(6)])
+    assert (await streams.inbox("acme")).items == ()
+
+    await streams.append(replace(asking(number=2)[1], sequence=7))
+
+    item = await entry(streams, "key:lan")
+    assert (item.round, item.policy, item.has_voted) == (2, TWO, False)
+    assert (item.claim, item.handed_to) == (None, None)
+    await streams.append(voted(LAN, 8))
+    assert (await entry(streams, "key:lan")).has_voted
+
+
+async def test_a_question_asked_again_after_a_rebuild_has_no_vote(streams: RunStream) -> None:
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in [*asking(), voted(LAN, 3), withdrawn(4)]:
+        snapshot = fold(snapshot, event)
+    await streams.rebuild(snapshot)
+    await streams.append(replace(asking(number=2)[1], sequence=5))
+    assert not (await entry(streams, "key:lan")).has_voted
+
+
+async def test_a_decided_question_is_listed_while_it_is_closed_and_once(streams: RunStream) -> None:
+    decided = MILESTONES[6]
+    await streams.append_many(MILESTONES[:7])
+    assert len(await streams.decided("acme", 10)) == 1
+
+    await streams.append(replace(MILESTONES[5], sequence=8))
+    assert await streams.decided("acme", 10) == ()
+
+    await streams.append(replace(decided, sequence=9, time=UNTIL))
+    (item,) = await streams.decided("acme", 10)
+    assert item.decided_at == UNTIL
+
+
+@pytest.mark.parametrize(("starter", "expected"), [(None, None), (UNSET, ""), (LAN, "key:lan")])
+async def test_an_entry_tells_an_unknown_starter_from_none(
+    streams: RunStream, starter: Subject | msgspec.UnsetType | None, expected: str | None
+) -> None:
+    """With None, the stream has the start from an earlier release, which set no mark."""
+    _, asked = asking()
+    if starter is None:
+        await streams.append(replace(asked, sequence=1))
+    else:
+        data = RunStarted(pipeline="echo", title="Echo", starter=starter)
+        await streams.append_many([make_event("run.started", data, sequence=1), asked])
+    assert (await entry(streams)).starter == expected
 
 
 async def test_the_newest_decisions_are_kept(streams: RunStream) -> None:

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 from signalbox_core.events import CloudEvent
 from signalbox_core.events.approval_data import ApprovalClaimed, ApprovalRequested, ApprovalVoted
 from signalbox_core.events.policy import Policy, Quorum
-from signalbox_core.ids import new_run_id
+from signalbox_core.ids import new_run_id, run_key
+from signalbox_core.streams.keys import RunKeys
 from signalbox_core.subjects import Subject
 from signalbox_gateway.app import Parts
 from support.fakes.events import START, make_event, story
@@ -66,6 +67,18 @@ async def test_mine_has_what_the_caller_may_answer_and_has_not(
         assert await listed(viewer, MINE) == []
     async with client_of(app, "stranger") as stranger:
         assert await listed(stranger, MINE) == [theirs]
+
+
+async def test_mine_has_a_question_of_a_run_whose_starter_an_earlier_release_did_not_note(
+    approver: httpx2.AsyncClient, parts: Parts
+) -> None:
+    run_id = new_run_id("echo")
+    await parts.streams.append_many(pending(run_id, policy=Policy(exclude_starter=True)))
+    assert await listed(approver, MINE) == []  # the story records no starter, so the run refuses everybody
+
+    meta = RunKeys(run_key("acme", run_id)).meta
+    assert await parts.redis.hdel(meta, "starter") == 1
+    assert await listed(approver, MINE) == [run_id]
 
 
 async def test_mine_is_read_page_by_page(approver: httpx2.AsyncClient, parts: Parts) -> None:

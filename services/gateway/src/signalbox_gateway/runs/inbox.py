@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from signalbox_core import base64url
 from signalbox_core.events.policy import may_answer
@@ -198,7 +199,11 @@ def _decided_entry(item: DecidedItem) -> InboxEntryView:
 
 
 def _awaits(item: InboxItem, voter: Subject) -> bool:
-    return not item.has_voted and may_answer(item.policy, item.starter, voter)
+    policy = item.policy
+    if policy is not None and item.starter is None:
+        # Whether the voter started the run is unknown here, and the run checks it: rather one too many.
+        policy = replace(policy, exclude_starter=False)
+    return not item.has_voted and may_answer(policy, item.starter or None, voter)
 
 
 def _url(run_id: str, approval_id: str) -> str:

@@ -65,6 +65,7 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             about=data.about or None,
             policy=data.policy or None,
             proposal=_proposal(data),
+            round=data.round or 1,
         ),
     )
 

@@ -4,7 +4,7 @@ The marks are set together with the events, so they are as current as the stream
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,12 +25,13 @@ from signalbox_core.events.policy import Policy
 from signalbox_core.events.states import ApprovalState, ClaimState, Snapshot
 from signalbox_core.ids import run_id_of
 from signalbox_core.streams.run_stream import DecidedItem, InboxItem
+from signalbox_core.subjects import Subject
 
 CLOSED_APPROVAL: Final = "closed"
 _RUN_MARKS: Final = ("epoch", "terminal", "pipeline", "subject", "starter", "page")
 """Of the run as a whole; `page` is the picture of its first page."""
-_OF_PENDING: Final = ("approval", "claim", "handed", "policy")
-_OF_DECIDED: Final = ("title", "asked")
+_OF_PENDING: Final = ("approval", "asked", "claim", "handed", "policy")
+_OF_DECIDED: Final = ("approval", "asked", "title")
 _FIRST_PAGE: Final = re.compile(r"page-0*1\.(?:jpg|png|webp)")
 _SIZE: Final = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
@@ -69,6 +70,14 @@ def vote_mark(approval_id: str, subject: str) -> str:
     return f"vote:{approval_id}/{subject}"
 
 
+def starter_mark(starter: Subject | None) -> tuple[str, str]:
+    """Name and value of the mark with the subject that started the run, empty if the run does not tell.
+
+    A stream to which an earlier release wrote the start has no such mark.
+    """
+    return ("starter", starter.subject if starter is not None else "")
+
+
 def event_marks(event: CloudEvent) -> tuple[str, ...]:
     """Return names and values of the marks that an event sets, except those of outcomes."""
     marks_of = _MARKS_OF.get(event.name)
@@ -78,7 +87,7 @@ def event_marks(event: CloudEvent) -> tuple[str, ...]:
 def snapshot_approval_marks(snapshot: Snapshot) -> tuple[str, ...]:
     """Return names and values of the marks of a snapshot's approvals and pages."""
     pages = [mark for artifact in snapshot.artifacts for mark in _page_mark(artifact.name)]
-    starter = ("starter", snapshot.starter.subject) if snapshot.starter is not None else ()
+    starter = starter_mark(snapshot.starter)
     approvals = [mark for state in snapshot.approvals for mark in _state_marks(state, snapshot.sequence)]
     return (*starter, *pages, *approvals)
 
@@ -86,7 +95,8 @@ def snapshot_approval_marks(snapshot: Snapshot) -> tuple[str, ...]:
 def _state_marks(state: ApprovalState, sequence: int) -> tuple[str, ...]:
     approval_id = state.approval_id
     marks = [f"approval:{approval_id}", "open" if state.status == "pending" else CLOSED_APPROVAL]
-    marks += [f"title:{approval_id}", state.title, f"asked:{approval_id}", state.requested_at.isoformat()]
+    # Sequence 0: all votes of the snapshot are on this question.
+    marks += [f"title:{approval_id}", state.title, f"asked:{approval_id}", _asked(0, state.requested_at)]
     if state.handed_to is not None:
         marks += [f"handed:{approval_id}", state.handed_to]
     if state.asked_policy is not None and state.policy is not None:
@@ -123,30 +133,49 @@ def described(
     claim = msgspec.json.decode(claimed, type=_ClaimMark) if claimed else None
     if claim is not None and int(claimer_vote or 0) > claim.sequence:
         claim = None
-    policy = marks[f"policy:{item.approval_id}"]
+    policy, starter = marks[f"policy:{item.approval_id}"], marks["starter"]
     return replace(
         item,
         pipeline=_text(marks["pipeline"]) or item.pipeline,
         subject=_text(marks["subject"]) or item.subject,
         picture=item.picture or _text(marks["page"]),
-        starter=_text(marks["starter"]),
+        starter=starter.decode() if starter is not None else None,
         claim=claim.claim if claim is not None else None,
         handed_to=_text(marks[f"handed:{item.approval_id}"]),
         policy=msgspec.json.decode(policy, type=Policy) if policy else item.policy,
-        has_voted=voter is not None and marks[vote_mark(item.approval_id, voter)] is not None,
+        has_voted=voter is not None and _has_voted(item.approval_id, marks, voter),
     )
 
 
-def described_decision(item: DecidedItem, marks: Marks) -> DecidedItem:
+def _has_voted(approval_id: str, marks: Marks, voter: str) -> bool:
+    """Whether a vote is on the question as it was asked last: its id may have been used before."""
+    vote, (asked, _) = marks[vote_mark(approval_id, voter)], _asked_at(approval_id, marks)
+    return vote is not None and int(vote) >= asked
+
+
+def listed_decisions(found: Sequence[tuple[DecidedItem, Marks]]) -> tuple[DecidedItem, ...]:
+    """The entries to list, of those found, the newest first: each approval once, while it is closed.
+
+    An approval is open again after its id was asked once more; the stream may be that of another workflow,
+    which uses the run id again.
+    """
+    listed: dict[tuple[str, str], DecidedItem] = {}
+    for item, marks in found:
+        if marks["epoch"] is not None and marks[f"approval:{item.approval_id}"] == CLOSED_APPROVAL.encode():
+            listed.setdefault((item.run_id, item.approval_id), _described_decision(item, marks))
+    return tuple(listed.values())
+
+
+def _described_decision(item: DecidedItem, marks: Marks) -> DecidedItem:
     """The entry with what the marks of its run hold; a stream of an earlier release has not all of them."""
-    asked = _text(marks[f"asked:{item.approval_id}"])
+    _, asked_at = _asked_at(item.approval_id, marks)
     return replace(
         item,
         run_id=run_id_of(item.run_id),
         title=_text(marks[f"title:{item.approval_id}"]) or item.approval_id,
         pipeline=_text(marks["pipeline"]) or "",
         subject=_text(marks["subject"]),
-        requested_at=datetime.fromisoformat(asked) if asked is not None else item.decided_at,
+        requested_at=asked_at or item.decided_at,
     )
 
 
@@ -178,8 +207,23 @@ def _page_mark(artifact: str) -> tuple[str, ...]:
 
 def _requested(event: CloudEvent) -> tuple[str, ...]:
     data = msgspec.json.decode(event.data, type=ApprovalRequested)
-    own = data.approval_id
-    return (f"approval:{own}", "open", f"title:{own}", data.title, f"asked:{own}", event.time.isoformat())
+    own, asked = data.approval_id, _asked(event.sequence or 0, event.time)
+    marks = (f"approval:{own}", "open", f"title:{own}", data.title, f"asked:{own}", asked)
+    # The run may have asked under this id before: what became of that question is not of this one.
+    return (*marks, f"claim:{own}", "", f"handed:{own}", "", f"policy:{own}", "")
+
+
+def _asked(sequence: int, at: datetime) -> str:
+    return f"{sequence} {at.isoformat()}"
+
+
+def _asked_at(approval_id: str, marks: Marks) -> tuple[int, datetime | None]:
+    """Sequence and time of the question; (0, None) in a stream of an earlier release."""
+    asked = _text(marks[f"asked:{approval_id}"])
+    if asked is None:
+        return 0, None
+    sequence, _, at = asked.partition(" ")
+    return int(sequence), datetime.fromisoformat(at)
 
 
 def _claimed(event: CloudEvent) -> tuple[str, ...]:

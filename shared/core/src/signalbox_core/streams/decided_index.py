@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.approval_marks import decided_mark_names, described_decision
+from signalbox_core.streams.approval_marks import decided_mark_names, listed_decisions
 from signalbox_core.streams.keys import RunKeys, decided_key
 from signalbox_core.streams.run_stream import MAX_DECIDED, DecidedItem
 
@@ -38,11 +38,12 @@ class DecidedIndex:
                 for item in items:
                     pipe.hmget(RunKeys(item.run_id).meta, *decided_mark_names(item.approval_id))
                 rows = await pipe.execute() if items else []
-        found = [
-            (item, dict(zip(decided_mark_names(item.approval_id), row, strict=True)))
-            for item, row in zip(items, rows, strict=True)
-        ]
-        return tuple(described_decision(item, marks) for item, marks in found if marks["epoch"] is not None)
+        return listed_decisions(
+            [
+                (item, dict(zip(decided_mark_names(item.approval_id), row, strict=True)))
+                for item, row in zip(items, rows, strict=True)
+            ]
+        )
 
 
 def add_decisions(pipe: Pipeline, tenant: str, items: Sequence[DecidedItem]) -> None:

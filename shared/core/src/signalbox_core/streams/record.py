@@ -17,7 +17,12 @@ from signalbox_core.events import (
 )
 from signalbox_core.events.catalogue import TERMINAL, RunStarted
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.streams.approval_marks import CLOSED_APPROVAL, event_marks, snapshot_approval_marks
+from signalbox_core.streams.approval_marks import (
+    CLOSED_APPROVAL,
+    event_marks,
+    snapshot_approval_marks,
+    starter_mark,
+)
 from signalbox_core.streams.inbox_entries import closed_approval
 from signalbox_core.streams.run_stream import Frame
 
@@ -201,7 +206,7 @@ def _marks(event: CloudEvent) -> tuple[str, ...]:
     name = event.name
     if name == "run.started":
         started = msgspec.json.decode(event.data, type=RunStarted)
-        starter = ("starter", started.starter.subject) if started.starter else ()
+        starter = starter_mark(started.starter or None)
         return ("pipeline", started.pipeline, *_subject_mark(started.subject), *starter)
     if name == "step.started":
         return (_step_mark(snapshot_key(event)), "running")

@@ -109,7 +109,8 @@ class InboxItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
         round: 2 for a question that is asked a second time after the first was closed.
         picture: the name of an artifact that shows what the question is about.
         policy: who may decide; None for the default, by which any one approver decides.
-        starter: the subject that started the run; None if the run does not record it.
+        starter: the subject that started the run; empty if the run does not record it, None if the stream
+            does not tell, as one that an earlier release has begun.
         claim: who deals with it. It may have expired.
         has_voted: whether the voter for whom the inbox is read has voted.
     """

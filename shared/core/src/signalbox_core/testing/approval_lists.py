@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.streams import inbox_entries
 from signalbox_core.streams.approval_marks import (
     claimer_of,
     decided_mark_names,
     described,
-    described_decision,
     is_open,
+    listed_decisions,
     mark_names,
     vote_mark,
 )
@@ -75,9 +77,9 @@ class FakeApprovalLists:
         for (key, approval_id), item in self._decided.items():
             run = self._runs.get(key)
             if run is not None and run.tenant == tenant:
-                found.append(described_decision(item, run.read_marks(decided_mark_names(approval_id))))
-        found.sort(key=lambda item: item.decided_at, reverse=True)
-        return tuple(found[: min(limit, MAX_DECIDED)])
+                found.append((replace(item, run_id=key), run.read_marks(decided_mark_names(approval_id))))
+        found.sort(key=lambda entry: entry[0].decided_at, reverse=True)
+        return listed_decisions(found[: min(limit, MAX_DECIDED)])
 
     def _open_items(self, tenant: str, voter: str | None) -> list[tuple[tuple[int, str], InboxItem]]:
         found = []

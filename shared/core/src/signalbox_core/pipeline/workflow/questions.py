@@ -114,7 +114,8 @@ def open_question(
     """
     is_recorded = state.questions_patch is not None
     data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
-    number = round_of(state.approvals, question.approval.name)
+    # A history without the question was written before there were rounds: its event must stay as it was.
+    number = round_of(state.approvals, question.approval.name) if is_recorded else 1
     data = structs.replace(data, round=number if number > 1 else UNSET)
     asked = AskedQuestion(
         approval=question.approval,
