@@ -1,9 +1,11 @@
 """Task queues and workers for operators of the deployment; API keys for admins, of their tenant only."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.applications import Starlette
@@ -11,9 +13,11 @@ from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import WorkerStatus
 from temporalio.api.worker.v1 import WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
+from signalbox_core.errors import Unavailable
 from signalbox_gateway.app import Parts
-from signalbox_gateway.runs.fleet import WorkerView, worker_of
+from signalbox_gateway.runs.fleet import FleetReader, WorkerView, worker_of
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import started
 from support.fakes.echo_worker import echo_worker
@@ -46,6 +50,29 @@ async def test_a_queue_has_its_backlog_and_its_pollers(app: Starlette, temporal:
     assert (await eventually(waiting))["oldest_s"] >= 0
     async with echo_worker(temporal):
         assert (await eventually(polled))["polled_at"] is not None
+
+
+async def test_when_temporal_fails_no_call_is_left_over(
+    temporal: Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = 0
+
+    async def describe(*_: object, **__: object) -> None:
+        nonlocal running
+        running += 1
+        try:
+            if running == 2:
+                raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
+            await asyncio.Event().wait()
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(temporal.workflow_service, "describe_task_queue", describe)
+    echo = parts.pipelines["echo"]
+    specs = [msgspec.structs.replace(echo, task_queue=f"queue-{number}") for number in range(20)]
+    with pytest.raises(Unavailable):
+        await FleetReader(temporal, specs, deadline=timedelta(seconds=1)).queues()
+    assert running == 0
 
 
 async def test_the_workers_are_listed(app: Starlette) -> None:

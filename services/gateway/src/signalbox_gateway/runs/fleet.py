@@ -91,7 +91,13 @@ class FleetReader:
         Raises:
             Unavailable: Temporal does not respond.
         """
-        return tuple(await asyncio.gather(*(self._queue(name) for name in self._queues)))
+        try:
+            # Not gather: after a failure the other calls would go on, and later requests would wait for them.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._queue(name)) for name in self._queues]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
 
     async def workers(self) -> tuple[WorkerView, ...]:
         """Read the workers that have sent a heartbeat, at most 500, by task queue.
@@ -125,10 +131,8 @@ class FleetReader:
                 ) from error
 
     async def _queue(self, name: str) -> QueueView:
-        activities, workflows = await asyncio.gather(
-            self._describe(name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-            self._describe(name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-        )
+        activities = await self._describe(name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        workflows = await self._describe(name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
         return queue_of(name, activities, workflows)
 
     async def _describe(self, name: str, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:

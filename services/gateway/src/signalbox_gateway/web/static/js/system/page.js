@@ -21,7 +21,14 @@ export async function systemPage() {
   };
   const destinations = new DestinationsPanel();
   const fleet = fleetPanels();
-  const loadAll = () => Promise.all([load(), destinations.load(), ...fleet.map((panel) => panel.load())]);
+  let isLoading = false;
+  const loadAll = async () => {
+    // With many task queues, or a slow Temporal, a read takes longer than the interval.
+    if (isLoading) return;
+    isLoading = true;
+    try { await Promise.all([load(), destinations.load(), ...fleet.map((panel) => panel.load())]); }
+    finally { isLoading = false; }
+  };
   await loadAll();
   const timer = setInterval(() => { if (!document.hidden) loadAll(); }, EVERY_MS);
   const element = div("page", div("page-head", h("h1", {}, "System")), systemTabs("system"),
