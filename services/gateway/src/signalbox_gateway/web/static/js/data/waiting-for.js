@@ -1,5 +1,7 @@
 // For whom a question waits, in words: only what its claim, its hand-over or its policy says. Pure.
 
+// A timer that is set for longer ends at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const PREFIX = /^(?:key:|mailto:|group:)/;
 
 /** A subject or group without what marks its kind: "group:legal" is "legal", "<issuer>#lan" is "lan". */
@@ -29,5 +31,5 @@ export function awaitedName(questions, own = null, now = Date.now()) {
 export function claimLeft({ approvals }, now = Date.now()) {
   const ends = approvals.filter(({ status, claim }) => status === "pending" && claim).map(({ claim }) => Date.parse(claim.until) - now);
   const open = ends.filter((left) => left > 0);
-  return open.length ? Math.min(...open) : 0;
+  return open.length ? Math.min(MAX_TIMER_MS, ...open) : 0;
 }

@@ -2,6 +2,7 @@
 import { RunFeed } from "../data/run-feed.js";
 import { keyOf } from "../data/inbox-watch.js";
 import { presenceList } from "../data/presence.js";
+import { claimLeft } from "../data/waiting-for.js";
 import { problemNotice } from "../ui/announce.js";
 import { div, h, replace, setText, span } from "../ui/dom.js";
 import { hasKeys, listenForKeys } from "../ui/keys.js";
@@ -31,6 +32,7 @@ class InboxPage {
   #done = new Set();   // decided here; the list may still have them for a moment
   #at = 0;   // the place of the chosen question, kept when it leaves the list
   #isClosed = false;
+  #visits = 0;   // of views and questions, by their address
   #begun = 0;   // reads
   #applied = 0;
 
@@ -77,6 +79,7 @@ class InboxPage {
     this.feed?.close();
     this.stopPresence?.();
     clearInterval(this.presenceTimer);
+    clearTimeout(this.claimTimer);
     this.question?.close();
   }
 
@@ -84,12 +87,29 @@ class InboxPage {
 
   /** Shows another view, or another question of the same one. */
   async navigate(view, run, approval) {
+    const visit = this.#visits += 1;
     if (view !== this.view) {
       this.view = view;
-      this.#take({ approvals: [], total: 0 });
-      if (!await this.#tryLoad()) return;
+      this.#items = [];
+      this.#total = 0;
+      this.#list();
+      const isLoaded = await this.#tryLoad();
+      if (this.#isClosed) return;
+      this.#list();
+      // While the view was loading, the user may have gone on to where the later call leads.
+      if (visit !== this.#visits) return;
+      if (!isLoaded && !run) { this.#showNone(); return; }
     }
     await this.choose(run, approval);
+  }
+
+  /** Without the questions of the view it would be wrong to say that there are none. */
+  #showNone() {
+    this.chosen = null;
+    this.element.removeAttribute("data-chosen");
+    this.question?.close();
+    this.question = null;
+    replace(this.main);
   }
 
   /** Shows a question; without one, on a wide screen, the first. */
@@ -103,7 +123,7 @@ class InboxPage {
     this.#list();
     this.question?.close();
     this.question = chosen ? new Question(chosen, { decided: ({ isOpen }) => this.#decided(keyOf(chosen), isOpen), back: addressOfView(this.view) }) : null;
-    replace(this.main, this.question?.element ?? emptyView(this.view));
+    replace(this.main, this.question?.element ?? emptyView(this.view, { isWhole: this.#total !== null }));
     await this.question?.load();
   }
 
@@ -139,8 +159,10 @@ class InboxPage {
 
   /** The stream has reported a change. The other views can change where the pending questions of all do not. */
   async #refresh() {
+    const begun = this.#begun;
     await this.inbox.refresh();
-    if (this.view !== "all") await this.#reload();
+    // A change of the pending questions has made the page read its view already.
+    if (this.view !== "all" && this.#begun === begun) await this.#reload();
   }
 
   /** Shows what has changed; the chosen question stays, whether it is still listed or not. */
@@ -160,6 +182,9 @@ class InboxPage {
     this.views.select(this.view);
     this.list.show(this.#items, this.chosen, this.view);
     setText(this.count, countText(this.#items.length, this.#total));
+    clearTimeout(this.claimTimer);
+    const left = claimLeft({ approvals: this.#items });
+    if (left) this.claimTimer = setTimeout(() => this.#list(), left);
   }
 
   /** Opens the next question, at the same place, if the decided one is still shown: its response may be late. */
@@ -183,8 +208,10 @@ class InboxPage {
 /** Whether an address names the inbox and no question; `#/approvals` is its older form. */
 const isOfInbox = ({ path }) => path === "/inbox" || path === "/approvals";
 
+/** total: null if there are more, and nobody has counted them. */
 const countText = (shown, total) => {
   if (!shown) return "";
+  if (total === null) return `the oldest ${shown.toLocaleString()}`;
   return total > shown ? `the oldest ${shown} of ${total.toLocaleString()}` : String(shown);
 };
 

@@ -18,15 +18,15 @@ export const addressOfView = (view) => `#/inbox${queryOf(view)}`;
 export const addressOfQuestion = ({ run_id: run, approval_id: approval }, view) =>
   `#/inbox/${encodeURIComponent(run)}/${encodeURIComponent(approval)}${queryOf(view)}`;
 
-/** {approvals, total} of a view. The pending questions of all are those of `inbox`, which other pages share. */
+/** {approvals, total} of a view; `total` is null if there are more than were read. The pending questions of all are those of `inbox`, which other pages share. */
 export async function readView(view, inbox) {
   if (view === "decided") return api.decidedApprovals(DECIDED);
   if (view === "all") {
     await inbox.load();
     return { approvals: inbox.approvals, total: inbox.total };
   }
-  const { approvals } = await pagesOf((cursor) => api.approvals({ mine: true, cursor }), null, MAX_PAGES);
-  return { approvals, total: approvals.length };
+  const { approvals, next } = await pagesOf((cursor) => api.approvals({ mine: true, cursor }), null, MAX_PAGES);
+  return { approvals, total: next ? null : approvals.length };
 }
 
 /** The nearest deadline first; decided questions as they are given, the newest first. */
@@ -51,12 +51,16 @@ export class ViewLinks {
   }
 }
 
-/** What a view without questions shows. */
-export function emptyView(view) {
+/** What a view without questions shows. isWhole: whether all pending questions were read. */
+export function emptyView(view, { isWhole }) {
   const [title, text] = {
-    mine: ["Nothing waits for you", may("approver") ? "Questions that you may answer appear here automatically." : "You need the role approver to decide."],
+    mine: may("approver") ? mineText(isWhole) : ["Nothing waits for you", "You need the role approver to decide."],
     all: ["Nothing to decide", "New questions appear here automatically."],
     decided: ["No decisions", "Decisions of the last days appear here, the newest first."],
   }[view];
   return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, text));
 }
+
+const mineText = (isWhole) => (isWhole
+  ? ["Nothing waits for you", "Questions that you may answer appear here automatically."]
+  : ["None of the oldest questions waits for you", "There are more pending questions than this view reads; newer ones may wait for you."]);
