@@ -124,7 +124,7 @@ def test_a_snapshot_implies_the_marks_of_its_events(count: int) -> None:
 def _without_sequences(marks: Mapping[str, str]) -> Mapping[str, str]:
     """Marks without the sequence of a question: in those of a snapshot it is 0, before all of its votes."""
     return {
-        name: value.partition(" ")[2] if name.startswith("asked:") else value for name, value in marks.items()
+        name: value.partition(" ")[0] if name.startswith("asked:") else value for name, value in marks.items()
     }
 
 

@@ -96,7 +96,7 @@ def _state_marks(state: ApprovalState, sequence: int) -> tuple[str, ...]:
     approval_id = state.approval_id
     marks = [f"approval:{approval_id}", "open" if state.status == "pending" else CLOSED_APPROVAL]
     # Sequence 0: all votes of the snapshot are on this question.
-    marks += [f"title:{approval_id}", state.title, f"asked:{approval_id}", _asked(0, state.requested_at)]
+    marks += [f"title:{approval_id}", state.title, f"asked:{approval_id}", _asked(state.requested_at, 0)]
     if state.handed_to is not None:
         marks += [f"handed:{approval_id}", state.handed_to]
     if state.asked_policy is not None and state.policy is not None:
@@ -207,14 +207,14 @@ def _page_mark(artifact: str) -> tuple[str, ...]:
 
 def _requested(event: CloudEvent) -> tuple[str, ...]:
     data = msgspec.json.decode(event.data, type=ApprovalRequested)
-    own, asked = data.approval_id, _asked(event.sequence or 0, event.time)
+    own, asked = data.approval_id, _asked(event.time, event.sequence or 0)
     marks = (f"approval:{own}", "open", f"title:{own}", data.title, f"asked:{own}", asked)
     # The run may have asked under this id before: what became of that question is not of this one.
     return (*marks, f"claim:{own}", "", f"handed:{own}", "", f"policy:{own}", "")
 
 
-def _asked(sequence: int, at: datetime) -> str:
-    return f"{sequence} {at.isoformat()}"
+def _asked(at: datetime, sequence: int) -> str:
+    return f"{at.isoformat()} {sequence}"
 
 
 def _asked_at(approval_id: str, marks: Marks) -> tuple[int, datetime | None]:
@@ -222,8 +222,8 @@ def _asked_at(approval_id: str, marks: Marks) -> tuple[int, datetime | None]:
     asked = _text(marks[f"asked:{approval_id}"])
     if asked is None:
         return 0, None
-    sequence, _, at = asked.partition(" ")
-    return int(sequence), datetime.fromisoformat(at)
+    at, _, sequence = asked.partition(" ")
+    return int(sequence or 0), datetime.fromisoformat(at)
 
 
 def _claimed(event: CloudEvent) -> tuple[str, ...]:
