@@ -134,6 +134,38 @@ async def test_a_rebuilt_run_is_reset(live: Live) -> None:
     await second.leave()
 
 
+@pytest.mark.parametrize("is_retried_in_between", [False, True])
+async def test_a_run_that_was_retried_after_its_end_is_followed_again(
+    live: Live, is_retried_in_between: bool
+) -> None:
+    events = milestones("a")
+    await live.streams.append_many(events[:2])
+    await live.streams.append_many(milestones("b")[:1])
+    first = feed(live)
+    await first.until_events(3)
+    await live.streams.append_many(events[2:])
+    await eventually(lambda: ("end", None) in of_run(first.events, "a"))
+    if is_retried_in_between:
+        await first.leave()
+    ended = await live.streams.snapshot("acme:a")
+    assert ended is not None
+    await live.streams.rebuild(replace(ended.snapshot, status="running", ended_at=None, sequence=90))
+    if not is_retried_in_between:
+        await eventually(lambda: ("snapshot", 90) in of_run(first.events, "a"))
+        await live.streams.append(replace(events[1], sequence=91))
+        await eventually(lambda: ("message", 91) in of_run(first.events, "a"))
+        await first.leave()
+
+    second = feed(live, last_id(first.events))
+    if is_retried_in_between:
+        await eventually(lambda: ("snapshot", 90) in of_run(second.events, "a"))
+        await live.streams.append(replace(events[1], sequence=91))
+        await eventually(lambda: ("message", 91) in of_run(second.events, "a"))
+    await live.streams.append(replace(events[1], sequence=92))
+    await eventually(lambda: of_run(second.events, "a")[-1:] == [("message", 92)])
+    await second.leave()
+
+
 async def test_a_run_that_is_not_found_makes_the_stream_begin_with_the_open_runs(live: Live) -> None:
     await live.streams.append_many(milestones("a")[:2])
     lost = encode_cursor((), [(key_digest("gone"), Cursor("e9", 4))], datetime.now(UTC))
@@ -229,3 +261,9 @@ def test_only_runs_that_ended_after_the_id_was_written_are_new() -> None:
     assert [each.run_id for each in plan.subscriptions] == ["open", "in-transit"]
     assert all(each.include_history for each in plan.subscriptions)
     assert plan.is_complete
+
+
+def test_a_run_whose_end_was_sent_and_that_ended_again_long_after_is_new() -> None:
+    cursor = TenantCursor(written_at=NOW, positions={key_digest("retried"): DELIVERED})
+    plan = plan_resume(cursor, [], {"retried": NOW + timedelta(minutes=2)})
+    assert [(each.run_id, each.position) for each in plan.subscriptions] == [("retried", None)]

@@ -99,14 +99,18 @@ def plan_resume(
 
     A run that the cursor lacks has started since and is sent in full. That holds for a run which has ended
     too, unless it ended so long before the cursor was written that its position is no longer kept in the id.
+    A run whose `end` was sent has been retried if it is open, or if it ended long after that, and is sent in
+    full again.
     """
-    subscriptions, found = [], set()
+    subscriptions, found, is_open = [], set(), set(open_runs)
     for key in dict.fromkeys([*open_runs, *ended_runs]):
         digest = key_digest(key)
         found.add(digest)
         position, ended_at = cursor.positions.get(digest), ended_runs.get(key)
         if position == DELIVERED:
-            continue
+            if key not in is_open and (ended_at is None or ended_at <= cursor.written_at + TRANSIT):
+                continue
+            position = None
         if position is not None:
             subscriptions.append(RunSubscription(key, position))
         elif ended_at is None or ended_at >= cursor.written_at - TRANSIT:
