@@ -183,6 +183,26 @@ async def test_a_key_without_the_role_ends_the_retries() -> None:
     assert (bulk.continued, bulk.refused) == ([], [])
 
 
+async def test_without_a_reader_of_the_output_the_retries_end() -> None:
+    begun = 0
+
+    async def retry_one(run: RunItem) -> Retried:
+        nonlocal begun
+        begun += 1
+        return continued(run)
+
+    def refuse_output(_: Retried) -> None:
+        raise BrokenPipeError
+
+    bulk = BulkRetry(retry_one, per_second=1000, on_retried=refuse_output, on_refused=lambda _: None)
+    with pytest.raises(BrokenPipeError):
+        await bulk.retry_all(
+            RunItem(run_id=str(number), pipeline="ads", status="failed") for number in range(1_000)
+        )
+
+    assert begun == bulk.retried < 1_000
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -127,7 +127,7 @@ class BulkRetry:
         self._on_retried = on_retried
         self._on_refused = on_refused
         self._unavailable = 0
-        self._failure: SignalboxError | None = None
+        self._failure: SignalboxError | BrokenPipeError | None = None
         self.retried = 0
         self.refused = 0
 
@@ -136,6 +136,7 @@ class BulkRetry:
 
         Raises:
             SignalboxError: a failure that concerns all runs; the rest has not been retried.
+            BrokenPipeError: nobody reads the output; likewise.
         """
         loop = asyncio.get_running_loop()
         next_at = loop.time()
@@ -153,23 +154,26 @@ class BulkRetry:
 
     async def _retry_one(self, run: RunItem) -> None:
         try:
+            await self._retry_or_refuse(run)
+        except (SignalboxError, BrokenPipeError) as error:
+            self._failure = error
+        finally:
+            self._slots.release()
+
+    async def _retry_or_refuse(self, run: RunItem) -> None:
+        try:
             retried = await self._retry(run)
         except (Conflict, NotFound, InvalidInput) as error:
             self._refuse(run, error)
         except Unavailable as error:
-            self._refuse(run, error)
             self._unavailable += 1
+            self._refuse(run, error)
             if self._unavailable >= MAX_UNAVAILABLE:
-                self._failure = error
-            return
-        except SignalboxError as error:
-            self._failure = error
+                raise
             return
         else:
             self.retried += 1
             self._on_retried(retried)
-        finally:
-            self._slots.release()
         self._unavailable = 0
 
     def _refuse(self, run: RunItem, error: SignalboxError) -> None:
