@@ -236,6 +236,27 @@ async def test_a_retry_before_the_workflow_has_closed_is_to_be_sent_again(
     assert "retry-after" in answer.headers
 
 
+async def test_a_retried_run_that_no_worker_has_taken_yet_is_not_retried_again(
+    parts: Parts, temporal: Client, tmp_path: Path
+) -> None:
+    """It is still shown as failed, but the reset has begun another execution since."""
+    await parts.redis.set(CURSOR_KEY, "2026-01-01T00:00:00+00:00")
+    gateway = Gateway(replace(parts, pipelines={SPEC.name: SPEC}), deadline=PATIENCE)
+    async with beside(gateway.loops()["reconciler"]()), client_of(gateway.app()) as caller:
+        async with staged_worker(temporal, parts.streams) as emitter:
+            stages = Stages(caller, emitter, tmp_path)
+            stages.break_stage()
+            run_id = await stages.start(fail_at="third")
+            await stages.until(run_id, "failed")
+            stages.mend_stage()
+        first = await stages.retry(run_id)
+        shown = await stages.snapshot(run_id)
+        second = await stages.retry(run_id)
+
+        assert (first.status_code, shown["status"]) == (200, "failed")
+        assert (second.status_code, second.json()["code"]) == (409, "not_failed"), second.text
+
+
 async def test_a_retry_from_the_start_is_a_new_run_with_the_edited_input(stages: Stages) -> None:
     stages.break_stage()
     run_id = await stages.start(fail_at="third", items=2)
