@@ -25,7 +25,7 @@ from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
-from support.servers.gateway import ORIGIN
+from support.servers.gateway import ORIGIN, PATIENCE
 
 KEYS = {
     "backend": {"roles": ["operator", "approver"], "kind": "service"},
@@ -48,7 +48,7 @@ def keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
 @pytest.fixture
 def app(parts: Parts, keys: FollowedFile[LinkKeys], tmp_path: Path, worker: None) -> Starlette:
     path = write_api_keys(tmp_path / "doors.json", secret, KEYS)
-    return Gateway(replace(parts, link_keys=keys, keys=ApiKeys(path))).app()
+    return Gateway(replace(parts, link_keys=keys, keys=ApiKeys(path)), deadline=PATIENCE).app()
 
 
 def client_with(app: Starlette, credential: str | None) -> httpx2.AsyncClient:
