@@ -213,7 +213,7 @@ class RetryStarter:
     def _build(
         self, call: ApiCall, run: RunInfo, spec: PipelineSpec, recorded: RecordedStart, request: RetryRun
     ) -> StartRequest[Struct]:
-        edited = merge_input(recorded.input, request.input)
+        edited = merge_input(recorded.input, request.input, spec.input)
         decoded = validation.decode(
             spec.input, edited, at="input", dec_hook=self._secret_hook(recorded.input)
         )

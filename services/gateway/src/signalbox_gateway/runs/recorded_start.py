@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
@@ -88,11 +88,16 @@ def mask_secrets(value: bytes | msgspec.Raw) -> MaskedInput:
     return MaskedInput(value=shown, masked=tuple(masked))
 
 
-def merge_input(recorded: msgspec.Raw, patch: Mapping[str, object] | None) -> bytes:
-    """Apply a JSON merge patch (RFC 7396) to an input."""
+def merge_input(recorded: msgspec.Raw, patch: Mapping[str, object] | None, kind: type[Struct]) -> bytes:
+    """Apply a JSON merge patch (RFC 7396) to an input of this type.
+
+    A null removes a member, so that it gets its default; a required one has none, and is null.
+    """
     if patch is None:
         return bytes(recorded)
-    return msgspec.json.encode(_merged(msgspec.json.decode(recorded), patch))
+    required = {field.encode_name for field in structs.fields(kind) if field.required}
+    nulls = {name: None for name, value in patch.items() if value is None and name in required}
+    return msgspec.json.encode({**_merged(msgspec.json.decode(recorded), patch), **nulls})
 
 
 def sealed_strings(value: object) -> list[str]:
@@ -103,15 +108,13 @@ def sealed_strings(value: object) -> list[str]:
     return [text for part in parts for text in sealed_strings(part)]
 
 
-def _merged(target: object, patch: object) -> object:
-    if not isinstance(patch, Mapping):
-        return patch
+def _merged(target: object, patch: Mapping[str, object]) -> dict[str, object]:
     merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = _merged(merged.get(name), value)
+            merged[name] = _merged(merged.get(name), value) if isinstance(value, Mapping) else value
     return merged
 
 
