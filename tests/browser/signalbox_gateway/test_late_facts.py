@@ -257,6 +257,31 @@ def test_a_new_question_is_announced_however_many_are_open_and_each_once(
     assert load() == ["run-23"]
 
 
+def test_an_inbox_whose_later_page_is_refused_is_read_from_its_first_page_again(
+    modules: Page, gateway: ConsoleApi
+) -> None:
+    entry = {"run_id": "run-1", "approval_id": "word", "requested_at": "2026-03-01T09:01:00Z"}
+    first = {"approvals": [entry], "total": 2}
+    last = {"approvals": [{**entry, "run_id": "run-2"}], "next_cursor": None, "total": 2}
+    gateway.give("GET approvals?status=pending", {**first, "next_cursor": "one"})
+    gateway.give("GET approvals?status=pending&cursor=one", {**last, "approvals": [], "next_cursor": "two"})
+    gateway.give("GET approvals?status=pending&cursor=two", last)
+    modules.evaluate(
+        """async () => {
+            const { InboxWatch } = await import("/console/js/data/inbox-watch.js");
+            window.inbox = new InboxWatch({ changed: () => {}, arrived: () => {} });
+            window.load = () => inbox.load().then((found) => found.length, () => "failed");
+        }"""
+    )
+    assert modules.evaluate("load()") == 1
+
+    gateway.give("GET approvals?status=pending", {**first, "next_cursor": "three"})
+    gateway.give("GET approvals?status=pending&cursor=three", last)
+    gateway.give("GET approvals?status=pending&cursor=two", {"status": 422, "detail": "forged"}, status=422)
+    assert modules.evaluate("load()") == "failed"
+    assert modules.evaluate("load()") == 1
+
+
 def test_a_stream_that_is_refused_for_good_is_not_shown_as_the_end_of_the_run(
     modules: Page, gateway: ConsoleApi
 ) -> None:

@@ -60,7 +60,7 @@ export class InboxWatch {
     const { approvals, total, next } = await pagesOf(pending, null, isWhole ? MAX_PAGES : 1);
     // The oldest come first, so new ones are on the last page: those in between need no second read.
     const from = this.#last ?? next;
-    const later = next ? await pagesOf(pending, from, MAX_PAGES) : { approvals: [], last: null, next: null };
+    const later = next ? await this.#later(from) : { approvals: [], last: null, next: null };
     // A late response must not replace that of a later read: a decided question would come back.
     if (read < this.#applied) return this.approvals;
     this.#applied = read;
@@ -72,6 +72,16 @@ export class InboxWatch {
     if (!isSame) for (const listener of this.#listeners) listener(approvals, total);
     if (fresh.length) this.arrived(fresh);
     return approvals;
+  }
+
+  /** After a failure the next read begins at the first page again, whatever became of this cursor. */
+  async #later(from) {
+    try {
+      return await pagesOf(pending, from, MAX_PAGES);
+    } catch (problem) {
+      this.#last = null;
+      throw problem;
+    }
   }
 
   /** Those that were not there at the last read. After one with a gap, an older unknown one has only moved up from the gap. */
