@@ -31,7 +31,7 @@ IN_FLIGHT: Final = 20
 RETRIED_BY_OTHERS: Final = 5
 PATIENCE_S: Final = 120 + RUNS
 GROWTH: Final = 1.25
-"""Of the gateway's memory between a quarter of the retries and their end."""
+"""Of the gateway's memory, from a quarter of the retries to their end."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ async def fail_runs(client: AsyncSignalbox, folder: Path) -> list[str]:
 
 
 async def until_count(client: AsyncSignalbox, status: str, count: int) -> None:
-    """Wait until Temporal lists so many runs of the pipeline with this status."""
+    """Wait until Temporal lists that many runs of the pipeline with this status."""
 
     async def reached() -> bool:
         try:

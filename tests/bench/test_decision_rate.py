@@ -31,7 +31,7 @@ ROUNDS, MAX_ROUNDS = 5, 20
 DECISIONS, ALONE, IN_FLIGHT = 32, 6, 16
 RATE_GOAL, LATENCY_GOAL = 0.8, 2.0
 RATE_TOLERANCE, LATENCY_TOLERANCE = 0.1, 0.25
-"""A run fails when its interval leaves the goal out, or when it is far from it, however wide its interval."""
+"""A run fails if its interval excludes the goal, or if it is far from the goal however wide the interval."""
 QUESTION: Final = ChainInput(steps=0, asks=True)
 Decide = Callable[[str], Awaitable[None]]
 
@@ -160,7 +160,7 @@ def ratios(figures: Mapping[str, Sequence[float]]) -> tuple[Ratio, Ratio]:
 
 
 def is_settled(figures: Mapping[str, Sequence[float]]) -> bool:
-    """Whether more rounds would change neither ratio much."""
+    """Whether more rounds would hardly change either ratio."""
     rates, latencies = ratios(figures)
     return rates.settles(RATE_GOAL, 2 * RATE_TOLERANCE) and latencies.settles(
         LATENCY_GOAL, 2 * LATENCY_TOLERANCE

@@ -67,7 +67,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Ru
 
 
 def order_of_kills() -> list[str]:
-    """Every part as often as every other, in random order."""
+    """Every part equally often, in random order."""
     parts = [PARTS[number % len(PARTS)] for number in range(KILLS)]
     random.Random(SEED).shuffle(parts)
     return parts

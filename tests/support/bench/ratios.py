@@ -26,7 +26,7 @@ class Ratio:
         return self.high - self.low <= width
 
     def settles(self, limit: float, width: float) -> bool:
-        """Whether more turns would change little: narrow, or on one side of its limit."""
+        """Whether more turns would hardly matter: it is narrow, or on one side of its limit."""
         return self.is_narrow(width) or not self.low <= limit <= self.high
 
 

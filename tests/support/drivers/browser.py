@@ -19,7 +19,7 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 # For an action and for an expectation. Playwright's own 5 s for an expectation are too short on a machine
-# that runs other tests beside the browser.
+# that runs other tests at the same time.
 WITHIN_MS: Final = 30_000
 SHOTS = Path(__file__).parents[3] / "test-results" / "browser"
 

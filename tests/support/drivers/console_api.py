@@ -29,7 +29,7 @@ class HeldRoutes:
         self.routes.append(route)
 
     def until(self, page: Page, count: int = 1) -> Sequence[Route]:
-        """Wait for so many requests. The browser reports a request before it gives its route away."""
+        """Wait for that many requests. The browser reports a request before it hands over its route."""
         until(page, lambda: len(self.routes) >= count)
         return self.routes
 

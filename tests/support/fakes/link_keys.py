@@ -1,4 +1,4 @@
-"""The keys of decision links, in a file as in a deployment."""
+"""A file with keys of decision links, as in a deployment."""
 
 import base64
 from pathlib import Path

@@ -24,7 +24,7 @@ _SHARES: Final = 4
 
 
 def _own_ports() -> Iterator[int]:
-    """The ports of this worker of pytest again and again, beginning with a random one."""
+    """Cycle through the ports of this pytest worker, beginning with a random one."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first, start = _FIRST_PORT + worker % _SHARES * _SHARE, random.randrange(_SHARE)
     return (first + number % _SHARE for number in count(start))

@@ -55,7 +55,7 @@ class OtlpCollector:
 
 
 class TraceReceiver(Protocol):
-    """What gets the exports; it is called from several threads."""
+    """Receives the exports; it is called from several threads."""
 
     url: str
 

@@ -102,7 +102,7 @@ def path_of(endpoint: Endpoint, run_id: str) -> str:
 
 
 async def run_with(as_user: As, policy: Policy) -> tuple[str, str]:
-    """Start a run that asks by this policy; its id and the digest of its question."""
+    """Start a run that asks under this policy; return its id and the digest of its question."""
     async with as_user("an") as starter:
         given = {} if policy.is_default else {"policy": msgspec.to_builtins(policy)}
         run_id = await started(starter, ask=True, **given)

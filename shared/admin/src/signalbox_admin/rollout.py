@@ -53,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
     canary.add_argument(
         "--force",
         action="store_true",
-        help="although no worker of the build polls one of its task queues, or one of the current build's",
+        help="even if no worker of the build polls one of its task queues, or one of the current build's",
     )
     promote = _add_action(
         actions, "promote", "make the build current: it gets all new runs, and those that upgrade"
@@ -61,7 +61,7 @@ def add_parser(subparsers: Subparsers) -> None:
     promote.add_argument(
         "--force",
         action="store_true",
-        help="although no worker of the build polls one of its task queues, or one of the current build's",
+        help="even if no worker of the build polls one of its task queues, or one of the current build's",
     )
     back = _add_action(
         actions,
@@ -72,7 +72,7 @@ def add_parser(subparsers: Subparsers) -> None:
     back.add_argument(
         "--force",
         action="store_true",
-        help="although no worker of the previous build polls one of its task queues, or one of this build's",
+        help="even if no worker of the previous build polls one of its task queues, or one of this build's",
     )
     canary.set_defaults(run=lambda options: asyncio.run(run_canary(options)))
     promote.set_defaults(run=lambda options: asyncio.run(run_promote(options)))

@@ -152,7 +152,7 @@ class Approval(Struct, frozen=True, kw_only=True):
         quorum: how far the newest answer has come.
         asked_policy: with which it was asked, if a hand-over has replaced the policy since.
         outcome: `modified`; after the deadline `expired`, or `defaulted` if the run continues with `answer`.
-        door: how the deciding vote, or the veto, came; None if that was not recorded.
+        door: how the deciding vote, or the veto, was submitted; None if that was not recorded.
     """
 
     approval_id: str

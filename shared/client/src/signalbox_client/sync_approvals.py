@@ -17,7 +17,7 @@ class ApprovalMethods(RunControl):
         """List all approvals that are pending, oldest first. Reads page by page.
 
         Args:
-            mine: only those that you may answer and have not.
+            mine: only those that you may answer and have not answered yet.
         """
         found: list[models.InboxEntry] = []
         cursor: str | None = None
@@ -29,7 +29,7 @@ class ApprovalMethods(RunControl):
                 return tuple(found)
 
     def decided_approvals(self, *, limit: int = 50) -> tuple[models.InboxEntry, ...]:
-        """List the approvals that were decided last, newest first: at most 200 of the last days."""
+        """List the latest decided approvals, newest first: at most 200, until 7 days after the run's end."""
         return (self._connection.send(requests.list_decided(limit))).approvals
 
     def approval(self, run_id: str, approval_id: str) -> models.Approval:

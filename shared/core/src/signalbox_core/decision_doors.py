@@ -1,6 +1,6 @@
-"""Doors: how a decision came, as far as the gateway or the run knows it for sure.
+"""Doors: how a decision was submitted, as the gateway or the run determines it.
 
-Messages and events have them as text, so that an older worker accepts a door that it does not know.
+Messages and events carry a door as a string, so that an older worker accepts one that it does not know.
 """
 
 from typing import Final, Literal

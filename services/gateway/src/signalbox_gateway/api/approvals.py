@@ -33,10 +33,10 @@ from signalbox_gateway.runs.views import approval_view
 
 
 class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to list.
+    """Which approvals to list.
 
-    `status`: `decided` lists the approvals of the last days that people have decided or vetoed, newest
-    first, without a cursor. `mine`: only pending approvals that the caller may answer and has not.
+    `status`: `decided` lists the approvals that people decided or vetoed last, newest first, in one page.
+    `mine`: only pending approvals that the caller may answer and has not answered yet.
     """
 
     status: Literal["pending", "decided"] = "pending"
@@ -47,7 +47,7 @@ class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if self.status == "decided" and (self.mine or self.cursor is not None):
             raise InvalidInput(
-                "status=decided has one page, of all deciders: leave out mine and cursor",
+                "status=decided returns one page with the decisions of everyone: omit mine and cursor",
                 field="mine" if self.mine else "cursor",
             )
 

@@ -267,7 +267,7 @@ def _require_close(run: RunInfo, snapshot: Snapshot) -> None:
     """Check that a run whose last event is known has also ended in Temporal.
 
     Raises:
-        Unavailable: it has not; a conflict would state that the run did not fail, or was retried already.
+        Unavailable: it has not; a conflict would wrongly state that the run did not fail, or was retried.
     """
     if _is_closing(run, snapshot):
         raise Unavailable(

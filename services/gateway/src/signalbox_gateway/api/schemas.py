@@ -200,8 +200,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     """The caller. `temporal_ui_url` is the address of Temporal's UI, if one is configured.
 
     `trace_url`: the address of a trace, in which `{trace_id}` stands for its id, if one is configured.
-    `temporal_run_url`: the address in Temporal's UI of the executions of a run, in which `{run_id}` stands
-    for its id; null without the role `operator`, or if no UI is configured.
+    `temporal_run_url`: the address of a run's executions in Temporal's UI, with the placeholder `{run_id}`;
+    null without the role `operator`, or if no UI is configured.
     """
 
     name: str

@@ -69,11 +69,11 @@ class SessionHandlers:
         )
 
     def _run_url(self, principal: Principal) -> str | None:
-        """The address in Temporal's UI that lists the executions of a run: a retry is a further one."""
+        """The address in Temporal's UI that lists the executions of a run; a retry adds one."""
         ui = self._settings.temporal_ui_url
         if ui is None or not principal.has(Role.OPERATOR):
             return None
-        # The setting may be the address of the page of namespaces.
+        # The setting may be the address of the UI's list of namespaces.
         origin = ui.partition("/namespaces")[0].rstrip("/")
         query = quote(f'WorkflowId="{run_key(principal.tenant, _RUN_ID)}"', safe="{}")
         return f"{origin}/namespaces/{quote(self._namespace, safe='')}/workflows?query={query}"

@@ -1,4 +1,4 @@
-"""What the deployment consists of: task queues, workers, and the API keys of the tenant; never a secret."""
+"""Lists task queues, workers and the API keys of the tenant, without any secret."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ class WorkersView(Struct, frozen=True, kw_only=True):
 
 
 class ApiKeyView(Struct, frozen=True, kw_only=True):
-    """One API key. `created_at` is null in keys of earlier releases, `expires_at` in those without expiry."""
+    """One API key. `created_at` is null for keys of earlier releases, `expires_at` without an expiry."""
 
     id: str
     name: str

@@ -33,7 +33,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         expires_at: when the credentials expire: the earlier of API key or token and of session or ticket.
         token_identity: the verified claims of a token; None for an API key.
         scope: of a scoped token, which permits less than its roles; None for other credentials.
-        door: how the request came; decisions record it.
+        door: how the request was authenticated, as decisions record it.
     """
 
     key_id: str
@@ -59,7 +59,7 @@ class Principal(Struct, frozen=True, kw_only=True):
 
     @property
     def may_decide(self) -> bool:
-        """Whether the principal decides approvals, as far as no policy excludes it. Agents never do."""
+        """Whether the principal may decide approvals, unless a policy excludes it. Agents never may."""
         return self.has(Role.APPROVER) and self.subject.kind != "agent"
 
     @property

@@ -123,7 +123,7 @@ CODES: Final[Mapping[str, str]] = {
     "draining": "This gateway is shutting down; retry, and another one responds.",
     "storage_full": "No space is left to store files; retry when an operator has freed space.",
     "temporal_unavailable": "Temporal is unavailable; retry later.",
-    "workers_not_listed": "The Temporal server lists no workers: it is older than 1.31, or has it disabled.",
+    "workers_not_listed": "The Temporal server does not list workers: it is older than 1.31, or this is off.",
     "rate_limited": "The rate limit is exceeded; retry after `Retry-After` seconds.",
     "internal_error": "Internal error, logged under the response's request id.",
 }

@@ -45,7 +45,7 @@ class Notification(Struct, frozen=True, kw_only=True):
         url: the approval or its run in the console.
         handed_to: the group or subject to which the ladder has handed the question over.
         decide_url: decides without an account, as the one recipient; a secret.
-        outcome: more precise than the event, as `modified` or `defaulted`; None if it is not.
+        outcome: qualifies the event, for example `modified` or `defaulted`; None if nothing does.
     """
 
     id: str

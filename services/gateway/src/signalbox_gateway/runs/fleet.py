@@ -1,6 +1,6 @@
-"""The task queues and the workers that Temporal knows, for people who operate the deployment.
+"""Reads task queues and workers from Temporal, for operators of the deployment.
 
-What the autoscaler decides by is read by the autoscaler itself.
+The autoscaler does not use this: it reads its own inputs.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _PAGE_SIZE: Final = 250
 _MAX_PAGES: Final = 20
 _MAX_CONCURRENT_CALLS: Final = 8
 _LOST_AFTER: Final = timedelta(minutes=3)
-"""After three missed heartbeats a worker is taken for lost; Temporal lists it for longer."""
+"""A worker without a heartbeat for this long is considered lost; Temporal lists it for longer."""
 _DISABLED: Final = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
 
 
@@ -40,7 +40,7 @@ class QueueView(Struct, frozen=True, kw_only=True):
     """One task queue.
 
     Attributes:
-        activities, workflow_tasks: how many tasks wait, approximately.
+        activities, workflow_tasks: the approximate number of waiting tasks.
         oldest_s: how long the oldest of them has waited.
         pollers: how many workers have polled it in the last five minutes.
     """
@@ -76,7 +76,7 @@ class FleetReader:
     """Reads queues and workers from Temporal.
 
     Args:
-        pipelines: those whose task queues to read.
+        pipelines: the pipelines whose task queues to read.
     """
 
     def __init__(self, client: Client, pipelines: Iterable[PipelineSpec], *, deadline: timedelta) -> None:
@@ -86,7 +86,7 @@ class FleetReader:
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT_CALLS)
 
     async def queues(self) -> tuple[QueueView, ...]:
-        """Read the task queues; two calls each.
+        """Read the task queues, with two calls for each.
 
         Raises:
             Unavailable: Temporal does not respond.
@@ -164,7 +164,7 @@ def queue_of(
 
 
 def worker_of(heartbeat: WorkerHeartbeat, now: datetime) -> WorkerView | None:
-    """Convert a heartbeat; None of a worker that has shut down, or is lost. Pure."""
+    """Convert a heartbeat; None for a worker that has shut down or is lost. Pure."""
     sent_at = _instant(heartbeat.heartbeat_time)
     if heartbeat.status == WorkerStatus.WORKER_STATUS_SHUTDOWN or now - sent_at > _LOST_AFTER:
         return None

@@ -23,7 +23,7 @@ INBOX_PAGE: Final = 200
 """How many approvals a page has unless a limit is given, and an `inbox` event."""
 _PACE_S: Final = 0.1
 _MAX_READS: Final = 5
-"""How often a page of `mine` reads the inbox for entries that the subject may answer."""
+"""How many pages of the inbox are read for one page of `mine`."""
 
 
 class InboxEntryView(Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class InboxEntryView(Struct, frozen=True, kw_only=True):
 
     `subject`: what the run is about, if its pipeline's contract has a subject. `round`: 2 for a question that
     is asked a second time, and so on. `picture`: the path of a picture of what the question is about.
-    `claim`: who deals with it; it has no effect after its `until`. `handed_to`: the group or subject to which
+    `claim`: who has claimed it; not in effect after its `until`. `handed_to`: the group or subject to which
     it was handed over. `people`: if any, the only subjects whose answers count. `outcome` is `modified` if
     the answer edits what was proposed.
     """
@@ -58,8 +58,8 @@ class InboxEntryView(Struct, frozen=True, kw_only=True):
 class InboxView(Struct, frozen=True, kw_only=True):
     """`next_cursor` is null on the last page; `total` counts the pending approvals of all pages.
 
-    With `mine`, a page can have fewer entries than `limit`, or none, before the last one, and `total` counts
-    the others too. With `status=decided` there is one page, and `total` counts its entries.
+    With `mine`, a page can have fewer entries than `limit`, or none, although more pages follow, and `total`
+    still counts all pending approvals. With `status=decided` there is one page, whose entries `total` counts.
     """
 
     approvals: tuple[InboxEntryView, ...]
@@ -86,7 +86,7 @@ class InboxReader:
         )
 
     async def page_of(self, voter: Subject, tenant: str, *, limit: int, cursor: str | None) -> InboxView:
-        """Read the approvals that a subject may answer and has not, oldest first.
+        """Read the approvals that a subject may answer and has not answered, oldest first.
 
         Raises:
             InvalidInput: the cursor is not from an earlier page.
@@ -104,7 +104,7 @@ class InboxReader:
         return InboxView(approvals=tuple(map(_entry, found)), next_cursor=_cursor(position), total=total)
 
     async def decided(self, tenant: str, *, limit: int) -> InboxView:
-        """Read the approvals that were decided last, newest first."""
+        """Read the latest decided approvals, newest first."""
         entries = tuple(map(_decided_entry, await self._streams.decided(tenant, limit)))
         return InboxView(approvals=entries, next_cursor=None, total=len(entries))
 
@@ -201,7 +201,7 @@ def _decided_entry(item: DecidedItem) -> InboxEntryView:
 def _awaits(item: InboxItem, voter: Subject) -> bool:
     policy = item.policy
     if policy is not None and item.starter is None:
-        # Whether the voter started the run is unknown here, and the run checks it: rather one too many.
+        # It is unknown whether the voter started the run. The run checks it, so rather list one too many.
         policy = replace(policy, exclude_starter=False)
     return not item.has_voted and may_answer(policy, item.starter or None, voter)
 

@@ -91,7 +91,7 @@ def mask_secrets(value: bytes | msgspec.Raw) -> MaskedInput:
 def merge_input(recorded: msgspec.Raw, patch: Mapping[str, object] | None, kind: type[Struct]) -> bytes:
     """Apply a JSON merge patch (RFC 7396) to an input of this type.
 
-    A null removes a member, so that it gets its default; a required one has none, and is null.
+    A null removes a member, so its default applies; a required member has none and becomes null.
     """
     if patch is None:
         return bytes(recorded)

@@ -77,12 +77,12 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     question. `quorum`: how far the newest answer has come, with such a policy. `proposal`: the answer as
     proposed. `outcome` is `modified` if the answer edits it; `modified` has the members as JSON pointers.
     After the deadline it is `expired`, or `defaulted` if the run continues with the default, in `answer`.
-    `claim`: who deals with it, until when. `refused`: the latest votes that were refused after their senders
+    `claim`: who has claimed it, until when. `refused`: the latest votes that were refused after their senders
     had a reply: stored until a worker responded, or sent before the question was asked. `asked_policy`: with
     which it was asked, if a hand-over has replaced the policy since; the digest covers that one. `round`: 2
     for a question that is asked a second time, after the first was closed, and so on.
-    `door`: how the deciding vote, or the veto, came: `api`, `console`, `token`, `link`, `bulk` or `signal`;
-    null if that was not recorded.
+    `door`: how the deciding vote, or the veto, was submitted: `api`, `console`, `token`, `link`, `bulk` or
+    `signal`; null if that was not recorded.
     """
 
     run_id: str

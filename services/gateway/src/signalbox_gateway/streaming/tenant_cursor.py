@@ -99,8 +99,8 @@ def plan_resume(
 
     A run that the cursor lacks has started since and is sent in full. That holds for a run which has ended
     too, unless it ended so long before the cursor was written that its position is no longer kept in the id.
-    A run whose `end` was sent has been retried if it is open, or if it ended long after that, and is sent in
-    full again.
+    A run whose `end` was already sent, and which is open or ended long after that, has been retried, and is
+    sent in full again.
     """
     subscriptions, found, is_open = [], set(), set(open_runs)
     for key in dict.fromkeys([*open_runs, *ended_runs]):

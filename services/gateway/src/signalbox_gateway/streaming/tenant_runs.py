@@ -149,7 +149,7 @@ class TenantRuns:
         if key not in self.subscriptions:
             self.subscriptions[key] = subscription
             self._digests[key] = key_digest(key)
-            # A run that was retried after its end has one position, not also that of its end.
+            # A run that was retried after its end has one position, not a second one for that end.
             self._ended.pop(self._digests[key], None)
             self._hub.watch(self._listener, key)
 

@@ -1,4 +1,4 @@
-"""Refuses to give runs to a build whose workers are gone."""
+"""Refuses to give runs to a build without running workers."""
 
 from functools import partial
 

@@ -18,9 +18,9 @@ from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxErr
 _PAGE: Final = 200
 _RETRIED: Final = ("failed", "cancelled", "timed_out", "terminated")
 MAX_UNAVAILABLE: Final = 10
-"""How many runs in succession may be unavailable, each after the client's own retries."""
+"""How many runs in a row may be unavailable, each after the client's own retries."""
 _SECONDS_PER_RETRY: Final = 4
-"""A gateway answers when the run is shown as running, which it awaits for 3 s."""
+"""A gateway responds once the run is shown as running, for which it waits up to 3 s."""
 _MAX_IN_FLIGHT: Final = 200
 
 
@@ -132,11 +132,11 @@ class BulkRetry:
         self.refused = 0
 
     async def retry_all(self, runs: Iterable[RunItem]) -> None:
-        """Retry the runs, in this order. A retry that is under way is finished.
+        """Retry the runs, in this order. Retries in flight are completed in any case.
 
         Raises:
             SignalboxError: a failure that concerns all runs; the rest has not been retried.
-            BrokenPipeError: nobody reads the output; likewise.
+            BrokenPipeError: the reader of the output has gone; the rest has not been retried either.
         """
         loop = asyncio.get_running_loop()
         next_at = loop.time()
@@ -147,7 +147,7 @@ class BulkRetry:
                 if self._failure is not None:
                     break
                 group.create_task(self._retry_one(run))
-                # After a stall the rate stays the same: nothing is made up for.
+                # After a stall the rate stays the same: missed starts are not made up for.
                 next_at = max(next_at, loop.time() - self._interval_s) + self._interval_s
         if self._failure is not None:
             raise self._failure

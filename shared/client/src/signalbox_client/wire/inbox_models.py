@@ -1,4 +1,4 @@
-"""The inbox as the gateway returns it: approvals that are pending, or were decided last."""
+"""The inbox as the gateway returns it: pending approvals, or the latest decided ones."""
 
 from datetime import datetime
 from typing import Literal
@@ -15,7 +15,7 @@ class InboxEntry(Struct, frozen=True, kw_only=True):
         subject: what the run is about, if its pipeline's contract has a subject.
         round: 2 for a question that is asked a second time, and so on.
         picture: the path of a picture of what the question is about.
-        claim: who deals with it. It has no effect after its `until`.
+        claim: who has claimed it. Not in effect after its `until`.
         handed_to: the group or subject to which it was handed over.
         people: if any, the only subjects whose answers count.
         outcome: `modified` if the answer edits what was proposed.

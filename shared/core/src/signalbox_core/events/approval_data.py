@@ -85,8 +85,8 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
         group: the group for which the vote counts; null for any group.
         quorum: how far the newest answer has come with this vote; empty before the first answer.
         signature: of the vote, made with the voter's passkey.
-        door: how the vote came, as the gateway knows from the credentials and the request; left out if it
-            does not.
+        door: how the vote was submitted, derived by the gateway from credentials and request; left out if
+            that was not recorded.
     """
 
     approval_id: str
@@ -109,7 +109,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     `decider` gave the deciding vote. With a policy, `votes` are those that made the outcome. `outcome` is
     `modified` if the answer edits what was proposed; `modified` has the JSON pointers of the edited members.
     `signatures` are those of the votes that made the outcome, made with the voters' passkeys. `door` is how
-    the deciding vote came.
+    the deciding vote was submitted.
     """
 
     approval_id: str
@@ -134,7 +134,7 @@ class ApprovalVetoed(Struct, frozen=True, kw_only=True):
     Attributes:
         group: that veto group.
         signatures: of the objection, made with the passkey of who objected; at most one.
-        door: how the objection came.
+        door: how the objection was submitted.
     """
 
     approval_id: str
@@ -154,7 +154,7 @@ class ApprovalVoteRefused(Struct, frozen=True, kw_only=True):
     Attributes:
         code: as of the problem with which the gateway refuses such a vote.
         reason: the code in words.
-        door: how the vote came.
+        door: how the vote was submitted.
     """
 
     approval_id: str

@@ -52,7 +52,7 @@ class VoteState(Struct, frozen=True, kw_only=True):
         answer: null of an objection; its reason is the note.
         group: the group for which the vote counted when it was cast; None for any group.
         quorum: how far the newest answer had come then.
-        door: how the vote came; None if the gateway did not record it.
+        door: how the vote was submitted; None if that was not recorded.
     """
 
     decision_id: str
@@ -97,7 +97,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
         asked_policy: the policy with which it was asked, which the digest covers, if a hand-over has replaced
             it.
         round: 2 for a question that is asked a second time, and so on.
-        door: how the deciding vote, or the veto, came.
+        door: how the deciding vote, or the veto, was submitted.
     """
 
     approval_id: str
@@ -142,7 +142,8 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
 class ChildState(Struct, frozen=True, kw_only=True):
     """A run that the run has started.
 
-    `running` until the run has received how it ended, or the projection has for a run that left it behind.
+    `running` until the run has received its end; if the run ended or continued as new before that, until the
+    child's own stream has it.
     """
 
     run_id: str

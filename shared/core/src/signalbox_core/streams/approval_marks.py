@@ -55,7 +55,7 @@ class _PicturedOption(Struct, frozen=True):
 
 
 def mark_names(approval_id: str, voter: str | None) -> tuple[str, ...]:
-    """The names of the marks that describe an approval; with a voter, also that of its vote."""
+    """The names of the marks that describe an approval, including that of the voter's vote, if given."""
     own = tuple(f"{name}:{approval_id}" for name in _OF_PENDING)
     return (*_RUN_MARKS, *own, *((vote_mark(approval_id, voter),) if voter is not None else ()))
 
@@ -71,7 +71,7 @@ def vote_mark(approval_id: str, subject: str) -> str:
 
 
 def starter_mark(starter: Subject | None) -> tuple[str, str]:
-    """Name and value of the mark with the subject that started the run, empty if the run does not tell.
+    """Name and value of the mark with the subject that started the run; empty if the run has none recorded.
 
     A stream to which an earlier release wrote the start has no such mark.
     """
@@ -104,7 +104,7 @@ def _state_marks(state: ApprovalState, sequence: int) -> tuple[str, ...]:
     if state.claim is not None:
         marks += _claim_mark(approval_id, state.claim, sequence)
     for vote in state.votes:
-        # The claim is one that no vote has ended.
+        # A claim in the snapshot has not been ended by a vote.
         marks += [vote_mark(approval_id, vote.voted_by.subject), "0"]
     return tuple(marks)
 
@@ -116,7 +116,7 @@ def is_open(item: InboxItem, marks: Marks) -> bool:
 
 
 def claimer_of(item: InboxItem, marks: Marks) -> str | None:
-    """The subject that has claimed the approval, whether its claim is still in effect or not."""
+    """The subject that has claimed the approval, whether the claim is still in effect or not."""
     found = marks[f"claim:{item.approval_id}"]
     return msgspec.json.decode(found, type=_ClaimMark).claim.by.subject if found else None
 
@@ -124,7 +124,7 @@ def claimer_of(item: InboxItem, marks: Marks) -> str | None:
 def described(
     item: InboxItem, marks: Marks, *, voter: str | None = None, claimer_vote: bytes | None = None
 ) -> InboxItem:
-    """The entry with what the marks of its run hold; a stream of an earlier release has not all of them.
+    """The entry completed from the marks of its run; a stream of an earlier release lacks some of them.
 
     Args:
         claimer_vote: the mark of the latest vote of `claimer_of`.
@@ -148,7 +148,7 @@ def described(
 
 
 def _has_voted(approval_id: str, marks: Marks, voter: str) -> bool:
-    """Whether a vote is on the question as it was asked last: its id may have been used before."""
+    """Whether the voter has voted since the question was last asked: its id may have been used before."""
     vote, (asked, _) = marks[vote_mark(approval_id, voter)], _asked_at(approval_id, marks)
     return vote is not None and int(vote) >= asked
 
@@ -156,8 +156,8 @@ def _has_voted(approval_id: str, marks: Marks, voter: str) -> bool:
 def listed_decisions(found: Sequence[tuple[DecidedItem, Marks]]) -> tuple[DecidedItem, ...]:
     """The entries to list, of those found, the newest first: each approval once, while it is closed.
 
-    An approval is open again after its id was asked once more; the stream may be that of another workflow,
-    which uses the run id again.
+    An approval is open again after a question was asked under the same id; the stream may belong to another
+    workflow that reuses the run id.
     """
     listed: dict[tuple[str, str], DecidedItem] = {}
     for item, marks in found:
@@ -167,7 +167,7 @@ def listed_decisions(found: Sequence[tuple[DecidedItem, Marks]]) -> tuple[Decide
 
 
 def _described_decision(item: DecidedItem, marks: Marks) -> DecidedItem:
-    """The entry with what the marks of its run hold; a stream of an earlier release has not all of them."""
+    """The entry completed from the marks of its run; a stream of an earlier release lacks some of them."""
     _, asked_at = _asked_at(item.approval_id, marks)
     return replace(
         item,
@@ -209,7 +209,7 @@ def _requested(event: CloudEvent) -> tuple[str, ...]:
     data = msgspec.json.decode(event.data, type=ApprovalRequested)
     own, asked = data.approval_id, _asked(event.time, event.sequence or 0)
     marks = (f"approval:{own}", "open", f"title:{own}", data.title, f"asked:{own}", asked)
-    # The run may have asked under this id before: what became of that question is not of this one.
+    # The run may have used this id before: the marks of that question do not apply to this one.
     return (*marks, f"claim:{own}", "", f"handed:{own}", "", f"policy:{own}", "")
 
 

@@ -1,4 +1,4 @@
-"""The index of the approvals that were decided last in a tenant, ordered by when they were.
+"""The index of a tenant's latest decided approvals, ordered by the time of the decision.
 
 An entry holds what the event says; the title is read from the run's marks. Writing is idempotent.
 """
@@ -17,7 +17,7 @@ from signalbox_core.streams.keys import RunKeys, decided_key
 from signalbox_core.streams.run_stream import MAX_DECIDED, DecidedItem
 
 _KEPT: Final = timedelta(days=7)
-"""As long as the streams that the entries need, after the last decision of the tenant."""
+"""After the last decision of the tenant; the streams that the entries need are kept for as long."""
 
 
 class DecidedIndex:

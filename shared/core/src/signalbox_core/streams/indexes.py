@@ -71,7 +71,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
     Attributes:
         closed: the ids of approvals that are not open any more.
-        is_inbox_changed: whether the inbox shows anything else of an approval that stays open.
+        is_inbox_changed: whether the inbox entry of an approval that stays open changes.
     """
 
     key: str

@@ -61,7 +61,7 @@ def inbox_key(tenant: str) -> str:
 
 
 def decided_key(tenant: str) -> str:
-    """The tenant's approvals that were decided last, ordered by when they were."""
+    """The tenant's latest decided approvals, ordered by the time of the decision."""
     return f"signalbox:decided:{{{tenant}}}"
 
 

@@ -39,14 +39,14 @@ def project(run_id: str, tenant: str, newest: Mapping[str, bytes], top: int) -> 
 
 
 def running_children(snapshot: Snapshot) -> list[str]:
-    """The run ids of the children of which the run has not received how they ended."""
+    """The run ids of the children whose end the run has not received."""
     return [child.run_id for child in snapshot.children if child.status == "running"]
 
 
 def with_ends_of_children(snapshot: Snapshot, ends: Sequence[str | None]) -> Snapshot:
-    """Correct the state of `running_children` by their own streams.
+    """Correct the status of `running_children` from their own streams.
 
-    A run receives no end of a child that it left behind: after continue-as-new, and when it ended first.
+    A run does not receive the end of a child that ends after the run has ended or continued as new.
 
     Args:
         ends: the terminal event of each; None for one that has not ended.

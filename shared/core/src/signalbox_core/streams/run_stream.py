@@ -110,8 +110,8 @@ class InboxItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
         picture: the name of an artifact that shows what the question is about.
         policy: who may decide; None for the default, by which any one approver decides.
         starter: the subject that started the run; empty if the run does not record it, None if the stream
-            does not tell, as one that an earlier release has begun.
-        claim: who deals with it. It may have expired.
+            does not, because an earlier release began it.
+        claim: who has claimed it. It may have expired.
         has_voted: whether the voter for whom the inbox is read has voted.
     """
 
@@ -255,12 +255,12 @@ class RunStream(Protocol):
         """Return a page of the tenant's pending approvals, oldest first.
 
         Args:
-            voter: a subject, whose votes `has_voted` of the entries is about.
+            voter: the subject whose votes `has_voted` of the entries reports.
         """
         ...
 
     async def decided(self, tenant: str, limit: int) -> tuple[DecidedItem, ...]:
-        """Return the approvals that were decided last, at most `MAX_DECIDED`, newest first."""
+        """Return the latest decided approvals, at most `MAX_DECIDED`, newest first."""
         ...
 
     async def tenants_with_approvals(self) -> list[str]:

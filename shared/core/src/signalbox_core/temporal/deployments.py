@@ -53,7 +53,7 @@ class MakeCurrent(Struct, frozen=True, kw_only=True):
     """A change: all new runs, and those that upgrade automatically, go to this build.
 
     Attributes:
-        is_forced: although no worker polls for it, or not for every task queue of the current build.
+        is_forced: even if no worker polls for the build, or not for every task queue of the current one.
     """
 
     build_id: str
@@ -64,7 +64,7 @@ class Ramp(Struct, frozen=True, kw_only=True):
     """A change: this percentage of the runs goes to the build. Without a build the ramp ends.
 
     Attributes:
-        is_forced: although no worker polls for it, or not for every task queue of the current build.
+        is_forced: even if no worker polls for the build, or not for every task queue of the current one.
     """
 
     build_id: str = ""

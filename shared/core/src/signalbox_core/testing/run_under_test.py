@@ -61,9 +61,9 @@ class RunUnderTest:
             await self._until_end_is_delivered()
 
     async def _until_end_is_delivered(self) -> None:
-        """Wait for the event of the run's end, which follows the result when its delivery takes long.
+        """Wait for the event of the run's end, which may be delivered after the result.
 
-        A run that Temporal ended, or whose emitter refuses events of its own, delivers none: give up then.
+        A run that Temporal ended, or whose own emitter refuses events, delivers none: give up after a while.
         """
         deadline = asyncio.get_running_loop().time() + _DELIVERY_S
         while asyncio.get_running_loop().time() < deadline:
@@ -72,7 +72,7 @@ class RunUnderTest:
             await asyncio.sleep(_POLL_S)
 
     async def snapshot(self) -> Snapshot:
-        """Query the state of the run, as soon as its first workflow task has ended."""
+        """Query the state of the run, once its first workflow task has completed."""
         return await query_snapshot(self.handle)
 
     async def approval(self, approval_id: str, *, within_s: float = 30.0) -> ApprovalState:

@@ -34,7 +34,7 @@ class FakeRunState:
         )
 
     def read_marks(self, names: Sequence[str]) -> Marks:
-        """Read marks as the inbox does, with those that are always set of a stream that exists."""
+        """Read marks as the inbox does, including those that every existing stream has."""
         known = {**self.marks, "epoch": self.epoch, **({"terminal": "run.ended"} if self.ended else {})}
         return {name: known[name].encode() if name in known else None for name in names}
 

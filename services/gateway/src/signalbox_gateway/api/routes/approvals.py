@@ -46,7 +46,7 @@ def approval_routes(
             method="GET",
             path="/v1/approvals",
             name="list_approvals",
-            summary="List the pending approvals of the tenant (the inbox), or those decided last",
+            summary="List the pending approvals of the tenant (the inbox), or the latest decided ones",
             role=Role.VIEWER,
             handle=approvals.inbox,
             query=ListApprovals,

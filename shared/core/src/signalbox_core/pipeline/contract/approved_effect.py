@@ -57,10 +57,10 @@ class DecisionReceipt(Struct, frozen=True, kw_only=True):
         answer: as it was accepted.
         votes: with a policy, the votes that made the decision, each with the group for which it counted.
         policy_digest: of the policy by which they were counted; None for the default.
-        decider: who gave the deciding vote: subject, kind, groups; None of a decision of an earlier release,
+        decider: who cast the deciding vote: subject, kind, groups; None for a decision of an earlier release,
             which has only the display name, `decided_by`.
-        rule: by which that vote counted, `quorum`; None with the default policy: any approver decides.
-        group: for which that vote counted; None for any group.
+        rule: the rule by which that vote counted, `quorum`; None with the default policy.
+        group: the group for which that vote counted; None if the quorum accepts any group.
     """
 
     approval_id: str
@@ -190,8 +190,8 @@ def check_events(events: Iterable[CloudEvent], approved: Collection[str] = ()) -
     """Check that approved events are delivered as they were emitted.
 
     Args:
-        approved: ids of events that must have a digest. Without it a change of the digest's name would make
-            an approved event an ordinary one.
+        approved: ids of events that must have a digest. Without these, an approved event that lost the
+            attribute would pass as an ordinary one.
 
     Raises:
         Conflict: `not_what_was_approved`; `item` is the id of the event.

@@ -27,7 +27,7 @@ def batch_of(events: Sequence[CloudEvent], *, approved: Collection[str] = ()) ->
     """Return a batch that names its approved events.
 
     Args:
-        approved: of a batch that the events were in.
+        approved: the approved ids of the batch that the events come from.
     """
     return EventBatch(events=tuple(events), approved=approved_ids(events, approved))
 

@@ -63,7 +63,7 @@ class Decision(Struct, frozen=True, kw_only=True):
             arrives before its question.
         decider: the subject that decides; None in messages of earlier releases. `decided_by` is a name.
         signature: made with the decider's passkey, which the gateway has found registered.
-        door: how the gateway got the decision (`signalbox_core.decision_doors`); callers cannot choose it.
+        door: how the decision was submitted (`signalbox_core.decision_doors`); callers cannot choose it.
     """
 
     approval_id: str

@@ -15,23 +15,23 @@ The waits for their outcomes share one condition, few are recorded at a time, an
 workflow has reacted to a decision.
 """
 UNTITLED_SIZES: Final = "signalbox.untitled-sizes"
-"""The patch since which titles do not count when events are too large to piggyback; it is stated only.
+"""Patch: titles do not count towards the size up to which events piggyback. Only stated, never recorded.
 
-A title may be edited while runs are open, and replay must piggyback the same events all the same. A run
-whose start does not state the patch counts titles, as it did before.
+A title may be edited while runs are open, and replay must still piggyback the same events. A run whose start
+does not state the patch counts titles, as before.
 """
 
 RECORDED_LINKS: Final = "signalbox.recorded-links"
-"""The patch since which a question records whether it may be decided by link; it is stated only.
+"""Patch: a question records whether it may be decided by link. Only stated, never recorded as a marker.
 
 The questions of a run whose start does not state it follow the live contract, as before.
 """
 DETAILED_OUTCOMES: Final = "signalbox.detailed-outcomes"
-"""The patch since which events of approvals state more, and so are larger; it is stated only.
+"""Patch: events of approvals have more members, and so are larger. Only stated, never recorded as a marker.
 
 A vote by signal has the door `signal`, and `approval.expired` has the outcome and the default answer. The
-size of an event determines whether it piggybacks, so runs whose start does not state the patch go on without
-these members.
+size of an event determines whether it piggybacks, so runs whose start does not state the patch continue
+without these members.
 """
 
 

@@ -21,11 +21,11 @@ MAX_BATCH_BYTES: Final = 900_000
 """The receiver accepts 1 MiB."""
 _ENVELOPE_BYTES: Final = 600
 _STARTED_BYTES: Final = 1_000
-"""What `run.started` counts as: it lists the steps of the contract with their titles."""
+"""The size that `run.started` counts as: it lists the steps of the contract with their titles."""
 TITLED: Final = frozenset(
     {"step.started", "step.completed", "step.failed", "artifact.created", "wait.requested", "child.started"}
 )
-"""The other events with a title of the contract or of the pipeline's code.
+"""The other events whose title comes from the contract or the code of the pipeline.
 
 Not `approval.requested`: replay takes it from the history.
 """
@@ -108,7 +108,7 @@ def batches(events: Sequence[CloudEvent]) -> Iterator[tuple[CloudEvent, ...]]:
 
 
 def untitled_size_bytes(event: CloudEvent) -> int:
-    """Estimate the size of an event without titles, which replay may compute differently."""
+    """Estimate the size of an event without titles, which may differ on replay."""
     if event.name == "run.started":
         return _STARTED_BYTES
     if event.name not in TITLED:

@@ -114,7 +114,7 @@ def open_question(
     """
     is_recorded = state.questions_patch is not None
     data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
-    # A history without the question was written before there were rounds: its event must stay as it was.
+    # A history without the recorded question is older than rounds: its event must stay as it was.
     number = round_of(state.approvals, question.approval.name) if is_recorded else 1
     data = structs.replace(data, round=number if number > 1 else UNSET)
     asked = AskedQuestion(
@@ -139,7 +139,7 @@ def open_question(
 
 
 def round_of(approvals: ApprovalRegistry, name: str) -> int:
-    """Return which time a question of this name is asked: 1 unless all earlier ones were closed."""
+    """Return the round of a question of this name: 1 while an earlier one is open, or if there was none."""
     is_asked = any(question.approval.name == name for question in approvals.pending())
     return 1 if is_asked else approvals.counts.get(name, 0) + 1
 
@@ -189,7 +189,7 @@ async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, default: ob
     """Wait until the question has an outcome. A decision that arrives with the deadline wins.
 
     Args:
-        default: with which the pipeline continues after the deadline; UNSET without one.
+        default: the answer with which the pipeline continues after the deadline; UNSET without one.
     """
     try:
         await _wait_for_votes(state, asked, default=default)
@@ -250,7 +250,7 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, default: obj
 
 
 def _default_answer(asked: AskedQuestion, default: object) -> msgspec.Raw | UnsetType:
-    """The answer with which the run continues, if there is one that fits into an event."""
+    """The answer with which the run continues; UNSET if it has none, or one too large for an event."""
     if default is UNSET:
         answer = asked.requested.default_answer
     else:

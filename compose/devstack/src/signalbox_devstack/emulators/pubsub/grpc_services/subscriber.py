@@ -20,7 +20,7 @@ from signalbox_devstack.emulators.pubsub.validation import (
 )
 
 PULL_WAIT_S: Final = 90.0
-# Left of the caller's deadline for an empty response, which on a busy machine takes longer than usual.
+# Reserved of the caller's deadline for sending an empty response, which takes longer on a busy machine.
 _RESPONSE_S: Final = 1.0
 _MAX_PULL: Final = 1_000
 _FIELDS: Final = frozenset(

@@ -11,7 +11,7 @@ from signalbox_core.subjects import LINK_PREFIX
 
 
 def check_live_permission(question: AskedQuestion | None, decision: Decision) -> None:
-    """Refuse a vote by link before its question is asked, or where only the live contract can permit it.
+    """Refuse a vote by link before its question is asked, or if the live contract decides and permits none.
 
     Raises:
         ApplicationError: `not_allowed_by_policy`.

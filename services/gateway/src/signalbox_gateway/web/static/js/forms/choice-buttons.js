@@ -37,7 +37,7 @@ export function choiceButtons(node, context) {
   return Object.assign(own, { all: () => [own] });
 }
 
-/** Chooses by a digit, or by the first letter of a value; false if nothing is chosen by the key. */
+/** Chooses by a digit, or by the first letter of a value; false if the key chooses nothing. */
 export function chooseByKey(radios, key) {
   const textOf = (radio) => radio.labels[0].querySelector("span").textContent.toLowerCase();
   const radio = radios[Number(key) - 1] ?? radios.find((one) => textOf(one).startsWith(key));

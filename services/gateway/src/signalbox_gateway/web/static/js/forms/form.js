@@ -6,7 +6,7 @@ import { objectField } from "./fields.js";
 import { plainPath, resolve } from "./schema.js";
 
 /**
- * Builds the fields of an object schema. With `folds`, what need not be filled in is under "More"; with `buttons`, an only choice
+ * Builds the fields of an object schema. With `folds`, what need not be filled in is under "More"; with `buttons`, a sole choice
  * of few values is shown as buttons.
  *
  * Returns {element, read, problems, show, draft, restoreText}: `read()` returns the value without empty fields; `problems()` returns what

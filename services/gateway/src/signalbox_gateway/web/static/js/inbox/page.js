@@ -96,14 +96,14 @@ class InboxPage {
       const isLoaded = await this.#tryLoad();
       if (this.#isClosed) return;
       this.#list();
-      // While the view was loading, the user may have gone on to where the later call leads.
+      // While the view was loading, the user may have navigated further: the later call shows that page.
       if (visit !== this.#visits) return;
       if (!isLoaded && !run) { this.#showNone(); return; }
     }
     await this.choose(run, approval);
   }
 
-  /** Without the questions of the view it would be wrong to say that there are none. */
+  /** Leaves the question empty: while the view could not be read, it is unknown whether there are any. */
   #showNone() {
     this.chosen = null;
     this.element.removeAttribute("data-chosen");
@@ -157,7 +157,7 @@ class InboxPage {
     this.#total = total;
   }
 
-  /** The stream has reported a change. The other views can change where the pending questions of all do not. */
+  /** Handles a change that the stream reported. Other views can change although the list of all pending questions has not. */
   async #refresh() {
     const begun = this.#begun;
     await this.inbox.refresh();
@@ -208,7 +208,7 @@ class InboxPage {
 /** Whether an address names the inbox and no question; `#/approvals` is its older form. */
 const isOfInbox = ({ path }) => path === "/inbox" || path === "/approvals";
 
-/** total: null if there are more, and nobody has counted them. */
+/** total: null if there are more, of which the number is unknown. */
 const countText = (shown, total) => {
   if (!shown) return "";
   if (total === null) return `the oldest ${shown.toLocaleString()}`;

@@ -33,7 +33,7 @@ export class QuestionList {
     }
   }
 
-  /** A question leads to an address within the view, so its rows are those of one view. */
+  /** The link of a row includes the view, so rows are built anew for another view. */
   #select(view) {
     if (this.view === view) return;
     this.view = view;
@@ -51,7 +51,7 @@ function mark(element, item, isChosen) {
   setText(link.querySelector(".question-who"), whoText(item));
 }
 
-/** Who has decided the question, who has it open, or for whom it waits; empty if none of these is known. */
+/** Who has decided the question, who has it open, or whom it waits for; empty if none of these is known. */
 function whoText(item) {
   if (item.decided_by) {
     const changes = item.outcome === "modified" ? ", with changes" : "";

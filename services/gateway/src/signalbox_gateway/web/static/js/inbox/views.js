@@ -1,4 +1,4 @@
-// The views of the inbox: which questions each lists, in what order, and what it says when there are none.
+// The views of the inbox: which questions each lists, in what order, and its text when there are none.
 import { api } from "../data/api.js";
 import { MAX_PAGES, pagesOf } from "../data/inbox-watch.js";
 import { may } from "../data/session.js";
@@ -54,13 +54,13 @@ export class ViewLinks {
 /** What a view without questions shows. isWhole: whether all pending questions were read. */
 export function emptyView(view, { isWhole }) {
   const [title, text] = {
-    mine: may("approver") ? mineText(isWhole) : ["Nothing waits for you", "You need the role approver to decide."],
+    mine: may("approver") ? mineText(isWhole) : ["Nothing is waiting for you", "You need the role approver to decide."],
     all: ["Nothing to decide", "New questions appear here automatically."],
-    decided: ["No decisions", "Decisions of the last days appear here, the newest first."],
+    decided: ["No decisions", "Recent decisions appear here, the newest first."],
   }[view];
   return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, text));
 }
 
 const mineText = (isWhole) => (isWhole
-  ? ["Nothing waits for you", "Questions that you may answer appear here automatically."]
-  : ["None of the oldest questions waits for you", "There are more pending questions than this view reads; newer ones may wait for you."]);
+  ? ["Nothing is waiting for you", "Questions that you may answer appear here automatically."]
+  : ["None of the oldest questions waits for you", "There are more pending questions than this view reads; newer ones may be waiting for you."]);

@@ -33,7 +33,7 @@ export class EventLog {
     this.element = div("log-frame", div("log-side", this.filter, this.window.element), this.detail.element);
   }
 
-  /** Shows the lines that match a text, as an address has it. A space that was typed last stays: a word may follow. */
+  /** Shows the lines that match a text, as an address has it. A trailing space that was typed is kept: a word may follow. */
   narrow(text) {
     if (this.filter.value.trim() === text.trim()) return;
     this.filter.value = text;

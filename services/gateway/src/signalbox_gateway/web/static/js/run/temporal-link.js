@@ -1,4 +1,4 @@
-// The executions of a run in Temporal's UI, if the deployment has one and the reader operates runs.
+// The link to a run's executions in Temporal's UI, if the gateway has its address and the user the role for it.
 import { session } from "../data/session.js";
 import { outsideLink } from "../ui/dom.js";
 

@@ -7,7 +7,7 @@ const MAX_KNOWN = 5000;
 export class OpenRuns {
   #known = new Map();
 
-  /** Takes in a snapshot; returns {waiting, until, questions} if that differs from what the snapshot before had, else null. */
+  /** Applies a snapshot; returns {waiting, until, questions} if these differ from those of the previous snapshot, else null. */
   take(snapshot) {
     const { run_id: runId, steps, approvals } = snapshot;
     const wait = waitOf(approvals.filter((approval) => approval.status === "pending"));
@@ -36,7 +36,7 @@ function waitOf(questions) {
   return { waiting: questions.length > 0, until, questions: questions.map(askedOf) };
 }
 
-/** What tells for whom a question waits, of a snapshot's question as of the inbox's. */
+/** The members of a question that `awaitedName` reads, of a snapshot or of the inbox. */
 function askedOf({ claim = null, handed_to = null, people, policy }) {
   return { claim, handed_to, people: people ?? policy?.people ?? [] };
 }
