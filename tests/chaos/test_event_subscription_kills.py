@@ -15,6 +15,7 @@ from google.pubsub_v1 import types
 
 from signalbox_client import AsyncSignalbox
 from signalbox_core.errors import SignalboxError
+from signalbox_core.events.states import EventWaitState
 from signalbox_core.ids import run_id_of
 from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 from signalbox_core.signatures import Signer
@@ -141,15 +142,19 @@ class Senders:
             await eventually(accepted, within_s=120, every_s=0.3)
 
 
-async def payments(client: AsyncSignalbox) -> dict[str, tuple[str, object]]:
-    """Per order, the run that waits or waited for its payment, and the status of its wait."""
-    found: dict[str, tuple[str, object]] = {}
+async def payments(client: AsyncSignalbox) -> dict[str, tuple[str, EventWaitState]]:
+    """Per order, the run that waits or waited for its payment, and its wait."""
+    found: dict[str, tuple[str, EventWaitState]] = {}
     page = await client.runs(pipeline="shipping", status="running", limit=200)
     for run in page.runs:
         for wait in (await client.run(run.run_id)).waits:
             if wait.name == "payment.settled" and wait.key is not None:
-                found[wait.key] = (run.run_id, wait.status)
+                found[wait.key] = (run.run_id, wait)
     return found
+
+
+def is_received(wait: EventWaitState) -> bool:
+    return wait.status == "received"
 
 
 @pytest.mark.timeout(500)
@@ -171,12 +176,14 @@ async def test_a_part_killed_twice_while_events_arrive_loses_and_doubles_none(
         await asyncio.gather(*(send(*each) for each in batch))
         await stack.until_replaced(part, killed)
 
-    async def all_paid() -> dict[str, tuple[str, object]] | None:
+    async def all_paid() -> dict[str, tuple[str, EventWaitState]] | None:
         try:
             found = await payments(client)
         except SignalboxError:
             return None
-        received = {order: found[order] for order in orders if found.get(order, ("", ""))[1] == "received"}
+        received = {
+            order: found[order] for order in orders if order in found and is_received(found[order][1])
+        }
         return received if len(received) == ORDERS else None
 
     paid = await eventually(all_paid, within_s=240, every_s=1)
@@ -185,5 +192,5 @@ async def test_a_part_killed_twice_while_events_arrive_loses_and_doubles_none(
     known = [run_id_of(item.id) async for item in temporal.list_workflows("WorkflowType = 'shipping'")]
     assert sorted(run_id for run_id in known if run_id in runs) == sorted(runs)
     for order, amount in orders.items():
-        wait = (await client.run(paid[order][0])).waits[0]
+        wait = paid[order][1]
         assert (wait.event_id, json.loads(bytes(wait.data))["amount"]) == (f"pay-{order}", amount)

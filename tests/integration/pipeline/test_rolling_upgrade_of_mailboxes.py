@@ -130,9 +130,11 @@ async def test_a_mailbox_refuses_waits_after_an_earlier_release_has_displaced_on
     await replay(SPEC, await mailbox.fetch_history())
 
 
+@pytest.mark.parametrize("turn", range(5))
 async def test_a_run_continues_after_an_earlier_release_has_ignored_a_refusal(
-    shipping: PipelineUnderTest,
+    shipping: PipelineUnderTest, turn: int
 ) -> None:
+    """Several turns: in some, the delivery of an event ends while the earlier release handles the signal."""
     run = await shipping.start(ShippingInput(order=new_order()))
     await run.wait(PAYMENT.name)
     refused = MailboxWait(workflow_id=run.handle.id, wait_id=PAYMENT.name, expires_at=datetime.now(UTC))

@@ -33,9 +33,20 @@ A vote by signal has the door `signal`, and `approval.expired` has the outcome a
 size of an event determines whether it piggybacks, so runs whose start does not state the patch continue
 without these members.
 """
+REACTION_FIRST: Final = "signalbox.reaction-first"
+"""Patch: a delivery waits until the workflow has reacted to an external event. Only stated, never recorded.
+
+The order of the commands must not depend on whether the workflow takes in the end of a delivery together with
+the event: a worker and a later replay may differ in that.
+"""
 
 
 def stated_patches(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the patches to state for a run; its child runs inherit them."""
     of_questions = (LEAN_QUESTIONS, RECORDED_LINKS, DETAILED_OUTCOMES)
-    return (UNTITLED_SIZES, *(of_questions if spec.approvals or spec.children else ()))
+    of_waits = (REACTION_FIRST,)
+    return (
+        UNTITLED_SIZES,
+        *(of_questions if spec.approvals or spec.children else ()),
+        *(of_waits if spec.external_events or spec.children else ()),
+    )

@@ -18,7 +18,11 @@ from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import causes, non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
-from signalbox_core.pipeline.contract.stated_patches import DETAILED_OUTCOMES, UNTITLED_SIZES
+from signalbox_core.pipeline.contract.stated_patches import (
+    DETAILED_OUTCOMES,
+    REACTION_FIRST,
+    UNTITLED_SIZES,
+)
 from signalbox_core.pipeline.contract.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.ballot.carried import restored_questions
@@ -58,6 +62,7 @@ class RunState:
         self.tenant = tenant or DEFAULT_TENANT
         self.journal = new_journal(self.workflow_id, self.tenant)
         self.outbox = Outbox(counts_titles=UNTITLED_SIZES not in stated_patches())
+        self.outbox.waits_for_reaction = REACTION_FIRST in stated_patches()
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
         self.starting_children = 0
