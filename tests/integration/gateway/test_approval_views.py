@@ -138,4 +138,4 @@ async def test_decided_takes_neither_mine_nor_a_cursor(
 ) -> None:
     answer = await approver.get(PATH, params={**DECIDED, **extra})
     assert (answer.status_code, answer.json()["field"]) == (422, field)
-    assert "leave out" in answer.json()["detail"]
+    assert "omit" in answer.json()["detail"]
