@@ -22,7 +22,7 @@ async def ended(caller: httpx2.AsyncClient, run_id: str) -> Json:
 
     async def snapshot() -> Json | None:
         body = (await caller.get(f"/v1/runs/{run_id}")).json()
-        return body if body["ended_at"] else None
+        return body if body.get("ended_at") else None
 
     return await eventually(snapshot, within_s=60)
 
@@ -32,6 +32,6 @@ async def asked(caller: httpx2.AsyncClient, run_id: str) -> Json:
 
     async def snapshot() -> Json | None:
         body = (await caller.get(f"/v1/runs/{run_id}")).json()
-        return body if body["approvals"] else None
+        return body if body.get("approvals") else None
 
-    return await eventually(snapshot)
+    return await eventually(snapshot, within_s=60)
