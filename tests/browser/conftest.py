@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from signalbox_client import Signalbox
+from signalbox_core.events.snapshot import ENDED
 from signalbox_gateway.web import CLIENT, STATIC
 from support.drivers.browser import WITHIN_MS, Site, WatchedPage, browser_path, running_browser
 from support.drivers.console import sign_in
@@ -39,6 +41,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             gateway_pid=lambda: stack.endpoints.pids["gateway"],
             worker_pid=lambda: stack.endpoints.pids["worker"],
         )
+
+
+@pytest.fixture(scope="module")
+def client(site: Site) -> Iterator[Signalbox]:
+    with Signalbox(site.origin, site.api_key) as client:
+        yield client
+
+
+@pytest.fixture
+def run_id(client: Signalbox, site: Site) -> Iterator[str]:
+    """A run that asks about one variant."""
+    run_id = client.start("ad_creative", {"url": site.product_page, "variants": 1}).run_id
+    next(update for update in client.watch(run_id) if update.snapshot.approvals)
+    yield run_id
+    if client.run(run_id).status not in ENDED:
+        client.cancel(run_id, "test")
 
 
 @pytest.fixture(scope="module")

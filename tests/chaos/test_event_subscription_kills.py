@@ -153,10 +153,6 @@ async def payments(client: AsyncSignalbox) -> dict[str, tuple[str, EventWaitStat
     return found
 
 
-def is_received(wait: EventWaitState) -> bool:
-    return wait.status == "received"
-
-
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("part", ["worker", "gateway", "redis", "temporal", "pubsub", "receiver"])
 async def test_a_part_killed_twice_while_events_arrive_loses_and_doubles_none(
@@ -182,7 +178,9 @@ async def test_a_part_killed_twice_while_events_arrive_loses_and_doubles_none(
         except SignalboxError:
             return None
         received = {
-            order: found[order] for order in orders if order in found and is_received(found[order][1])
+            order: (run_id, wait)
+            for order, (run_id, wait) in found.items()
+            if order in orders and wait.status == "received"
         }
         return received if len(received) == ORDERS else None
 

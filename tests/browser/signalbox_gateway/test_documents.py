@@ -2,9 +2,8 @@
 around facts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_client import Signalbox
@@ -21,12 +20,6 @@ PLAIN = PaperFile(
     name="note.txt",
     body=b"Dear Ms Taylor,\nthank you. Kind regards,\nwrite to lan@example.com\n\fPage two: 14 March 2026",
 )
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
 
 
 def start_batch(client: Signalbox, files: Sequence[PaperFile], **options: object) -> str:

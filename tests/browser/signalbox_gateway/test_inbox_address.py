@@ -12,12 +12,6 @@ from support.drivers.browser import Site
 from support.drivers.console import RUN_MS, asked
 
 
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
-
-
 @contextmanager
 def asking(client: Signalbox, site: Site) -> Iterator[str]:
     run_id = client.start("ad_creative", {"url": site.product_page, "variants": 1}).run_id

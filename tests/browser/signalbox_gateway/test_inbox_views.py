@@ -1,31 +1,13 @@
 """The views of the inbox: what waits for me, all that is pending, and what was decided last."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from signalbox_client import Signalbox
-from signalbox_core.events.snapshot import ENDED
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import RUN_MS, asked, faults_of, sign_in
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
-
-
-@pytest.fixture
-def run_id(client: Signalbox, site: Site) -> Iterator[str]:
-    """A run that asks about one variant."""
-    run_id = client.start("ad_creative", {"url": site.product_page, "variants": 1}).run_id
-    next(update for update in client.watch(run_id) if update.snapshot.approvals)
-    yield run_id
-    if client.run(run_id).status not in ENDED:
-        client.cancel(run_id, "test")
 
 
 def person(site: Site, role: str) -> Signalbox:

@@ -1,7 +1,7 @@
 """What a person does all day, with the keyboard alone."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -11,12 +11,6 @@ from support.drivers.browser import Site
 from support.drivers.console import RUN_MS, expect_status, open_tab
 
 MAX_TABS = 80
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
 
 
 def start_waiting(client: Signalbox, site: Site, count: int) -> Sequence[str]:

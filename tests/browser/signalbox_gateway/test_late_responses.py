@@ -212,12 +212,6 @@ def test_a_result_that_its_event_left_out_is_read(modules: Page, gateway: Consol
     expect(modules.get_by_text("The first 200,000 of 300,")).to_be_visible()
 
 
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
-
-
 @pytest.fixture
 def waiting(client: Signalbox, site: Site) -> Iterator[Sequence[str]]:
     """Two runs that each ask one question."""

@@ -6,25 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from signalbox_client import Signalbox
-from signalbox_core.events.snapshot import ENDED
 from support.drivers.browser import WITHIN_MS, Site, WatchedPage
 from support.drivers.console import RUN_MS, asked, cards, sign_in
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
-
-
-@pytest.fixture
-def run_id(client: Signalbox, site: Site) -> Iterator[str]:
-    """A run that asks about one variant."""
-    run_id = client.start("ad_creative", {"url": site.product_page, "variants": 1}).run_id
-    next(update for update in client.watch(run_id) if update.snapshot.approvals)
-    yield run_id
-    if client.run(run_id).status not in ENDED:
-        client.cancel(run_id, "test")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
@@ -12,12 +12,6 @@ from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import RUN_MS, expect_status, faults_of, open_tab
 
 CONTROLS = "http://console.test/v1/"
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
 
 
 def start_failing(client: Signalbox, site: Site) -> str:

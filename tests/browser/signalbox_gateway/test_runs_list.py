@@ -1,7 +1,6 @@
 """The list of runs is the server's answer, kept current by the tenant's stream."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -14,12 +13,6 @@ from support.drivers.console import RUN_MS, faults_of
 TEXT = (
     "Signalbox runs long pipelines durably. People watch every run live. A person decides where a run asks."
 )
-
-
-@pytest.fixture(scope="module")
-def client(site: Site) -> Iterator[Signalbox]:
-    with Signalbox(site.origin, site.api_key) as client:
-        yield client
 
 
 def open_list(page: Page, site: Site, status: str = "") -> None:

@@ -1,13 +1,11 @@
 """The lists of pending and decided approvals of the stream in Redis and of its fake are the same."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
-from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.approval_data import (
@@ -22,23 +20,12 @@ from signalbox_core.events.approval_data import (
 from signalbox_core.events.catalogue import ArtifactCreated, RunStarted
 from signalbox_core.events.policy import Policy, Quorum
 from signalbox_core.events.states import ClaimState
-from signalbox_core.streams import MAX_DECIDED, InboxItem, RedisRunStream, RunStream
+from signalbox_core.streams import MAX_DECIDED, InboxItem, RunStream
 from signalbox_core.subjects import Subject
-from signalbox_core.testing.streams import FakeRunStream
 from support.fakes.events import make_event, story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 PAGES = ("logo.png", "page-001.jpg", "page-010.jpg", "page-002.jpg")
-
-
-@pytest.fixture(params=["real", "fake"])
-async def streams(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[RunStream]:
-    if request.param == "fake":
-        yield FakeRunStream()
-        return
-    async with Redis.from_url(redis_url) as client:
-        await client.flushall()
-        yield RedisRunStream(client)
 
 
 LAN = Subject(subject="key:lan", name="Lan", groups=("legal",))

@@ -1,7 +1,6 @@
 """The stream in Redis and its fake behave the same."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -34,16 +33,6 @@ from support.fakes.events import make_event, story
 TALE = story()
 MILESTONES = [event for event in TALE if event.sequence is not None]
 NOW = timedelta(0)
-
-
-@pytest.fixture(params=["real", "fake"])
-async def streams(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[RunStream]:
-    if request.param == "fake":
-        yield FakeRunStream()
-        return
-    async with Redis.from_url(redis_url) as client:
-        await client.flushall()
-        yield RedisRunStream(client)
 
 
 async def tell(streams: RunStream, events: list[CloudEvent]) -> None:

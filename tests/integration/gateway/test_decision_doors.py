@@ -1,6 +1,5 @@
 """Every way to decide is recorded with the decision: what the gateway knows, never what a caller states."""
 
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,11 +19,12 @@ from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_DEC
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
-from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys, load_link_keys
+from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys
 from signalbox_gateway.auth.sessions import COOKIE
 from support.drivers.api_calls import asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.echo_pipeline import WORD_DIGEST
+from support.fakes.link_keys import write_link_keys
 from support.servers.gateway import ORIGIN, PATIENCE
 
 KEYS = {
@@ -40,9 +40,7 @@ def secret(name: str) -> str:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
-    path = tmp_path / "link-keys"
-    path.write_text(base64.b64encode(b"k" * 32).decode())
-    return FollowedFile(path, load_link_keys, content="link keys")
+    return write_link_keys(tmp_path / "link-keys")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A question whose digest is of the earlier form, without prefix, is decided through every interface."""
 
 import asyncio
-import base64
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -25,11 +24,12 @@ from signalbox_core.pipeline import Policy
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
-from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys, load_link_keys
+from signalbox_gateway.auth.decision_links import DecisionLink, LinkKeys
 from support.drivers.api_calls import Json, asked, ended, started
 from support.fakes.api_keys import write_api_keys
 from support.fakes.authenticator import ORIGIN, RP_ID, Authenticator
 from support.fakes.ledger import SIGNER
+from support.fakes.link_keys import write_link_keys
 from support.servers.gateway import PATIENCE, client_of
 from support.servers.streams import http_server
 
@@ -45,9 +45,7 @@ async def no_drain() -> None:
 
 @pytest.fixture
 def link_keys(tmp_path: Path) -> FollowedFile[LinkKeys]:
-    path = tmp_path / "link-keys"
-    path.write_text(base64.b64encode(b"k" * 32).decode())
-    return FollowedFile(path, load_link_keys, content="link keys")
+    return write_link_keys(tmp_path / "link-keys")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from signalbox_core.pipeline.contract.messages import (
     DecisionPreviews,
     DecisionRecord,
 )
+from signalbox_core.pipeline.contract.stated_patches import DETAILED_OUTCOMES
 from signalbox_core.pipeline.workflow.answers import require_digest
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 from signalbox_core.pipeline.workflow.ballot.assignment import apply_assignment, assignment_record
@@ -157,7 +158,7 @@ class RunMessageHandlers:
     async def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. A refusal is an event, `approval.vote_refused`."""
         self._signal_count += 1
-        if decision.door is None and self._state.details_outcomes:
+        if decision.door is None and DETAILED_OUTCOMES in self._state.stated_patches:
             decision = structs.replace(decision, door=SIGNAL_DOOR)
         key = f"signalbox.signal-{self._signal_count}"
         # Histories without recorded validations may hold any early decision.

@@ -16,7 +16,7 @@ from signalbox_core.events.question_digest import QuestionContent
 from signalbox_core.pipeline.contract.failures import VetoedError, non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import APPROVAL_EXPIRED, MAX_ANSWER_BYTES, Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
-from signalbox_core.pipeline.contract.stated_patches import LEAN_QUESTIONS, RECORDED_LINKS
+from signalbox_core.pipeline.contract.stated_patches import DETAILED_OUTCOMES, LEAN_QUESTIONS, RECORDED_LINKS
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput, ApprovalPhase
@@ -29,7 +29,7 @@ from signalbox_core.pipeline.workflow.ballot.ladder import (
     rungs_before,
     take_rung,
 )
-from signalbox_core.pipeline.workflow.origin import run_starter, stated_patches
+from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import EarlyValidation
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
@@ -113,7 +113,12 @@ def open_question(
             it, or None; the validation is recorded too.
     """
     is_recorded = state.questions_patch is not None
-    data = _requested(question, has_ladder=state.follows_ladders, is_recorded=is_recorded)
+    data = _requested(
+        question,
+        has_ladder=state.follows_ladders,
+        is_recorded=is_recorded,
+        has_links=is_recorded and RECORDED_LINKS in state.stated_patches,
+    )
     # A history without the recorded question is older than rounds: its event must stay as it was.
     number = round_of(state.approvals, question.approval.name) if is_recorded else 1
     data = structs.replace(data, round=number if number > 1 else UNSET)
@@ -145,13 +150,14 @@ def round_of(approvals: ApprovalRegistry, name: str) -> int:
 
 
 def _requested(
-    question: ApprovalQuestion, *, has_ladder: bool, is_recorded: bool
+    question: ApprovalQuestion, *, has_ladder: bool, is_recorded: bool, has_links: bool
 ) -> approval_data.ApprovalRequested:
     """Build the data of `approval.requested`.
 
     Args:
         is_recorded: the history holds the question. Without that record the digest is computed again on
             replay, so such a question keeps the form of the digest with which it was asked.
+        has_links: the event records whether the question may be decided by link.
     """
     approval = question.approval
     content = QuestionContent(
@@ -181,7 +187,7 @@ def _requested(
         proposal=content.proposal if content.proposal is not None else UNSET,
         ladder=rungs_before(ladder, now, deadline_at),
         default_answer=default_answer_of(ladder),
-        links=approval.links if is_recorded and RECORDED_LINKS in stated_patches() else UNSET,
+        links=approval.links if has_links else UNSET,
     )
 
 
@@ -240,7 +246,7 @@ async def _wait_for_votes(state: RunState, asked: AskedQuestion, *, default: obj
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
     expired = approval_data.ApprovalExpired(approval_id=asked.approval_id)
-    if state.details_outcomes:
+    if DETAILED_OUTCOMES in state.stated_patches:
         expired = structs.replace(
             expired,
             outcome="defaulted" if has_default else "expired",

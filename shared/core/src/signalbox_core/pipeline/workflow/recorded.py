@@ -163,8 +163,6 @@ class QuestionRecorder:
         self._outbox = outbox
         self._restore = restore
         self._slots = asyncio.Semaphore(MAX_UNRECORDED) if patch == LEAN_QUESTIONS else None
-        if patch == LEAN_QUESTIONS:
-            outbox.waits_for_reaction = True
         self._unrecorded: dict[str, EarlyValidation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

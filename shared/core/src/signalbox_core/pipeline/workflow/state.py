@@ -19,7 +19,7 @@ from signalbox_core.pipeline.contract.failures import causes, non_retryable_erro
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.contract.stated_patches import (
-    DETAILED_OUTCOMES,
+    LEAN_QUESTIONS,
     REACTION_FIRST,
     UNTITLED_SIZES,
 )
@@ -61,15 +61,17 @@ class RunState:
         self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
         self.tenant = tenant or DEFAULT_TENANT
         self.journal = new_journal(self.workflow_id, self.tenant)
-        self.outbox = Outbox(counts_titles=UNTITLED_SIZES not in stated_patches())
-        self.outbox.waits_for_reaction = REACTION_FIRST in stated_patches()
+        self.stated_patches = stated_patches()
+        self.outbox = Outbox(counts_titles=UNTITLED_SIZES not in self.stated_patches)
         self.approvals = ApprovalRegistry(spec)
         self.waits = WaitRegistry(self.run_id)
         self.starting_children = 0
         # At the start, because a patch is not reliable right after a local activity.
         self.follows_ladders = follows_ladders(spec)
         self.questions_patch = questions_patch(spec)
-        self.details_outcomes = DETAILED_OUTCOMES in stated_patches()
+        self.outbox.waits_for_reaction = (
+            REACTION_FIRST in self.stated_patches or self.questions_patch == LEAN_QUESTIONS
+        )
         self.outcomes = OutcomeWaits()
         self.recorder = QuestionRecorder(self.outbox, self._restore_question, self.questions_patch)
         self.clean_ups: list[CleanUp] = []
